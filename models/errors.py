@@ -1,0 +1,21 @@
+"""The two ways in which a command ends other than well, each told in one line."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """The user's input is wrong: the message says what, where and what to do (exit code 2)."""
+
+
+class JobError(RuntimeError):
+    """The input was right and the work failed all the same (exit code 1)."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Ends an error message about an unknown name: the closest known ones, or all of a short list."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    if close:
+        return "did you mean " + " or ".join(close) + "?"
+    return "known: " + ", ".join(known) if len(known) <= 12 else f"known: {', '.join(known[:12])}, ..."

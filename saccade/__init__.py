@@ -1,0 +1,1 @@
+"""saccade: one recipe takes images from disk to a served model."""
