@@ -4,3 +4,17 @@ if "." not in __name__:
     raise ImportError(
         "this folder is imported as saccade.models: write 'import saccade.models' (a second copy of its classes would be registered with Keras)"
     )
+
+from .naming import find_object
+
+TASKS = {"classification": ".classification.task:Classification"}
+"""The tasks that saccade ships; a user's own is `package.module:Name`."""
+
+
+def find_task(name: str) -> type:
+    """The class of a task, by its name or as `package.module:Name`.
+
+    Raises:
+        InputError: no such task, with the nearest names.
+    """
+    return find_object(name, TASKS, __name__, "task")

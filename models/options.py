@@ -1,0 +1,27 @@
+"""How sections of a recipe are typed: strict pydantic models, paths marked as paths."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Options(BaseModel):
+    """One section of a recipe: unknown keys are refused, values are not changed after they were read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), validate_default=True)
+
+
+class IsPath:
+    """Marks a field as a path, to be resolved where it was written; `words` are values that are no paths.
+
+    Example: `weights: Annotated[str, IsPath("imagenet", "none")] = "none"`.
+    """
+
+    def __init__(self, *words: str):
+        self.words = words
+
+    def is_path(self, value: Any) -> bool:
+        return isinstance(value, str) and bool(value) and value not in self.words
+
+
+RecipePath = Annotated[str, IsPath()]

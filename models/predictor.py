@@ -1,0 +1,157 @@
+"""The Predictor: the one graph from encoded bytes to results in the units of the original.
+
+Evaluation, prediction, export and serving all go through it, so what is evaluated is what is served.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from . import find_task
+from .errors import InputError
+from .naming import make_importable
+from .task import Task
+
+DESCRIPTION = "predictor.json"
+WEIGHTS = "best.weights.h5"
+
+
+class Predictor(tf.Module):
+    """Input, model and results of one task as one graph.
+
+    Call it with the raw values that `task.input.signature` names, batch first; for one image that is
+    `predictor(bytes=string[n])`. It answers with a dict of tensors, batch first.
+
+    Attributes:
+        task: the task, which knows input, results and names.
+        model: the plain `keras.Model` behind it.
+        settings: values that predictions depend on beside the weights (temperature, thresholds).
+    """
+
+    def __init__(self, task: Task, model: keras.Model, settings: Mapping[str, float] | None = None):
+        super().__init__(name="predictor")
+        self.task = task
+        self.model = model
+        self.settings = dict(task.settings if settings is None else settings)
+        self._call = tf.function(self._graph, input_signature=[dict(task.input.signature)])
+
+    def __call__(self, **raw: Any) -> dict[str, tf.Tensor]:
+        return self._call({name: tf.convert_to_tensor(value) for name, value in raw.items()})
+
+    def _graph(self, raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return self.answer(*self.task.input(**raw))
+
+    def answer(self, tensors: Any, geometry: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """From model tensors and geometry to results: the part of the graph behind the input."""
+        return self.task.results(self.model(tensors, training=False), geometry, self.settings)
+
+    def predict(self, pictures: Iterable[Any], batch: int = 32) -> list[dict[str, np.ndarray]]:
+        """Results for paths, encoded bytes, uint8 arrays `[h, w, 3]` or PIL images, in their order.
+
+        Raises:
+            FileNotFoundError: a path that does not exist.
+            tf.errors.InvalidArgumentError: a picture that cannot be decoded.
+        """
+        encoded = [to_bytes(picture) for picture in pictures]
+        answers: list[dict[str, np.ndarray]] = []
+        for start in range(0, len(encoded), batch):
+            results = self(bytes=tf.constant(encoded[start : start + batch], tf.string))
+            answers += one_by_one({name: value.numpy() for name, value in results.items()})
+        return answers
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of all that a prediction depends on: weights, preprocessing, settings, class names (16 hex digits)."""
+        digest = hashlib.sha256(json.dumps(self._identity(), sort_keys=True).encode())
+        for weight in self.model.weights:
+            digest.update(np.ascontiguousarray(weight).tobytes())
+        return digest.hexdigest()[:16]
+
+    def _identity(self) -> dict[str, Any]:
+        task = self.task
+        return {
+            "task": f"{type(task).__module__}:{type(task).__qualname__}",
+            "class_names": list(task.class_names),
+            "model": task.model_options.model_dump(mode="json", exclude={"weights"}),
+            "input": task.input_options.model_dump(mode="json"),
+            "settings": self.settings,
+        }
+
+    def describe(self, folder: Path | str, task_name: str, import_paths: Sequence[str] = ()) -> None:
+        """Writes into `folder` what `load` needs beside the weights.
+
+        Args:
+            folder: the run.
+            task_name: the task as the recipe names it.
+            import_paths: folders in which a user's own task or model is found.
+        """
+        description = self._identity() | {"format": 1, "task": task_name, "import_paths": list(import_paths)}
+        target = Path(folder) / DESCRIPTION
+        partial = target.with_suffix(".partial")
+        partial.write_text(json.dumps(description, indent=2) + "\n")
+        os.replace(partial, target)
+
+    @classmethod
+    def load(cls, run: Path | str, weights: str = WEIGHTS) -> Predictor:
+        """The Predictor of a run.
+
+        Args:
+            run: the folder that `train` left.
+            weights: which of the run's weights; the best by default.
+
+        Raises:
+            InputError: no run, or one without weights yet.
+        """
+        run = Path(run)
+        if not (run / DESCRIPTION).is_file():
+            raise InputError(f"{run}: not a run (it has no {DESCRIPTION}); name the folder that 'train' left")
+        if not (run / weights).is_file():
+            raise InputError(f"{run}: this run has no {weights} yet; run its 'train' command again to go on with it")
+        description = json.loads((run / DESCRIPTION).read_text())
+        for folder in description["import_paths"]:
+            make_importable(folder)
+        task_class = find_task(description["task"])
+        task = task_class(
+            description["class_names"],
+            task_class.ModelOptions(**description["model"]),
+            task_class.InputOptions(**description["input"]),
+        )
+        model = task.model()
+        model.load_weights(run / weights)
+        return cls(task, model, description["settings"])
+
+
+def to_bytes(picture: Any) -> bytes:
+    """Encoded bytes of a picture: a path is read, bytes pass through, arrays and PIL images are encoded as PNG."""
+    if isinstance(picture, bytes):
+        return picture
+    if isinstance(picture, str | os.PathLike):
+        return Path(picture).read_bytes()
+    from PIL import Image
+
+    if isinstance(picture, np.ndarray):
+        if picture.dtype != np.uint8:
+            raise InputError(f"an array of {picture.dtype}: pictures are uint8 RGB [height, width, 3] or grey [height, width]")
+        picture = Image.fromarray(picture)
+    if not isinstance(picture, Image.Image):
+        raise InputError(f"{type(picture).__name__}: give a path, encoded bytes, a uint8 array or a PIL image")
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def one_by_one(results: Mapping[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
+    """Batched results to one dict a sample."""
+    count = len(next(iter(results.values())))
+    return [{name: value[i] for name, value in results.items()} for i in range(count)]

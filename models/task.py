@@ -1,0 +1,152 @@
+"""The contract of a task: what is special about it, and nothing else. The loops own the rest.
+
+A task of your own is a subclass of `Task` that a recipe names as `package.module:Name`; see examples/.
+This file and every task's own `task.py` stay free of TensorFlow at import, so that names and options are
+checked before it is loaded: the methods import what they need.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from .image_options import ImageOptions
+from .options import IsPath, Options
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+    import tensorflow as tf
+    from matplotlib.figure import Figure
+
+
+class ModelOptions(Options):
+    """The recipe's `model` section as every task has it; a task adds its own fields in a subclass."""
+
+    name: str
+    """A name from the task's table, or your own as `package.module:Name`."""
+    weights: Annotated[str, IsPath("imagenet", "none")] = "none"
+    """What training starts from: "imagenet", "none", a `.weights.h5` file, or the folder of a former run."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The type of one named truth value of one sample: NumPy dtype and shape, None where it varies."""
+
+    dtype: str
+    shape: tuple[int | None, ...] = ()
+
+
+@dataclass(frozen=True)
+class Value:
+    """One figure of an evaluation, with its 95 % interval where one was asked for."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    higher_is_better: bool = True
+
+    def __str__(self) -> str:
+        interval = "" if self.low is None else f" ({self.low:.4f} to {self.high:.4f})"
+        return f"{self.value:.4f}{interval}"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One sample that a person should look at: its key, how bad (higher is worse) and why in a few words."""
+
+    key: str
+    badness: float
+    note: str
+
+
+class Evaluation(ABC):
+    """Gathers truth and results sample by sample, and says how good they are."""
+
+    @abstractmethod
+    def update(self, truth: Mapping[str, np.ndarray], results: Mapping[str, np.ndarray], key: str) -> None:
+        """Takes in one sample: its truth, and its results as the Predictor gave them (without the batch axis)."""
+
+    @abstractmethod
+    def values(self, intervals: bool = True) -> dict[str, Value]:
+        """Name to figure. `intervals=False` leaves out what needs resampling (used once an epoch)."""
+
+    def figures(self) -> dict[str, Figure]:
+        """Name to matplotlib figure; a task without any keeps this."""
+        return {}
+
+    def worst(self, n: int) -> list[Case]:
+        """At most `n` cases, the worst first."""
+        return []
+
+
+class Task(ABC):
+    """What is special about one task. Made once for a job, from a resolved recipe.
+
+    Attributes:
+        class_names: the names behind class ids, in their order; empty where the task has no classes.
+        model_options: the recipe's `model` section.
+        input_options: the recipe's `input` section.
+    """
+
+    models: ClassVar[Mapping[str, str]] = {}
+    """Names for `model.name`, to `module:Name` (a leading dot: relative to the module of the task)."""
+    ModelOptions: ClassVar[type[ModelOptions]] = ModelOptions
+    InputOptions: ClassVar[type[Options]] = ImageOptions
+    recipe: ClassVar[str | None] = None
+    """The shipped recipe that `saccade train TASK` begins with."""
+    demo: ClassVar[str | None] = None
+    """The shipped recipe that `saccade demo TASK` runs, on embedded data."""
+    monitor: ClassVar[str]
+    """The figure of the evaluation that chooses the best weights, unless `train.monitor` names another."""
+    settings: ClassVar[Mapping[str, float]] = {}
+    """Values that predictions depend on beside the weights, with their start values. They are the Predictor's:
+    saved with it, baked into the bundle, part of the fingerprint."""
+
+    def __init__(self, class_names: Sequence[str], model_options: ModelOptions, input_options: Options):
+        self.class_names = tuple(class_names)
+        self.model_options = model_options
+        self.input_options = input_options
+
+    @cached_property
+    def input(self) -> Any:
+        """The object that turns raw values into model tensors plus geometry; `ImageInput` unless a task has another."""
+        from .image_input import ImageInput
+
+        return ImageInput(self.input_options)
+
+    @property
+    @abstractmethod
+    def truth(self) -> dict[str, Truth]:
+        """The named truth values that a sample must bring for training and evaluation."""
+
+    @abstractmethod
+    def model(self) -> keras.Model:
+        """A new model with its initial weights, which compiles its own loss: `compile(optimizer=...)` is enough.
+
+        A model may offer `split() -> (features, head)`: two keras models that applied one after the other equal it,
+        cut where features may be computed once while the first is frozen; the head compiles its own loss too.
+        """
+
+    @abstractmethod
+    def targets(self, batch: dict[str, tf.Tensor]) -> tuple:
+        """A padded batch of samples to Keras' `(x, y)` or `(x, y, sample_weight)`; graph operations only."""
+
+    @abstractmethod
+    def results(
+        self, outputs: Any, geometry: dict[str, tf.Tensor], settings: Mapping[str, float]
+    ) -> dict[str, tf.Tensor]:
+        """Raw outputs to named tensors in the units of the original, batch first; graph operations only."""
+
+    @abstractmethod
+    def evaluation(self) -> Evaluation:
+        """A fresh evaluation."""
+
+    @abstractmethod
+    def draw(
+        self, image: np.ndarray, results: Mapping[str, np.ndarray] | None, truth: Mapping[str, np.ndarray] | None = None
+    ) -> np.ndarray:
+        """The picture a person looks at: uint8 `[h, w, 3]` of any size, from an upright image and what is known of it."""
