@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ..models.image_decode import reason
+from ..models.image_errors import reason
 from ..models.predictor import Predictor, one_by_one
 
 

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import logging
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ..models.image_decode import reason
+from ..models.image_errors import reason
 from ..models.task import Task
 from .check import Findings, check
 from .source import DataOptions, Source
 from .splits import split
-
-log = logging.getLogger("saccade")
-
 
 @dataclass
 class Data:
@@ -53,17 +48,9 @@ def checked_data(source: Source, task: Task, options: DataOptions) -> Data:
     Raises:
         InputError: more bad samples than `data.max_bad`, leaks that are not allowed, a split without samples.
     """
-    splits = split(source, options)
-    findings = check(source, splits, task.input.decode, reason, _cache_file(options), options)
+    findings = check(source, split(source, options), task.input.decode, reason, _cache_file(options))
     findings.refuse(source, options)
-    data = Data(source, {name: _without(positions, findings.bad) for name, positions in splits.items()}, findings)
-    for entry in data.quarantine():
-        log.warning("set aside: %s (%s)", entry["where"], entry["reason"])
-    return data
-
-
-def _without(positions: Sequence[int], bad: dict[int, str]) -> np.ndarray:
-    return np.array([position for position in positions if int(position) not in bad], np.int64)
+    return Data(source, findings.usable(), findings)
 
 
 def _cache_file(options: DataOptions) -> Path:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+
 from .models.errors import JobError
-from .models.task import Truth
 
 
 class Steps:
@@ -90,11 +91,20 @@ def _ask(bundle: Path, run: Path) -> int:
     samples = [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
     pictures = [folder / sample["file"] for sample in samples]
     predictor = api.load(run)
-    local = predictor.predict(pictures)
     with api.serve(bundle, port=0) as server:
         remote = Client(server.url, "demo").predict(pictures)
-    names = predictor.task.class_names
-    for sample, here, there in zip(samples, local, remote, strict=True):
-        print(f"  {sample['key']:<16} truth {_truth(sample['truth'], predictor.task.truth, names)}   {_brief(there)}")
+    for sample, here, there in zip(samples, predictor.predict(pictures), remote, strict=True):
+        truth = {name: np.asarray(value) for name, value in sample["truth"].items()}
+        print(f"  {sample['key']:<16} truth: {predictor.task.in_words(truth):<12} answer: {predictor.task.in_words(there)}")
         _compare(here, there, sample["key"])
     return len(samples)
+
+
+def _compare(here: Mapping[str, Any], there: Mapping[str, Any], key: str) -> None:
+    """Refuses an answer over HTTP that is not what the Predictor says in this process."""
+    for name, value in here.items():
+        theirs = np.asarray(there[name])
+        ours = np.vectorize(bytes.decode, otypes=[str])(value) if np.asarray(value).dtype.kind in "SO" else value
+        same = np.allclose(ours, theirs, atol=1e-6) if np.asarray(ours).dtype.kind == "f" else np.array_equal(ours, theirs)
+        if not same:
+            raise JobError(f"{key}: over HTTP '{name}' is {theirs}, and the Predictor says {value}")
