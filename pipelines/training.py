@@ -71,7 +71,8 @@ class Training:
             write_atomically(run.folder / PROVENANCE, json.dumps(origin, indent=2) + "\n")
             quarantine = "".join(json.dumps(entry) + "\n" for entry in data.quarantine())
             write_atomically(run.folder / QUARANTINE, quarantine)
-            training_sheet(recipe, self._task, data).save(run.folder / "training_samples.png")
+            sheet = training_sheet(recipe, self._task, data.source, data.splits["train"])
+            sheet.save(run.folder / "training_samples.png")
         write_proof_samples(run.folder, data)
 
     def _end(self, data: Data) -> None:
