@@ -8,13 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from ..augment import Augmenter
 from ..models.task import Task
 from .order import Order
 from .reading import reader
 from .recipe import Recipe
 from .source import Source
-from .training_data import batches_of_samples
+from .training_data import batches_of_samples, make_augmenter
 
 TILE = 192
 """Width that small pictures are enlarged to, in pixels."""
@@ -39,7 +38,7 @@ def training_sheet(
     few = Order(chosen, recipe.train.seed)
     few.start(epoch)
     read = reader(source, chosen, task.truth, memory=0)
-    batches = batches_of_samples(task, few, read, Augmenter(recipe.augment), batch=1, seed=recipe.train.seed)
+    batches = batches_of_samples(task, few, read, make_augmenter(recipe), batch=1, seed=recipe.train.seed)
     return tile([_draw(task, batch) for batch in batches.as_numpy_iterator()])
 
 

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 import keras
 import tensorflow as tf
 
-from ..augment import Augmenter
 from ..models.errors import InputError, JobError, nearest
 from ..models.predictor import Predictor
 from .checkpoint import Checkpoint
@@ -23,6 +22,7 @@ from .progress import EpochProgress
 from .recipe import Recipe
 from .run import HISTORY, Run, saving
 from .train_options import TrainOptions
+from .training_data import make_augmenter
 
 log = logging.getLogger("saccade")
 
@@ -40,7 +40,7 @@ def fit(
         Interrupted: the user stopped it; the run goes on from that step the next time.
         JobError: a sample or a step failed.
     """
-    checkpoint, augmenter = Checkpoint(run, predictor), Augmenter(recipe.augment)
+    checkpoint, augmenter = Checkpoint(run, predictor), make_augmenter(recipe)
     progress, first = run.progress, 0
     for number, phase in enumerate(phases(recipe, predictor.model)):
         epochs = range(first, first + phase.options.epochs)
@@ -75,7 +75,12 @@ def _fit_phase(
             stop = start + 1 if step else epochs.stop
             try:
                 work.model.fit(
-                    batches, initial_epoch=start, epochs=stop, callbacks=[watch, events, *own_callbacks], verbose=0
+                    batches,
+                    initial_epoch=start,
+                    epochs=stop,
+                    callbacks=[watch, events, *own_callbacks],
+                    shuffle=False,  # `order` has done it
+                    verbose=0,
                 )
             except tf.errors.OpError as error:
                 raise JobError(f"training failed: {_root_cause(error)}; {run.folder} holds the epochs so far") from error

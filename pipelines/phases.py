@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from ..augment import Augmenter
 from ..models.errors import InputError
@@ -17,6 +16,7 @@ from ..models.predictor import Predictor
 from .data import Data
 from .order import Order
 from .reading import Reader, reader
+from .progress import bar
 from .recipe import Recipe
 from .train_options import HeadPhase, TrainOptions
 from .training_data import training_batches
@@ -104,7 +104,7 @@ def _feature_batches(
     in_order = _InOrder(positions)
     batches = training_batches(predictor.task, in_order, read, plain, train.batch, train.seed)
     compute = tf.function(lambda x: features(x, training=False), reduce_retracing=True)
-    progress = tqdm(batches, "features", math.ceil(len(positions) / train.batch), unit="batches", delay=2, leave=False)
+    progress = bar("features", "batches", math.ceil(len(positions) / train.batch), batches)
     rows = [(compute(x), *rest) for x, *rest in progress]
     columns = tuple(tf.concat(column, 0) for column in zip(*rows, strict=True))
     order = Order(np.arange(len(positions)), train.seed)

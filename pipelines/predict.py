@@ -13,11 +13,11 @@ from typing import Any, TextIO
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from ..models.errors import InputError
 from ..models.predictor import Predictor
 from .answers import Answer, answers
+from .progress import bar
 from .sources.folder import EXTENSIONS
 
 log = logging.getLogger("saccade")
@@ -59,7 +59,7 @@ def predict(
     if draw is not None:
         draw.mkdir(parents=True, exist_ok=True)
     found = answers(predictor, pictures, lambda path: Path(path).read_bytes(), batch)
-    for number, answer in enumerate(tqdm(found, "predict", len(pictures), unit="pictures", delay=2, leave=False)):
+    for number, answer in enumerate(bar("predict", "pictures", len(pictures), found)):
         if draw is not None and answer.results is not None:
             image = predictor.task.input.decode(Path(answer.item).read_bytes()).numpy()
             drawn = predictor.task.draw(image, answer.results)

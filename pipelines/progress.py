@@ -3,12 +3,40 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from tqdm import tqdm
 
 log = logging.getLogger("saccade")
+
+
+def bar(
+    name: str, unit: str, total: int, items: Iterable | None = None, done: int = 0, shown: bool = True
+) -> tqdm:
+    """A progress bar on stderr that appears after two seconds; where nobody watches it moves every ten.
+
+    Args:
+        name: what goes on.
+        unit: of what there are `total`.
+        total: how many there will be.
+        items: iterating over the bar iterates over these.
+        done: how many are done already.
+        shown: False for no bar at all.
+    """
+    interval = 0.2 if sys.stderr.isatty() else 10
+    return tqdm(
+        items,
+        desc=name,
+        total=total,
+        initial=done,
+        unit=" " + unit,
+        delay=2,
+        mininterval=interval,
+        leave=False,
+        disable=not shown,
+    )
 
 
 class EpochProgress:
@@ -23,9 +51,7 @@ class EpochProgress:
         """Begins an epoch (from 0) of which `done` steps were done in an earlier session."""
         self._began, self._fitted = time.monotonic(), None
         self._done = done
-        self._bar = tqdm(
-            desc=f"epoch {epoch + 1}/{self._last_epoch}", total=self._steps, initial=done, unit="steps", delay=2, leave=False
-        )
+        self._bar = bar(f"epoch {epoch + 1}/{self._last_epoch}", "steps", self._steps, done=done)
 
     def step(self, logs: Mapping[str, float]) -> None:
         self._bar.update()

@@ -7,10 +7,24 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from ..augment import Augmenter, stable_seed
+from ..augment import Augmenter, AugmentError, stable_seed
+from ..models.errors import InputError
 from ..models.task import Task
 from .order import Order
 from .reading import Reader
+from .recipe import Recipe
+
+
+def make_augmenter(recipe: Recipe) -> Augmenter:
+    """The recipe's augmentation.
+
+    Raises:
+        InputError: a transform or an argument that does not exist or cannot be used.
+    """
+    try:
+        return Augmenter(recipe.augment)
+    except AugmentError as error:
+        raise InputError(str(error)) from error
 
 
 def training_batches(task: Task, order: Order, read: Reader, augmenter: Augmenter, batch: int, seed: int) -> tf.data.Dataset:
@@ -52,8 +66,12 @@ def augment_in_graph(
     moved = [name for name in VARYING_AXES if name in sample]
 
     def in_python(epoch: np.ndarray, key: bytes, *values: np.ndarray) -> Sequence[np.ndarray]:
-        changed = augmenter(dict(zip(moved, values, strict=True)), stable_seed(seed, int(epoch), key.decode()))
-        return [changed[name] for name in moved]
+        name = key.decode()
+        try:
+            changed = augmenter(dict(zip(moved, values, strict=True)), stable_seed(seed, int(epoch), name))
+        except AugmentError as error:
+            raise AugmentError(f"{name}: {error}") from error
+        return [changed[each] for each in moved]
 
     values = [sample[name] for name in moved]
     changed = tf.numpy_function(in_python, [epoch, sample["key"], *values], [value.dtype for value in values])

@@ -7,11 +7,11 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from tqdm import tqdm
 
 from ..models.predictor import Predictor, one_by_one
 from ..models.task import Evaluation, Value
 from .answers import answers
+from .progress import bar
 from .source import Source
 
 Validate = Callable[[], dict[str, Value]]
@@ -34,7 +34,7 @@ def evaluate_positions(
     """
     evaluation, bad = predictor.task.evaluation(), {}
     found = answers(predictor, (int(position) for position in positions), source.read, batch)
-    for answer in tqdm(found, show, len(positions), disable=show is None, unit="pictures", delay=2, leave=False):
+    for answer in bar(show or "", "pictures", len(positions), found, shown=show is not None):
         if answer.results is None:
             bad[answer.item] = answer.reason
         else:
