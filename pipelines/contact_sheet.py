@@ -8,37 +8,33 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+from ..augment import Augmenter
 from ..models.task import Task
 from .order import Order
 from .reading import reader
-from .recipe import Recipe
 from .source import Source
-from .training_data import batches_of_samples, make_augmenter
+from .training_data import batches_of_samples
 
 TILE = 192
 """Width that small pictures are enlarged to, in pixels."""
 
 
 def training_sheet(
-    recipe: Recipe, task: Task, source: Source, positions: Sequence[int], count: int = 16, epoch: int = 0
+    task: Task, source: Source, positions: Sequence[int], augmenter: Augmenter, seed: int, count: int = 16
 ) -> Image.Image:
-    """The first samples of an epoch after augmentation and fitting, drawn with their truth.
+    """Samples of the first epoch after augmentation and fitting, drawn with their truth.
 
     Args:
-        recipe: says how samples are augmented.
         task: draws them.
         source: where they come from.
         positions: the training split.
+        augmenter: the recipe's augmentation.
+        seed: the recipe's seed.
         count: how many, at most.
-        epoch: which epoch's augmentation.
     """
-    order = Order(np.asarray(positions), recipe.train.seed)
-    order.start(epoch)
-    chosen = order.epoch()[:count]
-    few = Order(chosen, recipe.train.seed)
-    few.start(epoch)
+    chosen = Order(np.asarray(positions), seed).epoch()[:count]
     read = reader(source, chosen, task.truth, memory=0)
-    batches = batches_of_samples(task, few, read, make_augmenter(recipe), batch=1, seed=recipe.train.seed)
+    batches = batches_of_samples(task, Order(chosen, seed), read, augmenter, batch=1, seed=seed)
     return tile([_draw(task, batch) for batch in batches.as_numpy_iterator()])
 
 

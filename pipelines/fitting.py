@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import keras
 import tensorflow as tf
 
+from ..augment import Augmenter
 from ..models.errors import InputError, JobError, nearest
 from ..models.predictor import Predictor
 from .checkpoint import Checkpoint
@@ -22,7 +23,6 @@ from .progress import EpochProgress
 from .recipe import Recipe
 from .run import HISTORY, Run, saving
 from .train_options import TrainOptions
-from .training_data import make_augmenter
 
 log = logging.getLogger("saccade")
 
@@ -32,7 +32,12 @@ class Interrupted(KeyboardInterrupt):
 
 
 def fit(
-    recipe: Recipe, run: Run, predictor: Predictor, data: Data, own_callbacks: Sequence[keras.callbacks.Callback] = ()
+    recipe: Recipe,
+    run: Run,
+    predictor: Predictor,
+    data: Data,
+    augmenter: Augmenter,
+    own_callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> None:
     """Trains, from wherever the run stands to the end of the last phase.
 
@@ -40,8 +45,7 @@ def fit(
         Interrupted: the user stopped it; the run goes on from that step the next time.
         JobError: a sample or a step failed.
     """
-    checkpoint, augmenter = Checkpoint(run, predictor), make_augmenter(recipe)
-    progress, first = run.progress, 0
+    checkpoint, progress, first = Checkpoint(run, predictor), run.progress, 0
     for number, phase in enumerate(phases(recipe, predictor.model)):
         epochs = range(first, first + phase.options.epochs)
         first = epochs.stop

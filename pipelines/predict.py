@@ -6,6 +6,7 @@ import csv
 import glob
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from ..models.errors import InputError
 from ..models.predictor import Predictor
 from .answers import Answer, answers
 from .progress import bar
-from .sources.folder import EXTENSIONS
+from .sources.picture_listing import list_pictures
 
 log = logging.getLogger("saccade")
 
@@ -36,7 +37,7 @@ def find_pictures(places: Iterable[str]) -> list[str]:
             continue
         path = Path(place)
         if path.is_dir():
-            files = [str(each) for each in sorted(path.rglob("*")) if each.suffix.lower() in EXTENSIONS]
+            files = [os.path.join(place, each) for each in list_pictures(place, []).pictures]
         else:
             files = [place] if path.is_file() else sorted(glob.glob(place, recursive=True))
         if not files:

@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from ..augment import Augmenter
 from ..models.naming import find_object
 from ..models.predictor import Predictor
 from ..models.task import Task
@@ -24,6 +25,7 @@ from .provenance import provenance
 from .recipe import Recipe
 from .run import PROVENANCE, QUARANTINE, Run, saving, write_atomically
 from .source import Source
+from .training_data import make_augmenter
 from .validation import evaluate_positions
 
 log = logging.getLogger("saccade")
@@ -39,6 +41,7 @@ class Training:
         """Does the job; see `train`."""
         recipe, run = self._recipe, self._run
         keras.utils.set_random_seed(recipe.train.seed)
+        augmenter = make_augmenter(recipe)
         with _precision(recipe.train.precision):
             predictor = Predictor(self._task, self._task.model())
             data = checked_data(self._source, self._task, recipe.data)
@@ -46,10 +49,10 @@ class Training:
                 data = data.limited(self._limit)
             run.write_recipe(recipe)
             with log_file(run.folder / "log.txt"):
-                self._begin(predictor, data)
+                self._begin(predictor, data, augmenter)
                 own = [find_object(name, {}, __name__, "callback")() for name in recipe.train.callbacks]
                 try:
-                    fit(recipe, run, predictor, data, own)
+                    fit(recipe, run, predictor, data, augmenter, own)
                 except Interrupted:
                     at = f"epoch {run.progress.epoch + 1}, step {run.progress.step}"
                     log.info("stopped in %s; all is saved: run the same command again to go on from there", at)
@@ -58,7 +61,7 @@ class Training:
             self._end(data)
         return run.folder
 
-    def _begin(self, predictor: Predictor, data: Data) -> None:
+    def _begin(self, predictor: Predictor, data: Data, augmenter: Augmenter) -> None:
         recipe, run = self._recipe, self._run
         samples = {name: len(positions) for name, positions in data.splits.items()}
         log.info("%s: %s", "going on with" if run.resumed else "run", run.folder)
@@ -71,7 +74,7 @@ class Training:
             write_atomically(run.folder / PROVENANCE, json.dumps(origin, indent=2) + "\n")
             quarantine = "".join(json.dumps(entry) + "\n" for entry in data.quarantine())
             write_atomically(run.folder / QUARANTINE, quarantine)
-            sheet = training_sheet(recipe, self._task, data.source, data.splits["train"])
+            sheet = training_sheet(self._task, data.source, data.splits["train"], augmenter, recipe.train.seed)
             sheet.save(run.folder / "training_samples.png")
         write_proof_samples(run.folder, data)
 

@@ -96,8 +96,11 @@ def show(recipe: str | Path, *overrides: str, picture: str | Path, count: int = 
 
     from .pipelines.contact_sheet import training_sheet
     from .pipelines.splits import split
+    from .pipelines.training_data import make_augmenter
 
-    training_sheet(resolved, task, source, split(source, resolved.data)["train"], count).save(picture)
+    positions = split(source, resolved.data)["train"]
+    sheet = training_sheet(task, source, positions, make_augmenter(resolved), resolved.train.seed, count)
+    sheet.save(picture)
     return Path(picture)
 
 
