@@ -1,11 +1,12 @@
 """A small real run that the tests of the jobs share."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from saccade.pipelines.recipe import load_recipe
+from saccade.pipelines.recipe import Recipe, load_recipe
 from saccade.pipelines.train import train
 
 SMALL = (
@@ -30,7 +31,12 @@ def quiet_progress(caplog) -> None:
 
 
 @pytest.fixture(scope="session")
-def digits_run(tmp_path_factory) -> Path:
-    """Two epochs of a small network on the digits."""
-    folder = tmp_path_factory.mktemp("runs") / "digits"
-    return train(load_recipe("digits", [*SMALL, f"train.run={folder}"]))
+def digits_recipe() -> Callable[..., Recipe]:
+    """A function from overrides to a recipe that trains a small network on the digits for two epochs."""
+    return lambda *overrides: load_recipe("digits", [*SMALL, *overrides])
+
+
+@pytest.fixture(scope="session")
+def digits_run(digits_recipe, tmp_path_factory) -> Path:
+    """The run of that recipe."""
+    return train(digits_recipe(f"train.run={tmp_path_factory.mktemp('runs') / 'digits'}"))

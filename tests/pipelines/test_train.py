@@ -1,8 +1,8 @@
 """The training job: what it leaves, how it goes on, what it refuses."""
 
+import importlib
 import json
 import os
-import signal
 
 import keras
 import numpy as np
@@ -16,8 +16,6 @@ from saccade.pipelines.fitting import Interrupted
 from saccade.pipelines.recipe import load_recipe
 from saccade.pipelines.run import Run, recipe_file, saving
 from saccade.pipelines.train import dry_run, train
-
-from .conftest import SMALL
 
 
 def lines(path):
@@ -50,19 +48,17 @@ def test_validation_figures_are_the_predictors(digits_run):
     assert metrics["figures"]["accuracy"]["value"] == pytest.approx(best)
 
 
-class StopAt(keras.callbacks.Callback):
-    """Presses Ctrl-C at a step, counted over epochs."""
+STOP_AT = """
+import os, signal, keras
 
-    step = 0
+class StopAt(keras.callbacks.Callback):
+    steps = 0
 
     def on_train_batch_begin(self, batch, logs=None):
-        StopAt.step -= 1
-        if StopAt.step == 0:
+        StopAt.steps -= 1
+        if StopAt.steps == 0:
             os.kill(os.getpid(), signal.SIGINT)
-
-
-def weights_of(run):
-    return [np.array(each) for each in Predictor.load(run).model.weights]
+"""
 
 
 def state_of(run):
@@ -70,16 +66,16 @@ def state_of(run):
         return {name: values[name] for name in values}
 
 
-def test_a_stopped_training_goes_on_to_the_same_weights(digits_run, tmp_path, monkeypatch):
-    own = f"train.callbacks=[{__name__}:StopAt]"
-    monkeypatch.setattr("saccade.pipelines.training.find_object", lambda *_: StopAt)
-    recipe = load_recipe("digits", [*SMALL, own, f"train.run={tmp_path / 'run'}"])
-    for step in (5, 30):  # in the middle of the first epoch, then of the second
-        StopAt.step = step
+def test_a_stopped_training_goes_on_to_the_same_weights(digits_run, digits_recipe, tmp_path, monkeypatch):
+    (tmp_path / "stop_at.py").write_text(STOP_AT)  # a callback of the user's own, found in the working folder
+    monkeypatch.chdir(tmp_path)
+    recipe = digits_recipe("train.callbacks=[stop_at:StopAt]", "train.run=run")
+    stop_at = importlib.import_module("stop_at")
+    for steps in (5, 30):  # in the middle of the first epoch, then of the second
+        stop_at.StopAt.steps = steps
         with pytest.raises(Interrupted):
             train(recipe)
         assert not Run(tmp_path / "run").progress.finished
-    StopAt.step = 0
     train(recipe)
     assert [line["epoch"] for line in Run(tmp_path / "run").history()] == [1, 2]
     expected, found = state_of(digits_run), state_of(tmp_path / "run")
@@ -100,16 +96,16 @@ def test_another_recipes_run_is_not_overwritten(digits_run):
         train(recipe)
 
 
-def test_a_folder_of_something_else_is_not_used(tmp_path):
+def test_a_folder_of_something_else_is_not_used(digits_recipe, tmp_path):
     (tmp_path / "letters.txt").write_text("dear")
     with pytest.raises(InputError, match="this is no run, and it is not empty"):
-        train(load_recipe("digits", [f"train.run={tmp_path}"]))
+        train(digits_recipe(f"train.run={tmp_path}"))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="takes a user that can become another")
-def test_no_permission_to_write(tmp_path):
+def test_no_permission_to_write(digits_recipe, tmp_path):
     os.chmod(tmp_path, 0o555)
-    recipe = load_recipe("digits", [f"train.run={tmp_path / 'run'}"])
+    recipe = digits_recipe(f"train.run={tmp_path / 'run'}")
     os.seteuid(65534)
     try:
         with pytest.raises(InputError, match="no permission to write here"):
@@ -136,27 +132,27 @@ def test_a_full_disk_loses_nothing(digits_run, tmp_path):
     assert target.read_bytes() == before
 
 
-def test_a_dry_run_does_everything_on_a_few_samples(tmp_path):
-    recipe = load_recipe("digits", SMALL)
+def test_a_dry_run_does_everything_on_a_few_samples(digits_recipe, tmp_path):
+    recipe = digits_recipe()
     run = dry_run(recipe, tmp_path)
     assert len(lines(run / "history.jsonl")) == 1
     assert Run(run).progress.finished
 
 
-def test_a_monitor_that_the_evaluation_has_not(tmp_path):
-    recipe = load_recipe("digits", [*SMALL, f"train.run={tmp_path / 'run'}", "train.monitor=acuracy"])
+def test_a_monitor_that_the_evaluation_has_not(digits_recipe, tmp_path):
+    recipe = digits_recipe(f"train.run={tmp_path / 'run'}", "train.monitor=acuracy")
     with pytest.raises(InputError, match=r"train\.monitor: the evaluation has no figure 'acuracy': did you mean accuracy"):
         train(recipe)
 
 
-def test_early_stopping(tmp_path):
+def test_early_stopping(digits_recipe, tmp_path):
     overrides = ["train.epochs=9", "train.early_stopping={patience: 1, min_delta: 0.9}", f"train.run={tmp_path / 'run'}"]
-    run = train(load_recipe("digits", [*SMALL, *overrides]))
+    run = train(digits_recipe(*overrides))
     assert len(lines(run / "history.jsonl")) == 2
 
 
-def test_augmentation_errors_are_told_before_the_data_is_read(tmp_path):
-    recipe = load_recipe("digits", ["augment=[HorizontalFlop]", f"train.run={tmp_path / 'run'}"])
+def test_augmentation_errors_are_told_before_the_data_is_read(digits_recipe, tmp_path):
+    recipe = digits_recipe("augment=[HorizontalFlop]", f"train.run={tmp_path / 'run'}")
     with pytest.raises(InputError, match="did you mean HorizontalFlip"):
         train(recipe)
     assert not (tmp_path / "run").exists()
@@ -176,27 +172,27 @@ def photos(tmp_path):
     return tmp_path / "photos"
 
 
-def photo_recipe(photos, *overrides):
+def photo_recipe(*overrides):
     fixed = ["data={source: folder, validation: 0.2, test: 0.2}", f"data.path={photos}", f"train.run={photos.parent / 'run'}"]
-    return load_recipe("digits", [*SMALL, *fixed, *overrides])
+    return digits_recipe(*fixed, *overrides)
 
 
-def test_a_bad_picture_within_the_budget_is_set_aside(photos, caplog):
+def test_a_bad_picture_within_the_budget_is_set_aside(photos, photo_recipe, caplog):
     (photos / "above" / "text.jpg").write_text("no picture")
     (photos / "below" / "cut.png").write_bytes((photos / "below" / "00.png").read_bytes()[:200])
-    run = train(photo_recipe(photos, "data.max_bad=10%"))
+    run = train(photo_recipe("data.max_bad=10%"))
     entries = {entry["key"]: entry["reason"] for entry in lines(run / "quarantine.jsonl")}
     assert set(entries) == {"above/text.jpg", "below/cut.png"}
     assert "above/text.jpg" in caplog.text
 
 
-def test_bad_pictures_past_the_budget_stop_the_job(photos):
+def test_bad_pictures_past_the_budget_stop_the_job(photos, photo_recipe):
     (photos / "above" / "text.jpg").write_text("no picture")
     with pytest.raises(InputError, match=r"1 of 41 pictures cannot be used.*text\.jpg.*data\.max_bad"):
-        train(photo_recipe(photos))
+        train(photo_recipe())
 
 
-def test_leaks_are_refused_unless_allowed(photos):
+def test_leaks_are_refused_unless_allowed(photos, photo_recipe):
     for split in ("train", "val", "test"):
         for label in ("above", "below"):
             (photos / split / label).mkdir(parents=True)
@@ -207,14 +203,14 @@ def test_leaks_are_refused_unless_allowed(photos):
     twin = next((photos / "train" / "above").iterdir())
     (photos / "test" / "above" / "twin.png").write_bytes(twin.read_bytes())
     with pytest.raises(InputError, match=r"twin\.png.*data\.leaks=allow"):
-        train(photo_recipe(photos))
-    train(photo_recipe(photos, "data.leaks=allow"))
+        train(photo_recipe())
+    train(photo_recipe("data.leaks=allow"))
 
 
-def test_a_picture_that_is_lost_while_training_is_named(photos, monkeypatch):
+def test_a_picture_that_is_lost_while_training_is_named(photos, photo_recipe, monkeypatch):
     from saccade.pipelines.sources.folder import Folder
 
-    recipe = photo_recipe(photos, "train.memory=0")
+    recipe = photo_recipe("train.memory=0")
     read, calls = Folder.read, []
 
     def vanishing(self, position):
@@ -228,16 +224,16 @@ def test_a_picture_that_is_lost_while_training_is_named(photos, monkeypatch):
         train(recipe)
 
 
-def test_two_phases(tmp_path, caplog):
+def test_two_phases(digits_recipe, tmp_path, caplog):
     overrides = ["train.head={epochs: 1}", "train.epochs=1", f"train.run={tmp_path / 'run'}"]
-    run = train(load_recipe("digits", [*SMALL, *overrides]))
+    run = train(digits_recipe(*overrides))
     assert [line["epoch"] for line in lines(run / "history.jsonl")] == [1, 2]
     assert "phase 'head'" in caplog.text and "phase 'all'" in caplog.text
 
 
-def test_a_frozen_backbone_trains_its_head_on_features_computed_once(tmp_path, digits_run):
-    frozen = [*SMALL, "augment=[]", "model.freeze=all", f"model.weights={digits_run}", f"train.run={tmp_path / 'run'}"]
-    recipe = load_recipe("digits", frozen)
+def test_a_frozen_backbone_trains_its_head_on_features_computed_once(digits_recipe, tmp_path, digits_run):
+    frozen = ["augment=[]", "model.freeze=all", f"model.weights={digits_run}", f"train.run={tmp_path / 'run'}"]
+    recipe = digits_recipe(*frozen)
     train(recipe)
     before, after = Predictor.load(digits_run).model, Predictor.load(tmp_path / "run").model
     for old, new in zip(before.split()[0].weights, after.split()[0].weights, strict=True):
