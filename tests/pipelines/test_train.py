@@ -37,7 +37,8 @@ def test_a_run_holds_everything(digits_run):
     for name in ("recipe.yaml", "best.weights.h5", "last.npz", "log.txt", "quarantine.jsonl", "evaluation/validation/worst.jsonl"):
         assert (digits_run / name).is_file()
     for name in ("training_samples.png", "curves.png"):
-        assert min(Image.open(digits_run / name).size) > 100
+        with Image.open(digits_run / name) as picture:
+            assert min(picture.size) > 100
     assert any((digits_run / "events").rglob("*tfevents*"))
 
 
