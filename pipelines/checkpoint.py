@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -28,8 +33,8 @@ class Checkpoint:
     def save(self, optimizer: keras.optimizers.Optimizer) -> None:
         """Saves the state and, last, how far the run has come."""
         folder = self._run.folder
-        values = {f"model/{i}": np.asarray(each) for i, each in enumerate(self._predictor.model.variables)}
-        values |= {f"optimizer/{i}": np.asarray(each) for i, each in enumerate(optimizer.variables)}
+        values = {f"model/{i}": keras.ops.convert_to_numpy(each) for i, each in enumerate(self._predictor.model.variables)}
+        values |= {f"optimizer/{i}": keras.ops.convert_to_numpy(each) for i, each in enumerate(optimizer.variables)}
         with saving(folder):
             partial = folder / ("partial." + STATE)
             np.savez(partial, **values)
@@ -60,15 +65,30 @@ class Checkpoint:
 
     def restore_best(self) -> None:
         """Puts the best weights so far into the model."""
-        self._predictor.model.load_weights(self._run.folder / WEIGHTS)
+        with _without_optimizer(self._predictor.model) as model:
+            model.load_weights(self._run.folder / WEIGHTS)
 
 
-def save_weights(model: keras.Model, path: os.PathLike) -> None:
-    """Writes a model's weights whole or not at all, and without the optimizer that Keras would add."""
-    partial = os.path.join(os.path.dirname(path), "partial." + os.path.basename(path))
+def save_weights(model: keras.Model, path: Path) -> None:
+    """Writes a model's weights whole or not at all.
+
+    Raises:
+        OSError: no room, no permission.
+    """
+    size = sum(weight.nbytes for weight in map(keras.ops.convert_to_numpy, model.weights))
+    if shutil.disk_usage(path.parent).free < 1.1 * size:  # before HDF5 is left with half a file
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    partial = path.with_name("partial." + path.name)
+    with _without_optimizer(model):
+        model.save_weights(partial)
+    os.replace(partial, path)
+
+
+@contextmanager
+def _without_optimizer(model: keras.Model) -> Iterator[keras.Model]:
+    """Keras would write and expect the optimizer's variables beside the weights, three times their size."""
     optimizer, model.optimizer = getattr(model, "optimizer", None), None
     try:
-        model.save_weights(partial)
+        yield model
     finally:
         model.optimizer = optimizer
-    os.replace(partial, path)

@@ -56,6 +56,11 @@ class Run:
         Raises:
             InputError: a finished run, another recipe's run or a folder of something else is in the way.
         """
+        with saving(Path(recipe.train.run)):
+            return cls._of(recipe)
+
+    @classmethod
+    def _of(cls, recipe: Recipe) -> Run:
         run, way_out = cls(Path(recipe.train.run)), "choose another with train.run=FOLDER, or remove it"
         folder = run.folder
         if not (folder / RECIPE).is_file():
