@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import signal
 import threading
@@ -118,6 +119,8 @@ class _Watch(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self._show.fitted()
         progress = self._run.progress
+        if not math.isfinite(logs["loss"]):
+            raise JobError(f"the loss is {logs['loss']} in epoch {epoch + 1}: lower train.optimizer.learning_rate")
         values = self._work.validate()
         monitored = self._monitor
         if monitored not in values:

@@ -151,9 +151,15 @@ def _evaluate(parsed: argparse.Namespace) -> None:
 
 def _predict(parsed: argparse.Namespace) -> int:
     from . import api
-    from .pipelines.predict import find_pictures, predict, write_csv, write_jsonl
+    from .pipelines.picture_files import find_pictures
+    from .pipelines.run import recipe_file
 
     pictures = find_pictures(parsed.pictures)
+    recipe_file(parsed.run)
+
+    from .pipelines.answer_files import write_csv, write_jsonl
+    from .pipelines.predict import predict
+
     predictor = api.load(parsed.run)
     found = predict(predictor, pictures, parsed.batch, parsed.draw)
     failed = write_csv(found, predictor.task.class_names, sys.stdout) if parsed.csv else write_jsonl(found, sys.stdout)

@@ -1,0 +1,85 @@
+"""Answers as text: JSON Lines or CSV."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TextIO
+
+import numpy as np
+
+from .answers import Answer
+
+log = logging.getLogger("saccade")
+
+
+def write_jsonl(found: Iterable[Answer], out: TextIO) -> int:
+    """Writes one JSON object a line, as answers come.
+
+    Returns:
+        How many pictures could not be read; they have an `error` instead of results.
+    """
+    failed = 0
+    for answer in found:
+        row = _row(answer)
+        failed += "error" in row
+        out.write(json.dumps(row, ensure_ascii=False) + "\n")
+        out.flush()
+    return failed
+
+
+def write_csv(found: Iterable[Answer], class_names: Sequence[str], out: TextIO) -> int:
+    """Writes a table as answers come: a column each for numbers and names, one a class for lists over classes.
+
+    Returns:
+        How many pictures could not be read; they have an `error` instead of results.
+    """
+    failed, writer, waiting = 0, None, []
+    for answer in found:
+        row = _spread(_row(answer), class_names)
+        failed += "error" in row
+        waiting.append(row)
+        if writer is None and "error" not in row:  # only a good answer knows the columns
+            writer = csv.DictWriter(out, [*row, "error"], restval="")
+            writer.writeheader()
+        if writer is not None:
+            writer.writerows(waiting)
+            waiting.clear()
+            out.flush()
+    if waiting:
+        csv.writer(out).writerows([["file", "error"], *([row["file"], row["error"]] for row in waiting)])
+    return failed
+
+
+def _row(answer: Answer) -> dict[str, Any]:
+    if answer.results is None:
+        log.warning("%s: %s", answer.item, answer.reason)
+        return {"file": str(answer.item), "error": answer.reason}
+    return {"file": str(answer.item)} | {name: plain(value) for name, value in answer.results.items()}
+
+
+def plain(value: Any) -> Any:
+    """A NumPy value as what JSON knows: text, numbers, lists; float32 in its shortest digits."""
+    if isinstance(value, bytes):
+        return value.decode()
+    value = np.asarray(value)
+    if value.ndim:
+        return [plain(each) for each in value] if value.dtype.kind in "fO" else value.tolist()
+    return float(str(value)) if value.dtype == np.float32 else value.item()
+
+
+def _spread(row: Mapping[str, Any], class_names: Sequence[str]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, list):
+            labels = class_names if len(value) == len(class_names) else range(len(value))
+            flat |= {f"{name}/{label}": _cell(each) for label, each in zip(labels, value, strict=True)}
+        else:
+            flat[name] = value
+    return flat
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, list) else value
