@@ -6,8 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from ..models.errors import InputError
 from ..models.options import Options
 from ..models.task import Truth
 
@@ -15,6 +16,9 @@ Sample = dict[str, Any]
 """One example: `key` (str), `bytes` (encoded, as on disk), and truth by name where there is any."""
 
 SPLITS = ("train", "validation", "test")
+
+SPLIT_NAMES = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
+"""What people call the splits (in lower case), to the name of the split."""
 
 
 class DataOptions(Options):
@@ -27,16 +31,31 @@ class DataOptions(Options):
     test: float = Field(0.1, ge=0, lt=1)
     """Share of the samples held out for the final test, where the data has no test split of its own."""
     max_bad: float | int = 0.01
-    """How many corrupt samples a job bears: a share ("1%" or 0.01) or a count (3)."""
+    """How many corrupt samples a job bears: a share ("1%" or 0.01; 1.0 is all) or a count (3)."""
     leaks: Literal["refuse", "allow"] = "refuse"
     """What to do when byte-identical samples stand in two splits."""
 
     @field_validator("max_bad", mode="before")
     @classmethod
     def _read_share(cls, value: Any) -> Any:
+        if isinstance(value, bool):  # Python counts True as the number 1
+            raise ValueError("give a share (1% or 0.01) or a count (3), not a truth value")
         if isinstance(value, str) and value.endswith("%"):
             return float(value[:-1]) / 100
         return value
+
+    @field_validator("max_bad")
+    @classmethod
+    def _bound(cls, value: float | int) -> float | int:
+        if not value >= 0 or isinstance(value, float) and value > 1:
+            raise ValueError("a share lies between 0 and 1 (0% and 100%), a count is a whole number from 0")
+        return value
+
+    @model_validator(mode="after")
+    def _leave_some_for_training(self) -> DataOptions:
+        if self.validation + self.test >= 1:
+            raise ValueError(f"validation {self.validation:g} and test {self.test:g} leave nothing to train on")
+        return self
 
 
 class Source(ABC):
@@ -86,3 +105,29 @@ class Source(ABC):
     def where(self, position: int) -> str:
         """Where a person finds the sample: its file, by default its key."""
         return self.keys[position]
+
+    def stamp(self, position: int) -> str | None:
+        """What changes whenever the bytes of a sample do, found without reading them: a file's size and time.
+
+        None: there is no such thing, or it cannot be told; the sample is read again at every start.
+        """
+        return None
+
+
+def check_truth(source: str, truth: Mapping[str, Truth] | None, offered: Mapping[str, Truth]) -> None:
+    """Refuses what a source of fixed truth cannot bring; shapes must agree, the dtype is the task's choice.
+
+    Args:
+        source: its name, for the message.
+        truth: what the task wants, None for nothing.
+        offered: what the source can bring.
+
+    Raises:
+        InputError: a wanted value that is not offered in that shape.
+    """
+    for name, wanted in (truth or {}).items():
+        if name not in offered or offered[name].shape != wanted.shape:
+            raise InputError(
+                f"data.source={source} brings {', '.join(offered)}, and the task wants '{name}' of shape "
+                f"{wanted.shape}: data.source=csv reads named columns"
+            )

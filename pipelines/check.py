@@ -1,0 +1,148 @@
+"""Reads every picture once before a job starts, so that none of them stops it at night."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from multiprocessing.pool import ThreadPool
+from pathlib import Path, PurePath
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from .check_cache import CheckCache, Known
+from .findings import Findings, fingerprint
+from .source import SPLITS, Source
+
+# What a file begins with, and the extensions that say so.
+_FORMATS = (
+    (b"\xff\xd8\xff", "JPEG", ("jpg", "jpeg")),
+    (b"\x89PNG", "PNG", ("png",)),
+    (b"GIF8", "GIF", ("gif",)),
+    (b"BM", "BMP", ("bmp",)),
+    (b"RIFF", "WebP", ("webp",)),
+)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What reading one sample gave: no digest if its file cannot be read, a reason if its picture cannot be used."""
+
+    position: int
+    digest: str = ""
+    note: str = ""
+    reason: str = ""
+
+
+def check(
+    source: Source,
+    splits: Mapping[str, np.ndarray],
+    decode: Callable[[tf.Tensor], tf.Tensor],
+    reason: Callable[[Exception], str],
+    cache: Path | None,
+) -> Findings:
+    """Reads, hashes and decodes every sample of all splits; a progress line on stderr appears after two seconds.
+
+    Args:
+        source: the data.
+        splits: positions by split, of every name in `SPLITS`.
+        decode: the reference decoder, scalar string to a picture, graph operations only; it raises
+            `tf.errors.InvalidArgumentError` on a picture it refuses.
+        reason: says in a phrase why, from that error.
+        cache: file that remembers good samples by their stamp, kept when interrupted too; None reads all.
+
+    Returns:
+        What was found. Nothing is refused yet: `Findings.refuse` does that.
+    """
+    memory = CheckCache(cache, f"1 tensorflow {tf.__version__}")
+    positions = np.concatenate([splits[name] for name in SPLITS]).tolist()
+    stamps = {position: source.stamp(position) for position in positions}
+    done: list[_Read] = []
+    todo: list[int] = []
+    for position in positions:
+        known = memory.get(source.where(position), stamps[position])
+        if known:
+            done.append(_Read(position, known.digest, known.note))
+        else:
+            todo.append(position)
+    try:
+        for result in _read_all(source, todo, decode, reason):
+            done.append(result)
+            stamp = stamps[result.position]
+            if stamp and not result.reason:
+                memory.put(source.where(result.position), Known(stamp, result.digest, result.note))
+    finally:  # Ctrl-C loses nothing
+        memory.save()
+    done.sort(key=lambda result: result.position)
+    digests = {result.position: result.digest for result in done if result.digest}
+    found = Findings(
+        splits=splits,
+        bad={result.position: result.reason for result in done if result.reason},
+        notes={result.position: result.note for result in done if result.note},
+        digests=digests,
+        fingerprint=fingerprint(source, digests),
+    )
+    _report(source, found, len(todo))
+    return found
+
+
+def _read_all(
+    source: Source, positions: list[int], decode: Callable[[tf.Tensor], tf.Tensor], reason: Callable[[Exception], str]
+) -> Iterator[_Read]:
+    """Reads in threads, in any order: reading, hashing and the decoder's graph all run outside Python's lock.
+
+    One call of the graph a picture, and not a tf.data pipeline, because a pipeline loses the error and its sample.
+    """
+    if not positions:
+        return
+    graph = tf.function(decode, input_signature=[tf.TensorSpec((), tf.string)], autograph=False).get_concrete_function()
+
+    def read(position: int) -> _Read:
+        try:
+            data = source.read(position)
+        except OSError as error:
+            return _Read(position, reason=error.strerror or str(error))
+        digest = blake2b(data, digest_size=16).hexdigest()
+        try:
+            graph(tf.constant(data))
+        except tf.errors.InvalidArgumentError as error:
+            return _Read(position, digest, reason=reason(error))
+        return _Read(position, digest, note=_note(data, source.where(position)))
+
+    interval = 0.2 if sys.stderr.isatty() else 10  # seconds; a log file needs no animation
+    with (
+        ThreadPool(max(2, os.cpu_count() or 2)) as pool,
+        tqdm(
+            total=len(positions), desc="checking", unit=" pictures", delay=2, mininterval=interval, leave=False
+        ) as bar,
+    ):
+        for result in pool.imap_unordered(read, positions):
+            bar.update()
+            yield result
+
+
+def _note(data: bytes, where: str) -> str:
+    """What is odd about a good picture, "" for nothing: its extension is another format's."""
+    extension = PurePath(where).suffix.lower().removeprefix(".")
+    named = any(extension in extensions for _, _, extensions in _FORMATS)
+    for magic, name, extensions in _FORMATS:
+        if data.startswith(magic) and named and extension not in extensions:
+            return f"a {name} named .{extension}"
+    return ""
+
+
+def _report(source: Source, found: Findings, read: int) -> None:
+    total = sum(map(len, found.splits.values()))
+    _log.info("checked %d pictures, %d of them read now: %d cannot be used", total, read, len(found.bad))
+    for position, why in found.bad.items():
+        _log.warning("%s: %s: left out", source.where(position), why)
+    if found.duplicates:
+        _log.info("%d pictures repeat another of their split byte for byte", found.duplicates)
+    if found.notes:
+        first, note = next(iter(found.notes.items()))
+        _log.info("%d pictures have another format's extension: %s is %s", len(found.notes), source.where(first), note)

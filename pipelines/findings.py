@@ -1,0 +1,85 @@
+"""What the check of the data found, and when that stops a job."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+import numpy as np
+
+from ..models.errors import InputError
+from .source import SPLITS, DataOptions, Source
+
+
+@dataclass
+class Findings:
+    """What is known of the samples of all splits once each was read.
+
+    Attributes:
+        splits: the positions that were checked, by split.
+        bad: position to the reason why its picture cannot be used.
+        digests: position to the BLAKE2b hash of its bytes, 128 bits in hex; none for a file that cannot be read.
+        notes: position to something odd that does no harm, such as a PNG named .jpg.
+        leaks: pairs of positions with identical bytes: a sample and its first twin in an earlier split.
+        duplicates: how many samples repeat another of their own split.
+        fingerprint: hash of all keys and bytes, the same in any order of the samples.
+    """
+
+    splits: Mapping[str, np.ndarray]
+    bad: Mapping[int, str]
+    digests: Mapping[int, str]
+    notes: Mapping[int, str]
+    fingerprint: str
+    leaks: list[tuple[int, int]] = field(init=False)
+    duplicates: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        twins: dict[str, dict[str, list[int]]] = defaultdict(dict)  # digest to split to positions
+        for split in SPLITS:
+            for position in self.splits[split].tolist():
+                if position in self.digests and position not in self.bad:
+                    twins[self.digests[position]].setdefault(split, []).append(position)
+        self.leaks = []
+        for by_split in twins.values():
+            first, *others = by_split.values()
+            self.leaks += [(first[0], position) for positions in others for position in positions]
+        self.duplicates = sum(len(positions) - 1 for each in twins.values() for positions in each.values())
+
+    def usable(self) -> dict[str, np.ndarray]:
+        """The splits without their bad samples."""
+        bad = np.fromiter(self.bad, np.int64, len(self.bad))
+        return {name: np.setdiff1d(positions, bad) for name, positions in self.splits.items()}
+
+    def refuse(self, source: Source, options: DataOptions) -> None:
+        """Stops the job where the data is worse than the recipe bears.
+
+        Raises:
+            InputError: more bad samples than `data.max_bad`, or identical samples in two splits.
+        """
+        total = sum(map(len, self.splits.values()))
+        is_share = isinstance(options.max_bad, float)
+        if len(self.bad) > (options.max_bad * total if is_share else options.max_bad):
+            budget = f"{options.max_bad:.3g} of all" if is_share else f"{options.max_bad}"
+            first = sorted(self.bad)[:3]
+            told = "; ".join(f"{source.where(position)}: {self.bad[position]}" for position in first)
+            raise InputError(
+                f"{len(self.bad)} of {total} pictures cannot be used, and data.max_bad bears {budget}: {told}"
+                f"{'; ...' if len(self.bad) > 3 else ''}: repair or remove them, or say data.max_bad={len(self.bad)}"
+            )
+        if self.leaks and options.leaks == "refuse":
+            split_of = {position: name for name, positions in self.splits.items() for position in positions.tolist()}
+            pair = " and ".join(f"{source.where(each)} ({split_of[each]})" for each in self.leaks[0])
+            kinds = Counter(f"{split_of[one]} and {split_of[other]}" for one, other in self.leaks)
+            told = ", ".join(f"{count} in {kind}" for kind, count in kinds.items())
+            raise InputError(
+                f"pictures stand in two splits byte for byte, {told} (first {pair}): figures would look better than "
+                "they are: remove one of each, or say data.leaks=allow"
+            )
+
+
+def fingerprint(source: Source, digests: Mapping[int, str]) -> str:
+    """Hash of (key, digest) in the order of the keys, 128 bits in hex."""
+    total = blake2b(digest_size=16)
+    for key, digest in sorted((source.keys[position], digest) for position, digest in digests.items()):
+        total.update(f"{key}\0{digest}\n".encode())
+    return total.hexdigest()

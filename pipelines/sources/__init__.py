@@ -1,0 +1,16 @@
+"""The dataset formats that can be read: one module each, found by name."""
+
+from ...models.naming import find_object
+from ..source import Source
+
+SOURCES = {"digits": ".digits:Digits", "folder": ".folder:Folder", "csv": ".csv_table:Csv"}
+"""Names for `data.source`; a source of your own is `package.module:Name`."""
+
+
+def find_source(name: str) -> type[Source]:
+    """The class behind `data.source`, whose `Options` types the recipe's `data` section.
+
+    Raises:
+        InputError: unknown name.
+    """
+    return find_object(name, SOURCES, __name__, "source")

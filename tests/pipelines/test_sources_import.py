@@ -1,0 +1,16 @@
+"""Recipes are checked before the heavy libraries are loaded."""
+
+import subprocess
+import sys
+
+HEAVY = ("tensorflow", "keras", "sklearn", "pandas", "PIL", "albumentations")
+
+
+def test_sources_and_splits_are_light(root):
+    program = (
+        "import sys, saccade.pipelines.splits as _; from saccade.pipelines.sources import SOURCES, find_source\n"
+        "for name in SOURCES: find_source(name).Options\n"
+        f"print([name for name in {HEAVY} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
