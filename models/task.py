@@ -147,8 +147,20 @@ class Task(ABC):
     def evaluation(self) -> Evaluation:
         """A fresh evaluation."""
 
+    def in_words(self, values: Mapping[str, Any]) -> str:
+        """Results or truth of one sample in one short line; here each single value with its name."""
+        single = {name: value for name, value in values.items() if getattr(value, "ndim", 0) == 0}
+        return ", ".join(f"{name} {_brief(value)}" for name, value in single.items())
+
     @abstractmethod
     def draw(
         self, image: np.ndarray, results: Mapping[str, np.ndarray] | None, truth: Mapping[str, np.ndarray] | None = None
     ) -> np.ndarray:
-        """The picture a person looks at: uint8 `[h, w, 3]` of any size, from an upright image and what is known of it."""
+        """The picture a person looks at: uint8 `[h, w, 3]` of any size, made of an upright image and what is known."""
+
+
+def _brief(value: Any) -> str:
+    value = value.item() if hasattr(value, "item") else value
+    if isinstance(value, bytes):
+        return value.decode()
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

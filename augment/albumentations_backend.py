@@ -1,0 +1,232 @@
+"""Albumentations 2.0.8 behind one file: its MIT line is frozen, so whatever replaces it replaces this file alone."""
+
+import copy
+import inspect
+import os
+import random
+import traceback
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import BaseModel, Field, ValidationError
+
+os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # or the next import asks PyPI for a newer version
+import albumentations  # noqa: E402
+import cv2  # noqa: E402
+from albumentations import BaseCompose, BasicTransform  # noqa: E402
+
+from .errors import AugmentError, nearest, one_line  # noqa: E402
+from .probe import OWNS_PREPROCESSING, try_out  # noqa: E402
+from .sample import IGNORE, Moving, is_picture, shown  # noqa: E402
+from .steps import Step  # noqa: E402
+
+# Samples are augmented in parallel, so OpenCV's own threads would only compete with ours (measured: 7% slower with 2
+# workers), and its pool does not survive a fork. The setting is global for the process, hence once and here.
+cv2.setNumThreads(0)
+
+MIN_SIDE = 0.5  # pixels; a box with a smaller side covers no pixel after rounding
+
+_ABSTRACT = {"BasicTransform", "BaseCompose", "DualTransform", "ImageOnlyTransform", "Transform3D"}
+_REFUSED = {
+    "Compose": "the list is the Compose; Sequential groups steps inside it",
+    "ReplayCompose": "the list is the Compose, and its seed replays it",
+    "SelectiveChannelTransform": "it would move the picture without its mask and boxes",
+    "Lambda": "it needs Python functions, which a recipe cannot give",
+    "ToTensorV2": OWNS_PREPROCESSING,  # known by name, as it only exists where PyTorch is installed
+}
+_NEEDS = {
+    "MaskDropout": "mask",
+    "CropNonEmptyMaskIfExists": "mask",
+    "AtLeastOneBBoxRandomCrop": "boxes",
+    "BBoxSafeRandomCrop": "boxes",
+    "RandomSizedBBoxSafeCrop": "boxes",
+}
+# With boxes these give wrong truth: the one keeps the boxes of objects that it erases, the other tears objects apart.
+_SPOILS_BOXES = {"MaskDropout", "RandomGridShuffle"}
+
+
+class _CompositeSchema(BaseModel):
+    """What albumentations does not check itself: the arguments of OneOf, SomeOf, ..."""
+
+    p: float = Field(0.5, ge=0, le=1)
+    n: int = Field(1, ge=1)
+    replace: bool = False
+
+
+class Chain:
+    """The transforms of a recipe, one after the other. Not thread-safe: every thread works on its own deep copy.
+
+    Attributes:
+        needs: key of a sample ("mask", "boxes") to the first step that cannot do without it.
+    """
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        """Raises AugmentError for a step that cannot be built or gives no uint8 3-channel picture."""
+        self.needs: dict[str, str] = {}
+        self._spoils_boxes = ""
+        self._compose = _compose([self._build(step) for step in steps])
+
+    def __call__(self, part: Moving, seed: int) -> Moving:
+        """Applies the transforms to copies of the arrays of `part`."""
+        for key, where in self.needs.items():
+            if getattr(part, key) is None:
+                raise AugmentError(f"{where} needs '{key}', which the sample does not have")
+        if self._spoils_boxes and part.boxes is not None:
+            raise AugmentError(f"{self._spoils_boxes} cannot keep 'boxes' right; leave it out for samples with boxes")
+        moved = _run(self._compose, part, seed)
+        if not is_picture(moved.image):  # ToGray, for one, loses an axis of a picture that is one pixel high
+            raise AugmentError(f"{shown(part.image)} comes out as {shown(moved.image)}, which is no picture")
+        return moved
+
+    def _build(self, step: Step) -> BasicTransform | BaseCompose:
+        kind = _find(step)
+        where = f"{step.where}: {step.name}"
+        composite = issubclass(kind, BaseCompose)
+        if composite and not step.children:
+            raise AugmentError(f"{where}: 'transforms' is needed, a list of at least one transform")
+        if step.children and not composite:
+            raise AugmentError(f"{where} holds no 'transforms'; OneOf, SomeOf, RandomOrder, OneOrOther, Sequential do")
+        _check_arguments(step, kind)
+        children = [self._build(child) for child in step.children or ()]
+        try:
+            if composite:
+                if not any(child.p for child in children):
+                    raise AugmentError(f"{where}: every transform in it has p: 0")
+                return kind(transforms=children, **step.arguments)
+            transform = kind(**_with_ignore(step, kind))
+        except AugmentError:
+            raise
+        except Exception as error:
+            raise AugmentError(f"{where}: {one_line(error)}") from error
+        self._note_truth(transform, where)
+        twin = copy.deepcopy(transform)
+        twin.p = 1.0
+        try_out(lambda part: _run(_compose([twin]), part, seed=0).image, step.where, step.name)
+        return transform
+
+    def _note_truth(self, transform: BasicTransform, where: str) -> None:
+        extra = set(transform.targets_as_params) - {"image", "mask", "bboxes"}
+        if extra:
+            raise AugmentError(f"{where} needs '{min(extra)}' beside every sample, which a recipe cannot give")
+        key = _NEEDS.get(type(transform).__name__)
+        if isinstance(transform, albumentations.ConstrainedCoarseDropout):
+            if transform.mask_indices is None and transform.bbox_labels is None:
+                raise AugmentError(f"{where}: 'mask_indices' or 'bbox_labels' is needed")
+            key = "boxes" if transform.mask_indices is None else "mask"
+        if key:
+            self.needs.setdefault(key, where)
+        if type(transform).__name__ in _SPOILS_BOXES:
+            self._spoils_boxes = self._spoils_boxes or where
+
+
+def _find(step: Step) -> type[BasicTransform | BaseCompose]:
+    if step.name in _REFUSED:
+        raise AugmentError(f"{step.where}: {step.name}: {_REFUSED[step.name]}")
+    kinds = {
+        name: kind
+        for name, kind in vars(albumentations).items()
+        if inspect.isclass(kind) and issubclass(kind, BasicTransform | BaseCompose) and name not in _ABSTRACT
+    }
+    if step.name not in kinds:
+        raise AugmentError(
+            f"{step.where}: unknown transform '{step.name}': {nearest(step.name, kinds.keys() - _REFUSED.keys())}"
+        )
+    if issubclass(kinds[step.name], albumentations.Transform3D):
+        raise AugmentError(f"{step.where}: {step.name}: it works on volumes, not on pictures")
+    return kinds[step.name]
+
+
+def _check_arguments(step: Step, kind: type[BasicTransform | BaseCompose]) -> None:
+    """Refuses wrong names, which albumentations ignores with a warning, and wrong values, which some classes take."""
+    parameters = dict(inspect.signature(kind).parameters)
+    for name in ("transforms", "first", "second"):  # the children of composites, which are not given as arguments
+        parameters.pop(name, None)
+    for name in step.arguments:
+        if name not in parameters:
+            raise AugmentError(f"{step.where}: {step.name}: unknown argument '{name}': {nearest(name, parameters)}")
+    defaults = {name: each.default for name, each in parameters.items() if each.default is not each.empty}
+    schema = getattr(kind, "InitSchema", _CompositeSchema)
+    try:
+        schema(**{**defaults, **step.arguments, "strict": True})
+    except ValidationError as error:
+        raise AugmentError(f"{step.where}: {step.name}: {_folded(error, step)}") from error
+    except Exception as error:  # a validator of albumentations that did not expect this value
+        raise AugmentError(f"{step.where}: {step.name}: {one_line(error)}") from error
+
+
+def _folded(error: ValidationError, step: Step) -> str:
+    """All that pydantic found, on one line: "height: Field required; p=2: Input should be ..."."""
+    reasons: dict[str, list[str]] = {}
+    for each in error.errors():
+        argument = str(each["loc"][0]) if each["loc"] else ""
+        reasons.setdefault(argument, []).append(" ".join(each["msg"].removeprefix("Value error, ").split()))
+    parts = []
+    for argument, texts in reasons.items():
+        value = f"={step.arguments[argument]!r}" if argument in step.arguments else ""
+        parts.append((f"{argument}{value}: " if argument else "") + " or ".join(dict.fromkeys(texts)))
+    return "; ".join(parts)
+
+
+def _with_ignore(step: Step, kind: type[BasicTransform]) -> dict[str, object]:
+    """The step's arguments; a mask's new pixels are IGNORE where albumentations would call them class 0."""
+    fill = inspect.signature(kind).parameters.get("fill_mask")
+    return {**({"fill_mask": IGNORE} if fill is not None and fill.default == 0 else {}), **step.arguments}
+
+
+def _compose(transforms: list[BasicTransform | BaseCompose]) -> albumentations.Compose:
+    boxes = albumentations.BboxParams(
+        format="albumentations", min_width=MIN_SIDE, min_height=MIN_SIDE, clip=True, filter_invalid_bboxes=True
+    )
+    if not any("bboxes" in each.available_keys for each in transforms):
+        transforms = [*transforms, albumentations.NoOp(p=0.0)]  # or Compose warns that the boxes have no use
+    return albumentations.Compose(transforms, bbox_params=boxes, mask_interpolation=cv2.INTER_NEAREST)
+
+
+def _run(compose: albumentations.Compose, part: Moving, seed: int) -> Moving:
+    # One pair of generators for all transforms, nested ones included. set_random_seed(seed) would give every transform
+    # its own generator in the same state: HorizontalFlip and VerticalFlip would always happen together (and it
+    # costs 250 microseconds for ten transforms, where this costs 30). cv2's generator is seeded by those who use it.
+    compose.set_random_state(np.random.default_rng(seed), random.Random(seed))
+    data = {"image": np.array(part.image, order="C")}  # a copy: no transform can reach what the caller holds
+    if part.mask is not None:
+        data["mask"] = _packed(part.mask)
+    if part.boxes is not None:
+        rows = np.arange(len(part.boxes))
+        data["bboxes"] = np.column_stack([part.boxes / _scale(part.image), part.classes, rows]).astype(np.float64)
+    try:
+        moved = compose(**data)
+    except Exception as error:
+        height, width = part.image.shape[:2]
+        raise AugmentError(f"{_culprit(error)}fails on a picture of {width} x {height}: {one_line(error)}") from error
+    image = moved["image"]
+    mask = None if part.mask is None else np.ascontiguousarray(moved["mask"]).astype(part.mask.dtype)
+    if part.boxes is None:
+        return Moving(image, mask, None, None)
+    columns = moved["bboxes"].reshape(-1, 6)  # it has another width when no box is left
+    kept = columns[:, 5].astype(np.intp)
+    boxes = (columns[:, :4] * _scale(image)).astype(part.boxes.dtype)
+    return Moving(image, mask, boxes, part.classes[kept])
+
+
+def _scale(image: np.ndarray) -> np.ndarray:
+    height, width = image.shape[:2]
+    return np.array([width, height, width, height], np.float64)
+
+
+def _packed(mask: np.ndarray) -> np.ndarray:
+    """A copy of the mask in the smallest type that OpenCV can move: it has no 32 or 64 bit integers."""
+    movable = (np.uint8, np.uint16, np.int16)
+    if mask.dtype in movable:
+        return np.array(mask, order="C")
+    low, high = int(mask.min()), int(mask.max())
+    for dtype in movable:
+        if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
+            return np.array(mask, dtype, order="C")
+    raise AugmentError(f"'mask' has values from {low} to {high}; augmentation can move 0 to 65535")
+
+
+def _culprit(error: Exception) -> str:
+    """The name of the innermost transform that was at work, from the error's traceback."""
+    owners = [frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    names = [type(owner).__name__ for owner in owners if isinstance(owner, BasicTransform)]
+    return f"{names[-1]} " if names else ""
