@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from .image_options import ImageOptions
@@ -100,9 +101,10 @@ class Task(ABC):
     """The shipped recipe that `saccade train TASK` begins with."""
     demo: ClassVar[str | None] = None
     """The shipped recipe that `saccade demo TASK` runs, on embedded data."""
-    monitor: ClassVar[str]
-    """The figure of the evaluation that chooses the best weights, unless `train.monitor` names another."""
-    settings: ClassVar[Mapping[str, float]] = {}
+    monitor: str
+    """The figure of the evaluation that chooses the best weights, unless `train.monitor` names another. A value of the
+    class, or a property where it depends on the options; likewise `settings`."""
+    settings: Mapping[str, float] = MappingProxyType({})
     """Values that predictions depend on beside the weights, with their start values. They are the Predictor's:
     saved with it, baked into the bundle, part of the fingerprint."""
 

@@ -1,0 +1,1 @@
+"""Networks without a head, shared by the tasks that look at one image."""

@@ -1,0 +1,88 @@
+"""What a backbone is: a network from an image to its levels, without a head."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import keras
+
+from ..errors import InputError
+
+Shape = tuple[int | None, int | None, int]
+"""(height, width, 3) of the model's input; None where it follows the picture."""
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A network without a head. Its preprocessing is inside: it takes RGB float32, 0..255.
+
+    Attributes:
+        net: a functional model from images `[n, height, width, 3]` to the deepest feature map `[n, h, w, channels]`
+            or to features `[n, channels]`.
+        levels: stride to feature map of `net`, finest first: the level of stride 8 has ceil(height / 8) rows.
+        imagenet: makes the same network with its ImageNet weights, downloaded where they are not in Keras' cache.
+
+    Raises:
+        InputError: a level's size is not that of its stride, so that maps of several levels would not align.
+    """
+
+    net: keras.Model
+    levels: Mapping[int, keras.KerasTensor] = field(default_factory=dict)
+    imagenet: Callable[[], keras.Model] | None = None
+
+    def __post_init__(self) -> None:
+        sides = self.net.inputs[0].shape[1:3]
+        for stride, level in self.levels.items():
+            expected = tuple(None if side is None else -(-side // stride) for side in sides)
+            if tuple(level.shape[1:3]) != expected:
+                raise InputError(
+                    f"backbone {self.net.name}: level {stride} is {level.shape[1]} x {level.shape[2]} for an input of "
+                    f"{sides[0]} x {sides[1]}, not {expected[0]} x {expected[1]}: it does not align with the others"
+                )
+
+    @property
+    def features(self) -> keras.KerasTensor:
+        """Pooled features `[n, channels]`, a layer named "features": where they may be cached, 5 KB for 1280 channels."""
+        output = self.net.outputs[0]
+        if len(output.shape) == 4:
+            return keras.layers.GlobalAveragePooling2D(name="features")(output)
+        return keras.layers.Identity(name="features")(output)
+
+    def freeze(self, until: int | str) -> None:
+        """Freezes the layers that a level needs: their weights stay, batch norm uses its stored statistics, dropout is off.
+
+        Args:
+            until: the stride of the last level that is frozen, "all" or "none".
+
+        Raises:
+            InputError: there is no level of that stride.
+        """
+        if until == "none":
+            return
+        if until != "all" and until not in self.levels:
+            strides = ", ".join(str(stride) for stride in self.levels) or "no levels"
+            raise InputError(f"model.freeze: no level of stride {until}: this backbone has {strides}; or none, all")
+        part = self.net if until == "all" else keras.Model(self.net.inputs[0], self.levels[until])
+        for layer in part._flatten_layers(include_self=False):
+            layer.trainable = False
+            if isinstance(layer, keras.layers.Dropout):
+                layer.rate = 0.0  # Keras would go on dropping: frozen means a fixed function
+
+    def set_batch_norm_momentum(self, momentum: float) -> None:
+        """Sets how much of its moving statistics each batch norm keeps a step, 0..1."""
+        for layer in self.net._flatten_layers(include_self=False):
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.momentum = momentum
+
+
+def require_size(shape: Shape, minimum: int, name: str) -> None:
+    """Refuses an input whose known sides are smaller than `minimum` pixels.
+
+    Raises:
+        InputError: naming `input.size` and the minimum.
+    """
+    if any(side is not None and side < minimum for side in shape[:2]):
+        raise InputError(
+            f"input.size: {shape[0]} x {shape[1]} pixels are too few for {name}: at least {minimum} x {minimum}"
+        )

@@ -1,0 +1,164 @@
+"""What a backbone starts from: ImageNet weights, a file of weights, or the backbone of a former run."""
+
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import keras
+
+from ..errors import InputError
+from .backbone import Backbone
+
+Shapes = dict[str, tuple[int, ...]]
+_WEIGHT = re.compile(r"(?P<layer>(?:.*/)?(?P<kind>[a-z]\w*?)(?:_\d+)?)/vars/\d+")
+
+
+def load_imagenet(backbone: Backbone, name: str) -> None:
+    """Gives `backbone` its ImageNet weights, from Keras' cache or downloaded by Keras.
+
+    Raises:
+        InputError: the network has none, or they cannot be downloaded.
+    """
+    if backbone.imagenet is None:
+        raise InputError(f"model.weights: {name} has no ImageNet weights: take none, a .weights.h5 file or a run")
+    try:
+        weights = backbone.imagenet().get_weights()
+    except Exception as error:  # keras.utils.get_file raises a bare Exception where the network fails
+        raise InputError(
+            f"model.weights: the ImageNet weights of {name} cannot be downloaded ({error}): "
+            "give them as a file, model.weights=PATH.weights.h5"
+        ) from error
+    with _own_preprocessing(backbone.net):
+        backbone.net.set_weights(weights)
+
+
+def load_file(backbone: Backbone, path: Path, name: str) -> list[str]:
+    """Gives `backbone` the weights in a file.
+
+    Args:
+        backbone: what is loaded into.
+        path: a `.weights.h5` file of the backbone, of the whole network with a dense top, or of a run; or a `.h5` file
+            in Keras' older format, without top, as keras.applications downloads them.
+        name: of the model, for the messages.
+
+    Returns:
+        The file's weights that were not used: those of a top.
+
+    Raises:
+        InputError: no such file, no weights in it, or those of another network.
+    """
+    if not path.is_file():
+        raise InputError(f"model.weights: no file or folder {path}")
+    try:
+        with h5py.File(path) as file:
+            is_older, found = "layer_names" in file.attrs or "model_weights" in file, _shapes(file)
+    except OSError:
+        raise InputError(f"{path}: no HDF5 file: model.weights takes a .weights.h5 file or the folder of a run") from None
+    if path.name.endswith(".weights.h5") == is_older:
+        form = "older format, whose name ends in .h5" if is_older else "format whose name ends in .weights.h5"
+        raise InputError(f"{path}: this is Keras' {form}: rename it so")
+    with _own_preprocessing(backbone.net):
+        if is_older:
+            return _load_older(backbone.net, path, name)
+        expected = _expected(backbone.net)
+        skipped = [weight for weight in found if weight not in expected]
+        fits = all(found.get(weight) == shape for weight, shape in expected.items())
+        if not fits or any(_kind(weight) != "dense" for weight in skipped):
+            raise InputError(f"{path}: not the weights of {name}: {_difference(expected, found)}")
+        backbone.net.load_weights(path)
+    return [f"{weight} {found[weight]}" for weight in skipped]
+
+
+def copy_weights(source: keras.Model, backbone: Backbone, run: Path, name: str) -> None:
+    """Copies the backbone of a former run.
+
+    Args:
+        source: the former model's part from images to features.
+        backbone: what is copied into.
+        run: the former run's folder, for the message.
+        name: of the new model, for the message.
+
+    Raises:
+        InputError: the two are different networks.
+    """
+    ours, theirs = ([tuple(weight.shape) for weight in net.weights] for net in (backbone.net, source))
+    if ours != theirs:
+        raise InputError(
+            f"{run}: this run's backbone is not {name}: expected {len(ours)} weights with {_total(backbone.net)} values, "
+            f"found {len(theirs)} with {_total(source)}, or in other shapes"
+        )
+    backbone.net.set_weights(source.get_weights())
+    for layer in backbone.net.layers:
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()
+
+
+@contextmanager
+def _own_preprocessing(net: keras.Model) -> Iterator[None]:
+    """Keeps mean and variance of the input as the backbone set them, whatever is loaded (see `efficientnet_b0`)."""
+    kept = [(layer, layer.get_weights()) for layer in net.layers if isinstance(layer, keras.layers.Normalization)]
+    yield
+    for layer, weights in kept:
+        layer.set_weights(weights)
+        layer.finalize_state()
+
+
+def _load_older(net: keras.Model, path: Path, name: str) -> list[str]:
+    try:
+        net.load_weights(path)
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path}: not the weights of {name} without its top: {reason}") from None
+    return []
+
+
+def _expected(net: keras.Model) -> Shapes:
+    """Names and shapes in the file that Keras would write of `net`: the only place where it tells its naming."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "expected.weights.h5"
+        net.save_weights(path)
+        with h5py.File(path) as file:
+            return _shapes(file)
+
+
+def _shapes(file: h5py.File) -> Shapes:
+    """Weights by their path; the states of random generators are none."""
+    shapes: Shapes = {}
+
+    def visit(name: str, item: h5py.Dataset | h5py.Group) -> None:
+        if isinstance(item, h5py.Dataset) and _WEIGHT.fullmatch(name) and _kind(name) != "seed_generator":
+            shapes[name] = tuple(item.shape)
+
+    file.visititems(visit)
+    return shapes
+
+
+def _kind(weight: str) -> str:
+    return _WEIGHT.fullmatch(weight)["kind"]
+
+
+def _difference(expected: Shapes, found: Shapes) -> str:
+    """What kinds of layers, or else which weight, tells two networks apart."""
+    ours, theirs = (_layers(shapes) for shapes in (expected, found))
+    if all(theirs[kind] == count for kind, count in ours.items() if kind != "dense"):
+        for weight, shape in expected.items():
+            if weight in found and found[weight] != shape:
+                return f"expected {weight} of shape {shape}, found {found[weight]}"
+    return f"expected {_listed(ours)}; found {_listed(theirs)}"
+
+
+def _layers(shapes: Shapes) -> Counter[str]:
+    layers = {_WEIGHT.fullmatch(weight)["layer"] for weight in shapes}
+    return Counter(_kind(f"{layer}/vars/0") for layer in layers)
+
+
+def _listed(layers: Counter[str]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(layers.items())) or "no layers"
+
+
+def _total(net: keras.Model) -> int:
+    return net.count_params()

@@ -1,0 +1,52 @@
+"""Figures of an evaluation; figure objects only, matplotlib's global state is not touched."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+NUMBERS_UP_TO = 30  # classes; with more, a number would not fit its cell
+
+
+def confusion_figure(matrix: np.ndarray, class_names: Sequence[str]) -> Figure:
+    """A confusion matrix as a picture: counts as numbers, the share of each true class as colour.
+
+    Args:
+        matrix: int `[classes, classes]`, rows are the truth, columns what was said.
+        class_names: in the order of the class ids.
+    """
+    count = len(class_names)
+    side = 3 + max(0.2, 0.45 - 0.005 * count) * count  # inches
+    figure = Figure(figsize=(side + 1, side), layout="constrained")
+    axes = figure.add_subplot()
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    shown = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    figure.colorbar(shown, ax=axes, label="share of the true class", shrink=0.8)
+    size = 9 if count <= NUMBERS_UP_TO else 6
+    names = [_shortened(name) for name in class_names]
+    turned = count > 6 or max(map(len, names)) > 8
+    axes.set_xticks(range(count), names, rotation=90 if turned else 0, fontsize=size, parse_math=False)
+    axes.set_yticks(range(count), names, fontsize=size, parse_math=False)
+    axes.set(xlabel="said", ylabel="is")
+    if count <= NUMBERS_UP_TO:
+        for (row, column), number in np.ndenumerate(matrix):
+            if number:
+                color = "white" if shares[row, column] > 0.6 else "black"
+                axes.text(column, row, str(number), ha="center", va="center", color=color, fontsize=8)
+    return figure
+
+
+def bars_figure(values: Mapping[str, float], label: str) -> Figure:
+    """One bar for each name, 0..1, the best on top."""
+    ordered = sorted(values.items(), key=lambda item: item[1])
+    figure = Figure(figsize=(7, 1.2 + 0.22 * len(ordered)), layout="constrained")
+    axes = figure.add_subplot()
+    bars = axes.barh(range(len(ordered)), [value for _, value in ordered])
+    axes.bar_label(bars, fmt="%.2f", padding=2, fontsize=8)
+    axes.set_yticks(range(len(ordered)), [_shortened(name) for name, _ in ordered], fontsize=8, parse_math=False)
+    axes.set(xlabel=label, xlim=(0, 1.1))
+    return figure
+
+
+def _shortened(name: str, length: int = 24) -> str:
+    return name if len(name) <= length else name[: length - 3] + "..."

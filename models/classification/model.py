@@ -1,0 +1,90 @@
+"""From options to a classifier: find the network, freeze, add the head, load what it starts from."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+
+from ..backbones.backbone import Backbone, Shape
+from ..backbones.weights import copy_weights, load_file, load_imagenet
+from ..errors import InputError
+from ..naming import find_object
+from ..predictor import Predictor
+from . import MODELS
+from .classifier import Classifier
+from .options import ClassificationOptions
+
+log = logging.getLogger("saccade")
+
+
+def build(class_names: Sequence[str], options: ClassificationOptions, shape: Shape) -> Classifier:
+    """A new classifier with the weights that it starts from.
+
+    A network of your own, `name: package.module:Name`, is called with `(shape, options)` and returns a built
+    `keras.Model` (or a `Backbone`, where it offers levels to freeze) from images float32 `[n, height, width, 3]`,
+    RGB, 0..255, to a feature map or to pooled features. Head, loss and all else are added here.
+
+    Args:
+        class_names: in the order of the class ids.
+        options: the recipe's `model` section.
+        shape: (height, width, 3) of the input, None where it follows the picture.
+
+    Raises:
+        InputError: unknown name, input too small for the network, no such level to freeze, weights that do not fit.
+    """
+    backbone = _backbone(options, shape)
+    if options.batch_norm_momentum is not None:
+        backbone.set_batch_norm_momentum(options.batch_norm_momentum)
+    backbone.freeze(options.freeze)
+    head = [
+        keras.layers.Dropout(options.dropout, name="head_dropout"),
+        keras.layers.Dense(len(class_names), name="logits", dtype="float32"),  # float32 in mixed precision, too
+    ]
+    inputs = backbone.net.inputs[0]
+    model = Classifier(inputs, backbone.features, head, options.multi_label, options.label_smoothing)
+    _start(model, backbone, class_names, options)
+    return model
+
+
+def _backbone(options: ClassificationOptions, shape: Shape) -> Backbone:
+    made = find_object(options.name, MODELS, __package__, "model")(shape, options)
+    if isinstance(made, keras.Model):
+        if getattr(made, "inputs", None) is None:  # a subclass, or a Sequential without Input, has no graph yet
+            image = keras.Input(shape, name="image")
+            made = keras.Model(image, made(image))
+        made = Backbone(made)
+    if not isinstance(made, Backbone):
+        raise InputError(f"model '{options.name}' returned a {type(made).__name__}, not a keras.Model or a Backbone")
+    output = made.net.outputs[0].shape
+    if len(made.net.outputs) != 1 or len(output) not in (2, 4) or output[-1] is None:
+        raise InputError(
+            f"model '{options.name}' ends in {[tuple(each.shape) for each in made.net.outputs]}, not in one feature map "
+            "[n, h, w, channels] or features [n, channels]"
+        )
+    return made
+
+
+def _start(model: Classifier, backbone: Backbone, class_names: Sequence[str], options: ClassificationOptions) -> None:
+    if options.weights == "none":
+        return
+    if options.weights == "imagenet":
+        return load_imagenet(backbone, options.name)
+    path = Path(options.weights)
+    skipped = _from_run(model, backbone, class_names, path, options.name) if path.is_dir() else load_file(
+        backbone, path, options.name
+    )
+    log.info("weights of %s from %s; skipped: %s", options.name, path, ", ".join(skipped) or "none")
+
+
+def _from_run(model: Classifier, backbone: Backbone, class_names: Sequence[str], run: Path, name: str) -> list[str]:
+    """Takes over the backbone of a run, and its last layer where both know the same classes; returns what it skipped."""
+    former = Predictor.load(run)
+    if not hasattr(former.model, "split"):
+        raise InputError(f"{run}: a run of another kind of task: its model has no features to start from")
+    copy_weights(former.model.split()[0], backbone, run, name)
+    theirs, ours = former.model.get_layer("logits"), model.get_layer("logits")
+    if former.task.class_names == tuple(class_names):
+        ours.set_weights(theirs.get_weights())
+        return []
+    return [f"logits/{weight.name} {tuple(weight.shape)} (other classes)" for weight in theirs.weights]

@@ -1,0 +1,42 @@
+"""ResNet-20 (He et al. 2016, section 4.2), for small pictures such as CIFAR's of 32 x 32."""
+
+import keras
+from keras import layers, ops
+
+from ..backbones.backbone import Backbone, Shape, require_size
+
+BLOCKS = 3
+"""Residual blocks a stage: 6 * 3 + 2 = 20 layers with weights."""
+
+
+def resnet20(shape: Shape, options: object = None) -> Backbone:
+    """Three stages of 16, 32 and 64 maps: 0.27 M weights, 64 features, levels of stride 1, 2 and 4.
+
+    As in the paper: a 3 x 3 convolution first, shortcuts without weights (option A), He initialisation, no bias before
+    batch norm. Pixels are scaled to -1..1 in place of subtracting the data set's mean picture.
+    """
+    require_size(shape, 4, "resnet20")
+    image = keras.Input(shape, name="image")
+    x = _conv(layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(image), 16, 1, "stem")
+    x = layers.ReLU(name="stem_relu")(x)
+    levels = {}
+    for stride, filters in ((1, 16), (2, 32), (4, 64)):
+        for block in range(BLOCKS):
+            x = _block(x, filters, 2 if stride > 1 and block == 0 else 1, f"stride{stride}_block{block + 1}")
+        levels[stride] = x
+    return Backbone(keras.Model(image, x, name="resnet20"), levels)
+
+
+def _block(x: keras.KerasTensor, filters: int, stride: int, name: str) -> keras.KerasTensor:
+    residual = layers.ReLU(name=f"{name}_1_relu")(_conv(x, filters, stride, f"{name}_1"))
+    residual = _conv(residual, filters, 1, f"{name}_2")
+    if stride > 1:  # option A: every second pixel, and zeros for the maps that are new
+        x = ops.pad(x[:, ::stride, ::stride], [[0, 0], [0, 0], [0, 0], [0, filters - x.shape[-1]]])
+    return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([x, residual]))
+
+
+def _conv(x: keras.KerasTensor, filters: int, stride: int, name: str) -> keras.KerasTensor:
+    x = layers.Conv2D(
+        filters, 3, stride, padding="same", use_bias=False, kernel_initializer="he_normal", name=f"{name}_conv"
+    )(x)
+    return layers.BatchNormalization(name=f"{name}_bn")(x)

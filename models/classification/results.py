@@ -1,0 +1,53 @@
+"""From logits to named results, as graph operations that run in TF Serving, too."""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+
+def one_label(logits: tf.Tensor, class_names: Sequence[str]) -> dict[str, tf.Tensor]:
+    """Results where exactly one class holds.
+
+    Args:
+        logits: float `[n, classes]`.
+        class_names: in the order of the class ids.
+
+    Returns:
+        class: string `[n]`, the name of the likeliest class.
+        class_id: int32 `[n]`, its place in `class_names`.
+        score: float32 `[n]`, its probability.
+        probabilities: float32 `[n, classes]`, sum 1.
+    """
+    probabilities = tf.nn.softmax(tf.cast(logits, tf.float32))
+    class_id = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
+    return {
+        "class": tf.gather(tf.constant(list(class_names)), class_id),
+        "class_id": class_id,
+        "score": tf.reduce_max(probabilities, axis=-1),
+        "probabilities": probabilities,
+    }
+
+
+def several_labels(logits: tf.Tensor, class_names: Sequence[str], threshold: float) -> dict[str, tf.Tensor]:
+    """Results where any number of labels holds.
+
+    All labels are listed for each picture: a tensor cannot hold another number of names in each row, and TF Serving
+    answers row by row.
+
+    Args:
+        logits: float `[n, classes]`.
+        class_names: in the order of the class ids.
+        threshold: the probability from which on a label counts as present.
+
+    Returns:
+        classes: string `[n, classes]`, the names, the same in each row.
+        present: bool `[n, classes]`.
+        probabilities: float32 `[n, classes]`, each 0..1.
+    """
+    probabilities = tf.sigmoid(tf.cast(logits, tf.float32))
+    names = tf.constant([list(class_names)])
+    return {
+        "classes": tf.tile(names, [tf.shape(logits)[0], 1]),
+        "present": probabilities >= tf.cast(threshold, tf.float32),
+        "probabilities": probabilities,
+    }

@@ -1,0 +1,93 @@
+"""Classification on the task contract; free of TensorFlow at import."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ..errors import InputError
+from ..options import Options
+from ..task import Evaluation, Task, Truth
+from . import MODELS
+from .options import ClassificationOptions
+
+if TYPE_CHECKING:
+    import numpy as np
+    import tensorflow as tf
+
+    from .classifier import Classifier
+
+
+class Classification(Task):
+    """One class a picture, or with `model.multi_label` any number of labels.
+
+    Truth is `label`, a class id, or with several labels `labels`, a 1 for each label that is there.
+    """
+
+    models = MODELS
+    ModelOptions = ClassificationOptions
+    recipe = "photos"
+    demo = "digits"
+    model_options: ClassificationOptions
+
+    def __init__(self, class_names: Sequence[str], model_options: ClassificationOptions, input_options: Options):
+        super().__init__(class_names, model_options, input_options)
+        if not self.class_names or (len(self.class_names) == 1 and not model_options.multi_label):
+            found = f"only '{self.class_names[0]}'" if self.class_names else "none"
+            raise InputError(f"classification needs at least two classes and the data has {found}: check data.path")
+
+    @property
+    def monitor(self) -> str:
+        return "mean_average_precision" if self.model_options.multi_label else "accuracy"
+
+    @property
+    def settings(self) -> Mapping[str, float]:
+        """With several labels `threshold`: the probability from which on a label counts as present."""
+        return {"threshold": 0.5} if self.model_options.multi_label else {}
+
+    @property
+    def truth(self) -> dict[str, Truth]:
+        if self.model_options.multi_label:
+            return {"labels": Truth("float32", (len(self.class_names),))}
+        return {"label": Truth("int32")}
+
+    def model(self) -> Classifier:
+        from .model import build
+
+        return build(self.class_names, self.model_options, self.input.shape)
+
+    def targets(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        """Images float32 `[n, h, w, 3]` and what to learn: one-hot or multi-hot float32 `[n, classes]`."""
+        import tensorflow as tf
+
+        image = tf.cast(batch["image"], tf.float32)
+        if self.model_options.multi_label:
+            return image, tf.cast(batch["labels"], tf.float32)
+        return image, tf.one_hot(batch["label"], len(self.class_names), dtype=tf.float32)
+
+    def results(
+        self, outputs: tf.Tensor, geometry: dict[str, tf.Tensor], settings: Mapping[str, float]
+    ) -> dict[str, tf.Tensor]:
+        """See `results.one_label` and `results.several_labels`."""
+        from .results import one_label, several_labels
+
+        if self.model_options.multi_label:
+            return several_labels(outputs, self.class_names, settings["threshold"])
+        return one_label(outputs, self.class_names)
+
+    def evaluation(self) -> Evaluation:
+        if self.model_options.multi_label:
+            from .multi_label_evaluation import MultiLabelEvaluation
+
+            return MultiLabelEvaluation(self.class_names)
+        from .evaluation import SingleLabelEvaluation
+
+        return SingleLabelEvaluation(self.class_names)
+
+    def draw(
+        self, image: np.ndarray, results: Mapping[str, np.ndarray] | None, truth: Mapping[str, np.ndarray] | None = None
+    ) -> np.ndarray:
+        """The picture over a strip that says what the model says and, in green or red, what is true."""
+        from .drawing import add_strip, captions
+
+        return add_strip(image, captions(self.class_names, results, truth))
