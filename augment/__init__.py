@@ -2,5 +2,6 @@
 
 if "." not in __name__:
     raise ImportError(
-        "this folder is imported as saccade.augment: write 'import saccade.augment' (a second copy of its classes would be registered with Keras)"
+        "this folder is imported as saccade.augment: write 'import saccade.augment' "
+        "(a second copy of its classes would be registered with Keras)"
     )

@@ -2,7 +2,8 @@
 
 if "." not in __name__:
     raise ImportError(
-        "this folder is imported as saccade.models: write 'import saccade.models' (a second copy of its classes would be registered with Keras)"
+        "this folder is imported as saccade.models: write 'import saccade.models' "
+        "(a second copy of its classes would be registered with Keras)"
     )
 
 from .naming import find_object

@@ -142,7 +142,9 @@ def to_bytes(picture: Any) -> bytes:
 
     if isinstance(picture, np.ndarray):
         if picture.dtype != np.uint8:
-            raise InputError(f"an array of {picture.dtype}: pictures are uint8 RGB [height, width, 3] or grey [height, width]")
+            raise InputError(
+                f"an array of {picture.dtype}: pictures are uint8 RGB [height, width, 3] or grey [height, width]"
+            )
         picture = Image.fromarray(picture)
     if not isinstance(picture, Image.Image):
         raise InputError(f"{type(picture).__name__}: give a path, encoded bytes, a uint8 array or a PIL image")

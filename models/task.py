@@ -149,4 +149,4 @@ class Task(ABC):
     def draw(
         self, image: np.ndarray, results: Mapping[str, np.ndarray] | None, truth: Mapping[str, np.ndarray] | None = None
     ) -> np.ndarray:
-        """The picture a person looks at: uint8 `[h, w, 3]` of any size, from an upright image and what is known of it."""
+        """The picture a person looks at: uint8 `[h, w, 3]` of any size, made of an upright image and what is known."""

@@ -1,0 +1,74 @@
+"""Checkpoints of a run: the state to go on from, and the best weights so far."""
+
+from __future__ import annotations
+
+import math
+import os
+
+import keras
+import numpy as np
+
+from ..models.predictor import WEIGHTS, Predictor
+from .run import Run, saving
+
+STATE = "last.npz"
+
+
+class Checkpoint:
+    """Saves and restores one phase of a run.
+
+    The state holds every variable of model and optimizer, those of the random generators in the layers too, so that a
+    training that goes on equals one that was never stopped. Every file is whole or not there.
+    """
+
+    def __init__(self, run: Run, predictor: Predictor):
+        self._run = run
+        self._predictor = predictor
+
+    def save(self, optimizer: keras.optimizers.Optimizer) -> None:
+        """Saves the state and, last, how far the run has come."""
+        folder = self._run.folder
+        values = {f"model/{i}": np.asarray(each) for i, each in enumerate(self._predictor.model.variables)}
+        values |= {f"optimizer/{i}": np.asarray(each) for i, each in enumerate(optimizer.variables)}
+        with saving(folder):
+            partial = folder / ("partial." + STATE)
+            np.savez(partial, **values)
+            os.replace(partial, folder / STATE)
+            self._run.save_progress()
+
+    def restore(self, optimizer: keras.optimizers.Optimizer | None) -> None:
+        """Puts the saved state back: the model, and the optimizer unless a new phase begins with a new one."""
+        with np.load(self._run.folder / STATE) as values:
+            for i, variable in enumerate(self._predictor.model.variables):
+                variable.assign(values[f"model/{i}"])
+            for i, variable in enumerate(optimizer.variables if optimizer else []):
+                variable.assign(values[f"optimizer/{i}"])
+
+    def keep_if_best(self, value: float, higher_is_better: bool, min_delta: float = 0.0) -> bool:
+        """Keeps the weights of the model if its figure beats the best so far; says whether it does."""
+        progress = self._run.progress
+        if not math.isfinite(value):
+            return False
+        if progress.best is not None:
+            gain = value - progress.best if higher_is_better else progress.best - value
+            if gain <= min_delta:
+                return False
+        with saving(self._run.folder):
+            save_weights(self._predictor.model, self._run.folder / WEIGHTS)
+        progress.best, progress.best_epoch = value, progress.epoch
+        return True
+
+    def restore_best(self) -> None:
+        """Puts the best weights so far into the model."""
+        self._predictor.model.load_weights(self._run.folder / WEIGHTS)
+
+
+def save_weights(model: keras.Model, path: os.PathLike) -> None:
+    """Writes a model's weights whole or not at all, and without the optimizer that Keras would add."""
+    partial = os.path.join(os.path.dirname(path), "partial." + os.path.basename(path))
+    optimizer, model.optimizer = getattr(model, "optimizer", None), None
+    try:
+        model.save_weights(partial)
+    finally:
+        model.optimizer = optimizer
+    os.replace(partial, path)

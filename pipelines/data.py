@@ -1,0 +1,73 @@
+"""The data of a job: its source opened, split, and checked before it costs a night."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..models.image_decode import reason
+from ..models.task import Task
+from .check import Findings, check
+from .source import DataOptions, Source
+from .splits import split
+
+log = logging.getLogger("saccade")
+
+
+@dataclass
+class Data:
+    """A checked source.
+
+    Attributes:
+        source: the opened source.
+        splits: split name to positions, bad samples left out.
+        findings: what the check found.
+    """
+
+    source: Source
+    splits: dict[str, np.ndarray]
+    findings: Findings
+
+    def limited(self, count: int) -> Data:
+        """The same with at most `count` samples a split."""
+        return dataclasses.replace(self, splits={name: each[:count] for name, each in self.splits.items()})
+
+    def quarantine(self) -> list[dict[str, str]]:
+        """One entry a bad sample: its key, where it is, and why."""
+        return [
+            {"key": self.source.keys[position], "where": self.source.where(position), "reason": why}
+            for position, why in sorted(self.findings.bad.items())
+        ]
+
+
+def checked_data(source: Source, task: Task, options: DataOptions) -> Data:
+    """Splits and checks a source; what was checked before and did not change is not read again.
+
+    Raises:
+        InputError: more bad samples than `data.max_bad`, leaks that are not allowed, a split without samples.
+    """
+    splits = split(source, options)
+    findings = check(source, splits, task.input.decode, reason, _cache_file(options), options)
+    findings.refuse(source, options)
+    data = Data(source, {name: _without(positions, findings.bad) for name, positions in splits.items()}, findings)
+    for entry in data.quarantine():
+        log.warning("set aside: %s (%s)", entry["where"], entry["reason"])
+    return data
+
+
+def _without(positions: Sequence[int], bad: dict[int, str]) -> np.ndarray:
+    return np.array([position for position in positions if int(position) not in bad], np.int64)
+
+
+def _cache_file(options: DataOptions) -> Path:
+    """Where the findings about this data are kept from job to job."""
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    name = hashlib.blake2b(options.model_dump_json().encode(), digest_size=8).hexdigest()
+    return caches / "saccade" / "checks" / f"{name}.json"

@@ -1,0 +1,56 @@
+"""The evaluation job: the Predictor of a run on the bytes of a split."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..models.errors import InputError
+from ..models.task import Value
+from .recipe import load_recipe
+from .run import recipe_file, saving
+
+log = logging.getLogger("saccade")
+
+
+def evaluate(run: Path | str, split: str = "test", overrides: Sequence[str] = (), batch: int = 32) -> dict[str, Value]:
+    """Evaluates a run, and writes figures, pictures and the worst cases into its `evaluation/SPLIT` folder.
+
+    Args:
+        run: the folder that `train` left.
+        split: "train", "validation" or "test".
+        overrides: `data.key=value`, to evaluate on other data.
+        batch: pictures in one call of the graph.
+
+    Returns:
+        Name to figure, with 95 % intervals.
+
+    Raises:
+        InputError: no run, a split without samples, more bad samples than `data.max_bad`.
+    """
+    foreign = [each for each in overrides if not each.startswith("data.")]
+    if foreign:
+        raise InputError(f"'{foreign[0]}': only data.* can be changed for an evaluation; the rest belongs to the run")
+    run = Path(run)
+    recipe = load_recipe(recipe_file(run), overrides)
+    source, task = recipe.open()
+
+    from ..models.predictor import Predictor
+    from .evaluation_files import write_evaluation
+    from .splits import split as split_source
+    from .validation import evaluate_positions
+
+    predictor = Predictor.load(run)
+    if predictor.task.class_names != task.class_names:
+        odd = sorted(set(task.class_names) ^ set(predictor.task.class_names))
+        raise InputError(f"{run}: the data has other classes than the run: {', '.join(odd) or 'another order'}")
+    positions = split_source(source, recipe.data)[split]
+    if not len(positions):
+        raise InputError(f"{run}: the {split} split is empty (data.{split} is its share of the data)")
+    evaluation, bad = evaluate_positions(predictor, source, positions, batch, show=split)
+    for position, why in bad.items():
+        log.warning("set aside: %s (%s)", source.where(position), why)
+    recipe.data.refuse_too_many(bad, len(positions))
+    with saving(run):
+        return write_evaluation(evaluation, bad, source, split, predictor, run)

@@ -1,0 +1,71 @@
+"""What a person sees while a training goes on."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+
+from tqdm import tqdm
+
+log = logging.getLogger("saccade")
+
+
+class EpochProgress:
+    """A bar within each epoch, and one line at its end: figures, rate and time left."""
+
+    def __init__(self, steps: int, batch: int, last_epoch: int):
+        self._steps, self._batch, self._last_epoch = steps, batch, last_epoch
+        self._bar: tqdm | None = None
+        self._durations: list[float] = []
+
+    def begin(self, epoch: int, done: int) -> None:
+        """Begins an epoch (from 0) of which `done` steps were done in an earlier session."""
+        self._began, self._fitted = time.monotonic(), None
+        self._done = done
+        self._bar = tqdm(
+            desc=f"epoch {epoch + 1}/{self._last_epoch}", total=self._steps, initial=done, unit="steps", delay=2, leave=False
+        )
+
+    def step(self, logs: Mapping[str, float]) -> None:
+        self._bar.update()
+        if self._bar.n % 10 == 0:
+            self._bar.set_postfix({name: f"{value:.4f}" for name, value in logs.items()}, refresh=False)
+
+    def fitted(self) -> None:
+        """The epoch's last step is done; validation follows."""
+        self._fitted = time.monotonic()
+        self._bar.set_description_str("validation")
+
+    def rate(self) -> float:
+        """Pictures a second, in training, validation not counted."""
+        end = self._fitted or time.monotonic()
+        return (self._bar.n - self._done) * self._batch / max(1e-9, end - self._began)
+
+    def end(self, epoch: int, logs: Mapping[str, float], best: bool) -> None:
+        """Ends an epoch with its line."""
+        self._bar.close()
+        self._durations.append(time.monotonic() - self._began)
+        left = (self._last_epoch - epoch - 1) * sum(self._durations[-5:]) / len(self._durations[-5:])
+        figures = "  ".join(f"{name} {value:.4f}" for name, value in logs.items() if _is_headline(name))
+        mark = "  best" if best else ""
+        log.info(
+            "epoch %d/%d  %s%s  (%.0f pictures/s, %s left)", epoch + 1, self._last_epoch, figures, mark, self.rate(), span(left)
+        )
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _is_headline(name: str) -> bool:
+    return "/" not in name
+
+
+def span(seconds: float) -> str:
+    """A stretch of time in the units that a person would use."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -1,0 +1,35 @@
+"""Where a run comes from: versions, machine, command, data."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+PACKAGES = ("saccade", "tensorflow", "keras", "albumentations", "numpy")
+
+
+def provenance(seed: int, data_fingerprint: str, samples: dict[str, int]) -> dict[str, Any]:
+    """What it takes to know, later, how a run was made.
+
+    Args:
+        seed: the recipe's.
+        data_fingerprint: the content hash of the data.
+        samples: split name to number of samples.
+    """
+    return {
+        "command": " ".join(sys.argv),
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "packages": {name: _version(name) for name in PACKAGES},
+        "seed": seed,
+        "data": {"fingerprint": data_fingerprint, "samples": samples},
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # run from a checkout that was never installed
+        return "not installed"

@@ -1,0 +1,160 @@
+"""The run: the folder that a training job leaves, and how far the job has come."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..models.errors import InputError
+from .recipe import Recipe
+
+RECIPE, STATE, HISTORY, PROVENANCE, QUARANTINE = (
+    "recipe.yaml",
+    "state.json",
+    "history.jsonl",
+    "provenance.json",
+    "quarantine.jsonl",
+)
+
+
+@dataclass
+class Progress:
+    """How far a training has come; epochs count through all phases."""
+
+    phase: int = 0
+    epoch: int = 0
+    step: int = 0
+    best: float | None = None
+    best_epoch: int | None = None
+    finished: bool = False
+
+
+class Run:
+    """A run folder.
+
+    Attributes:
+        folder: where it is.
+        progress: how far it has come.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.progress = Progress(**read_json(folder / STATE)) if (folder / STATE).is_file() else Progress()
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> Run:
+        """The recipe's own run: a new one, or an unfinished one to go on with. Nothing is written yet.
+
+        Raises:
+            InputError: a finished run, another recipe's run or a folder of something else is in the way.
+        """
+        run, way_out = cls(Path(recipe.train.run)), "choose another with train.run=FOLDER, or remove it"
+        folder = run.folder
+        if not (folder / RECIPE).is_file():
+            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+                raise InputError(f"{folder}: this is no run, and it is not empty; {way_out}")
+        elif (folder / STATE).is_file():
+            before, now = (folder / RECIPE).read_text(encoding="utf-8"), recipe.to_yaml()
+            if before != now:
+                raise InputError(f"{folder}: here is a run of another recipe ({_difference(before, now)}); {way_out}")
+            if run.progress.finished:
+                raise InputError(f"{folder}: this run is finished; {way_out}")
+        return run
+
+    def write_recipe(self, recipe: Recipe) -> None:
+        """Makes the folder, with the resolved recipe in it.
+
+        Raises:
+            InputError: the folder cannot be written.
+        """
+        with saving(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(self.folder / RECIPE, recipe.to_yaml())
+
+    @property
+    def resumed(self) -> bool:
+        return self.progress.epoch > 0 or self.progress.step > 0
+
+    def save_progress(self) -> None:
+        write_atomically(self.folder / STATE, json.dumps(asdict(self.progress)) + "\n")
+
+    def append(self, name: str, line: dict[str, Any]) -> None:
+        """Adds one line to a JSON Lines file of the run."""
+        with (self.folder / name).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def history(self) -> list[dict[str, Any]]:
+        """One dict an epoch, in order; of an epoch that was run again, the last."""
+        path = self.folder / HISTORY
+        lines = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+        return list({line["epoch"]: line for line in lines}.values())
+
+
+def recipe_file(folder: Path | str) -> Path:
+    """The resolved recipe of a run.
+
+    Raises:
+        InputError: the folder holds no run.
+    """
+    path = Path(folder) / RECIPE
+    if not path.is_file():
+        raise InputError(f"{folder}: not a run (it has no {RECIPE}); name the folder that 'train' left")
+    return path
+
+
+@contextmanager
+def saving(folder: Path) -> Iterator[None]:
+    """Turns what the file system refuses into one clear line.
+
+    Raises:
+        InputError: no permission, no space, a quota, a read-only disk.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # h5py reports a failed write as either
+        number = getattr(error, "errno", None) or _errno_in(str(error))
+        if number in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise InputError(f"{folder}: no permission to write here") from error
+        if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise InputError(
+                f"{folder}: the disk is full; what was saved before is intact: make room and run the same command again"
+            ) from error
+        raise
+
+
+def _errno_in(message: str) -> int | None:
+    return next((number for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) if f"errno = {number}" in message), None)
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """The file is there whole or as it was before."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
+
+
+def _difference(before: str, now: str) -> str:
+    """The first key in which two resolved recipes differ."""
+    old, new = dict(_flat(yaml.safe_load(before))), dict(_flat(yaml.safe_load(now)))
+    keys = [key for key in [*new, *old] if old.get(key) != new.get(key)]
+    return f"{keys[0]} is {old.get(keys[0])!r} there and {new.get(keys[0])!r} here" if keys else "as text"
+
+
+def _flat(values: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(values, dict):
+        for key, value in values.items():
+            yield from _flat(value, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, values

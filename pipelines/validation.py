@@ -1,0 +1,79 @@
+"""The figures that count: an evaluation fed with what the Predictor says of a split's bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+from tqdm import tqdm
+
+from ..models.predictor import Predictor, one_by_one
+from ..models.task import Evaluation, Value
+from .answers import answers
+from .source import Source
+
+Validate = Callable[[], dict[str, Value]]
+
+
+def evaluate_positions(
+    predictor: Predictor, source: Source, positions: Sequence[int], batch: int = 32, show: str | None = None
+) -> tuple[Evaluation, dict[int, str]]:
+    """Feeds the task's evaluation with samples of a source.
+
+    Args:
+        predictor: the Predictor.
+        source: where bytes and truth come from.
+        positions: which samples.
+        batch: pictures in one call of the graph.
+        show: a word for the progress bar; none without it.
+
+    Returns:
+        The evaluation, and for each sample that could not be read its position and the reason.
+    """
+    evaluation, bad = predictor.task.evaluation(), {}
+    found = answers(predictor, (int(position) for position in positions), source.read, batch)
+    for answer in tqdm(found, show, len(positions), disable=show is None, unit="pictures", delay=2, leave=False):
+        if answer.results is None:
+            bad[answer.item] = answer.reason
+        else:
+            evaluation.update(source.truth(answer.item), answer.results, source.keys[answer.item])
+    return evaluation, bad
+
+
+def validator(predictor: Predictor, source: Source, positions: Sequence[int], batch: int) -> Validate:
+    """Figures of a split, anew each time it is called, from bytes on."""
+
+    def validate() -> dict[str, Value]:
+        evaluation, _ = evaluate_positions(predictor, source, positions, batch)
+        return evaluation.values(intervals=False)
+
+    return validate
+
+
+def validator_on_features(
+    predictor: Predictor, features: keras.Model, head: keras.Model, source: Source, positions: Sequence[int], batch: int
+) -> Validate:
+    """The same figures while `features` is frozen: input and features are computed once, here."""
+    kept: list[tuple[list[int], Any, dict[str, tf.Tensor]]] = []
+    for chunk in _chunks([int(position) for position in positions], batch):
+        tensors, geometry = predictor.task.input(bytes=tf.constant([source.read(position) for position in chunk]))
+        kept.append((chunk, features(tensors, training=False), geometry))
+
+    def validate() -> dict[str, Value]:
+        evaluation = predictor.task.evaluation()
+        for chunk, values, geometry in kept:
+            outputs = head(values, training=False)
+            results = predictor.task.results(outputs, geometry, predictor.settings)
+            rows = one_by_one({name: value.numpy() for name, value in results.items()})
+            for position, row in zip(chunk, rows, strict=True):
+                evaluation.update(source.truth(position), row, source.keys[position])
+        return evaluation.values(intervals=False)
+
+    return validate
+
+
+def _chunks(items: Sequence[int], size: int) -> Iterator[list[int]]:
+    for start in range(0, len(items), size):
+        yield list(items[start : start + size])

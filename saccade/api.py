@@ -1,0 +1,138 @@
+"""Every verb as a Python function."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .models.errors import InputError
+
+if TYPE_CHECKING:
+    from .models.predictor import Predictor
+    from .models.task import Value
+    from .serving.server import Server
+
+if os.environ["KERAS_BACKEND"] != "tensorflow":
+    raise InputError(f"KERAS_BACKEND is '{os.environ['KERAS_BACKEND']}': saccade needs 'tensorflow', or leave it unset")
+
+
+def train(recipe: str | Path, *overrides: str) -> Path:
+    """Trains; an unfinished run of the same recipe is gone on with.
+
+    Args:
+        recipe: a recipe file, a shipped recipe's name, or a task's name.
+        overrides: `key.sub=value` each, the value in YAML.
+
+    Returns:
+        The folder of the run.
+
+    Raises:
+        InputError: recipe, data or folder are not usable: the message says where and what to do.
+        JobError: the training failed.
+        KeyboardInterrupt: stopped by Ctrl-C or SIGTERM; everything is saved.
+    """
+    from .pipelines.recipe import load_recipe
+    from .pipelines.train import train
+
+    return train(load_recipe(recipe, overrides))
+
+
+def dry_run(recipe: str | Path, *overrides: str) -> None:
+    """One short epoch of everything, export and its proof included; leaves nothing behind.
+
+    Args:
+        recipe: as for `train`.
+        overrides: as for `train`.
+    """
+    import tempfile
+
+    from .pipelines.recipe import load_recipe
+    from .pipelines.train import dry_run
+
+    resolved = load_recipe(recipe, overrides)
+    with tempfile.TemporaryDirectory(prefix="saccade-dry-run-") as folder:
+        run = dry_run(resolved, Path(folder))
+        export(run, Path(folder) / "bundles", "dry-run")
+
+
+def evaluate(run: str | Path, split: str = "test", *overrides: str) -> dict[str, Value]:
+    """Evaluates a run through the Predictor, on bytes.
+
+    Args:
+        run: the folder that `train` left.
+        split: "train", "validation" or "test".
+        overrides: `data.key=value`, to evaluate on other data.
+
+    Returns:
+        Name to figure, with 95 % intervals where they can be had.
+    """
+    from .pipelines.evaluate import evaluate
+
+    return evaluate(run, split, overrides)
+
+
+def load(run: str | Path) -> Predictor:
+    """The Predictor of a run: `load(run).predict([path, array, image])`; `load(run).model` is the `keras.Model`."""
+    from .models.predictor import Predictor
+
+    return Predictor.load(run)
+
+
+def show(recipe: str | Path, *overrides: str, picture: str | Path, count: int = 16) -> Path:
+    """Writes a contact sheet of training samples as the network will see them.
+
+    Args:
+        recipe: as for `train`.
+        overrides: as for `train`.
+        picture: the PNG to write.
+        count: how many samples.
+    """
+    from .pipelines.recipe import load_recipe
+
+    resolved = load_recipe(recipe, overrides)
+    source, task = resolved.open()
+
+    from .pipelines.contact_sheet import training_sheet
+    from .pipelines.splits import split
+
+    training_sheet(resolved, task, source, split(source, resolved.data)["train"], count).save(picture)
+    return Path(picture)
+
+
+def export(run: str | Path, folder: str | Path | None = None, name: str | None = None, version: int | None = None) -> Path:
+    """Exports a run as a bundle that has proved itself.
+
+    Args:
+        run: the folder that `train` left.
+        folder: where bundles stand; the recipe's `export.folder` unless given.
+        name: the model's name; the recipe's `export.name`, or the run's folder name, unless given.
+        version: the next free one unless given.
+
+    Returns:
+        The bundle: `folder/name/version`.
+    """
+    from .pipelines.recipe import load_recipe
+    from .pipelines.run import recipe_file
+
+    options = load_recipe(recipe_file(run)).export
+
+    from .serving.export import export
+
+    return export(Path(run), Path(folder or options.folder), name or options.name or Path(run).resolve().name, version)
+
+
+def serve(bundle: str | Path, host: str = "127.0.0.1", port: int = 8501) -> Server:
+    """A server for a bundle, as a context manager: `with serve(bundle, port=0) as server: server.url`."""
+    from .serving.bundle import Bundle
+    from .serving.server import Server
+
+    return Server(Bundle(Path(bundle)), host=host, port=port)
+
+
+def recipes() -> dict[str, Sequence[str]]:
+    """Name of each shipped recipe, to the lines of its header."""
+    from .pipelines.shipped import header, shipped_recipes
+
+    return {name: header(path) for name, path in shipped_recipes().items()}

@@ -1,0 +1,198 @@
+"""The command line. TensorFlow is loaded only by a verb that needs it, after its arguments were accepted."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import __version__
+from .models.errors import InputError, JobError, nearest
+
+RECIPE_HELP = "a recipe file, a shipped recipe (see 'saccade recipes'), or a task's name"
+OVERRIDE_HELP = "key.sub=value, laid over the recipe; for example train.epochs=3"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Returns:
+        0 done, 1 failed, 2 the user's input is wrong, 130 stopped by Ctrl-C.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in arguments
+    try:
+        parsed = _parse([each for each in arguments if each != "--debug"])
+        _log_to_stderr()
+        return parsed.verb(parsed) or 0
+    except KeyboardInterrupt as stop:
+        return _fail("stopped", stop, 130, debug)
+    except InputError as error:
+        return _fail(str(error), error, 2, debug)
+    except BrokenPipeError:  # the reader of our output has left, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except JobError as error:
+        return _fail(str(error), error, 1, debug)
+    except Exception as error:
+        text = f"unexpected {type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}"
+        return _fail(f"{text} (--debug shows where)", error, 1, debug)
+
+
+def _fail(message: str, error: BaseException, code: int, debug: bool) -> int:
+    if debug:
+        traceback.print_exception(error)
+    print(f"saccade: {message}", file=sys.stderr)
+    return code
+
+
+def _log_to_stderr() -> None:
+    log = logging.getLogger("saccade")
+    if not any(isinstance(handler, _BarAwareHandler) for handler in log.handlers):
+        log.addHandler(_BarAwareHandler())
+    log.setLevel(logging.INFO)
+    log.propagate = False
+
+
+class _BarAwareHandler(logging.Handler):
+    """Log lines on stderr that leave a progress bar in one piece."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from tqdm import tqdm
+
+        prefix = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
+        tqdm.write(prefix + record.getMessage(), file=sys.stderr)
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="saccade",
+        description="One recipe takes images from disk to a served model.",
+        epilog="Exit codes: 0 done, 1 failed, 2 your input is wrong. --debug shows the traceback of an error.",
+    )
+    parser.add_argument("--version", action="version", version=f"saccade {__version__}")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+
+    train = _verb(verbs, _train, "train a recipe, or go on with its unfinished run", recipe=True)
+    train.add_argument("--dry-run", action="store_true", help="one short epoch of everything, export included; keeps nothing")
+
+    evaluate = _verb(verbs, _evaluate, "evaluate a run on held-out data")
+    evaluate.add_argument("run", help="the folder that 'train' left")
+    evaluate.add_argument("--split", choices=("train", "validation", "test"), default="test")
+    evaluate.add_argument("overrides", nargs="*", metavar="data.KEY=VALUE", help="evaluate on other data")
+
+    predict = _verb(verbs, _predict, "results for pictures, as JSON Lines or CSV on standard output")
+    predict.add_argument("run", help="the folder that 'train' left")
+    predict.add_argument("pictures", nargs="+", help="files, folders, globs, or - for a list on standard input")
+    predict.add_argument("--csv", action="store_true", help="CSV instead of JSON Lines")
+    predict.add_argument("--draw", metavar="DIR", type=Path, help="also write pictures with their results drawn on them")
+    predict.add_argument("--batch", type=int, default=32)
+
+    export = _verb(verbs, _export, "export a run as a SavedModel bundle that has proved itself")
+    export.add_argument("run", help="the folder that 'train' left")
+    export.add_argument("--folder", help="where bundles stand (the recipe's export.folder)")
+    export.add_argument("--name", help="the model's name for clients (the run's folder name)")
+    export.add_argument("--version", type=int, help="the next free one unless given")
+
+    serve = _verb(verbs, _serve, "serve a bundle over HTTP, as TensorFlow Serving's REST API does")
+    serve.add_argument("bundle", help="bundles/NAME, or one of its versions")
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", type=int, default=8501, help="0 takes a free one")
+
+    show = _verb(verbs, _show, "a contact sheet of training samples as the network will see them", recipe=True)
+    show.add_argument("--out", type=Path, default=Path("samples.png"), help="the picture to write (samples.png)")
+    show.add_argument("--count", type=int, default=16)
+
+    _verb(verbs, _recipes, "list the shipped recipes")
+    recipe = _verb(verbs, _recipe, "print a shipped recipe")
+    recipe.add_argument("name")
+
+    demo = _verb(verbs, _demo, "the whole way on embedded data: train, evaluate, export, prove, serve, ask")
+    demo.add_argument("task", nargs="?", default="classification")
+
+    words = [each for each in arguments if not each.startswith("-")]
+    if words and words[0] not in verbs.choices:
+        raise InputError(f"no verb '{words[0]}': {nearest(words[0], verbs.choices)}")
+    return parser.parse_args(arguments)
+
+
+def _verb(verbs: argparse._SubParsersAction, work, summary: str, recipe: bool = False) -> argparse.ArgumentParser:
+    parser = verbs.add_parser(work.__name__.lstrip("_"), help=summary, description=summary)
+    parser.set_defaults(verb=work)
+    if recipe:
+        parser.add_argument("recipe", help=RECIPE_HELP)
+        parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help=OVERRIDE_HELP)
+    return parser
+
+
+def _train(parsed: argparse.Namespace) -> None:
+    from . import api
+
+    if parsed.dry_run:
+        api.dry_run(parsed.recipe, *parsed.overrides)
+        print("dry run: everything works")
+    else:
+        print(api.train(parsed.recipe, *parsed.overrides))
+
+
+def _evaluate(parsed: argparse.Namespace) -> None:
+    from . import api
+
+    values = api.evaluate(parsed.run, parsed.split, *parsed.overrides)
+    width = max(map(len, values))
+    for name, value in values.items():
+        print(f"{name:<{width}}  {value}")
+    print(f"{parsed.run}/evaluation/{parsed.split}")
+
+
+def _predict(parsed: argparse.Namespace) -> int:
+    from . import api
+    from .pipelines.predict import find_pictures, predict, write_csv, write_jsonl
+
+    pictures = find_pictures(parsed.pictures)
+    predictor = api.load(parsed.run)
+    found = predict(predictor, pictures, parsed.batch, parsed.draw)
+    failed = write_csv(found, predictor.task.class_names, sys.stdout) if parsed.csv else write_jsonl(found, sys.stdout)
+    return 2 if failed else 0
+
+
+def _export(parsed: argparse.Namespace) -> None:
+    from . import api
+
+    print(api.export(parsed.run, parsed.folder, parsed.name, parsed.version))
+
+
+def _serve(parsed: argparse.Namespace) -> None:
+    from . import api
+
+    with api.serve(parsed.bundle, parsed.host, parsed.port) as server:
+        server.wait()
+
+
+def _show(parsed: argparse.Namespace) -> None:
+    from . import api
+
+    print(api.show(parsed.recipe, *parsed.overrides, picture=parsed.out, count=parsed.count))
+
+
+def _recipes(parsed: argparse.Namespace) -> None:
+    from . import api
+
+    for name, lines in api.recipes().items():
+        print(f"{name}\n" + "".join(f"    {line}\n" for line in lines))
+
+
+def _recipe(parsed: argparse.Namespace) -> None:
+    from .pipelines.shipped import shipped_recipe
+
+    print(shipped_recipe(parsed.name).read_text(encoding="utf-8"), end="")
+
+
+def _demo(parsed: argparse.Namespace) -> None:
+    from .demo import demo
+
+    demo(parsed.task)

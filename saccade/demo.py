@@ -1,0 +1,100 @@
+"""The demo: the whole way on embedded data, from pictures to answers over HTTP, with a table of what it took."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from .models.errors import JobError
+from .models.task import Truth
+
+
+class Steps:
+    """Does one step after another, and remembers seconds and figures."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[str, float, str]] = []
+
+    def do(self, name: str, work: Callable[[], Any], figure: Callable[[Any], str]) -> Any:
+        """Runs `work`; its row in the table says `figure(result)`."""
+        print(f"\n=== {name}", flush=True)
+        began = time.monotonic()
+        result = work()
+        self._rows.append((name, time.monotonic() - began, figure(result)))
+        return result
+
+    def table(self) -> str:
+        total = sum(seconds for _, seconds, _ in self._rows)
+        rows = [*self._rows, ("all", total, "")]
+        return "\n".join(f"{name:<10} {seconds:7.1f} s   {figure}".rstrip() for name, seconds, figure in rows)
+
+
+def demo(task: str) -> None:
+    """Runs a task's demo in a folder that is removed afterwards; prints as it goes.
+
+    Args:
+        task: the task's name.
+
+    Raises:
+        InputError: a task without a demo.
+        JobError: what came back over HTTP is not what the Predictor says.
+    """
+    from .pipelines.shipped import demo_recipe
+
+    recipe, steps = str(demo_recipe(task)), Steps()
+    steps.do("start", _load_tensorflow, lambda version: f"TensorFlow {version}")
+
+    from . import api
+
+    with TemporaryDirectory(prefix="saccade-demo-") as folder:
+        run = Path(folder) / "runs" / "demo"
+        steps.do("train", lambda: api.train(recipe, f"train.run={run}"), lambda _: _training_figure(run))
+        steps.do("evaluate", lambda: api.evaluate(run), _headline)
+        bundle = steps.do("export", lambda: api.export(run, Path(folder) / "bundles", "demo"), _proof_figure)
+        steps.do("serve", lambda: _ask(bundle, run), lambda agreed: f"{agreed} pictures over HTTP, same answers")
+    print("\n" + steps.table())
+
+
+def _load_tensorflow() -> str:
+    import tensorflow as tf
+
+    return tf.__version__
+
+
+def _training_figure(run: Path) -> str:
+    lines = (run / "history.jsonl").read_text().splitlines()
+    return f"{len(lines)} epochs, {json.loads(lines[-1])['pictures_per_second']:.0f} pictures/s"
+
+
+def _headline(values: dict[str, Any]) -> str:
+    for name, value in values.items():
+        print(f"  {name:<20} {value}") if "/" not in name else None
+    name, value = next(iter(values.items()))
+    return f"test {name} {value}"
+
+
+def _proof_figure(bundle: Path) -> str:
+    return f"version {bundle.name}, proved in a process with TensorFlow alone"
+
+
+def _ask(bundle: Path, run: Path) -> int:
+    """Sends the run's proof samples over HTTP; prints truth beside answer."""
+    from . import api
+    from .serving.client import Client
+
+    folder = run / "proof"
+    samples = [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
+    pictures = [folder / sample["file"] for sample in samples]
+    predictor = api.load(run)
+    local = predictor.predict(pictures)
+    with api.serve(bundle, port=0) as server:
+        remote = Client(server.url, "demo").predict(pictures)
+    names = predictor.task.class_names
+    for sample, here, there in zip(samples, local, remote, strict=True):
+        print(f"  {sample['key']:<16} truth {_truth(sample['truth'], predictor.task.truth, names)}   {_brief(there)}")
+        _compare(here, there, sample["key"])
+    return len(samples)
