@@ -82,11 +82,11 @@ class Bundle:
         """
         import tensorflow as tf
 
-        self.signature(signature)
+        names = self.signature(signature).outputs
         with self._loading:  # the first callers share one load
             function = self._saved_model.signatures[signature]
         outputs = function(**{name: tf.constant(value) for name, value in inputs.items()})
-        return {name: value.numpy() for name, value in outputs.items()}
+        return {name: outputs[name].numpy() for name in names}
 
     def predict(self, pictures: Sequence[bytes], batch: int = 32) -> list[dict[str, np.ndarray]]:
         """Results for encoded pictures, in their order; raises as `run`."""

@@ -93,7 +93,7 @@ class Description(_Part):
         try:
             return cls.model_validate_json(file.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise InputError(f"{folder}: not a bundle (it has no {EXTRA}/{FILE}); name a folder that 'export' made") from None
+            raise InputError(f"{folder}: not a bundle (no {EXTRA}/{FILE}); name what 'export' made") from None
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{file}: cannot be read ({error}); export again") from None
         except ValidationError as error:

@@ -67,7 +67,7 @@ class Endpoints:
             return self._only("GET", method) or Answer(200, self.about.encode(), "text/plain; charset=utf-8")
         address = _MODEL.fullmatch(path)
         if not address:
-            return failure(404, f"nothing at {path}; this server offers /v1/models/{self.bundle.name}, and / tells more")
+            return failure(404, f"nothing at {path}; this server has /v1/models/{self.bundle.name}; / tells more")
         name, version, what = address.group("name", "version", "what")
         if name != self.bundle.name or int(version or self.bundle.version) != self.bundle.version:
             asked = f"Specific({name}, {version})" if version else f"Latest({name})"  # TF Serving's words
@@ -113,9 +113,7 @@ class Endpoints:
 
     def _status(self) -> dict[str, Any]:
         status = {"error_code": "OK", "error_message": ""}
-        return {
-            "model_version_status": [{"version": str(self.bundle.version), "state": "AVAILABLE", "status": status}]
-        }
+        return {"model_version_status": [{"version": str(self.bundle.version), "state": "AVAILABLE", "status": status}]}
 
     @cached_property
     def metadata(self) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 import json
 import logging
-from datetime import datetime
-from importlib import metadata
+from datetime import UTC, datetime
 from pathlib import Path
 
+from .. import __version__
 from ..models.errors import InputError
 from .description import EXTRA, SERVING, Description
 from .samples import FOLDER, LIST, ProofSample, read_samples
@@ -64,8 +64,8 @@ def export(run: Path | str, target: Path | str, name: str, version: int | None =
             input=task.input_options.model_dump(mode="json"),
             settings=predictor.settings,
             signatures=signatures,
-            made_with={"saccade": _version(), "tensorflow": tf.__version__, "keras": keras.__version__},
-            created=datetime.now().astimezone().replace(microsecond=0),
+            made_with={"saccade": __version__, "tensorflow": tf.__version__, "keras": keras.__version__},
+            created=datetime.now(UTC).replace(microsecond=0),
         )
         extra = partial / EXTRA
         _copy_samples(samples, extra / FOLDER)
@@ -83,10 +83,3 @@ def _copy_samples(samples: list[ProofSample], folder: Path) -> None:
     (folder / LIST).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     for each in samples:
         (folder / each.file).write_bytes(each.bytes)
-
-
-def _version() -> str:
-    try:
-        return metadata.version("saccade")
-    except metadata.PackageNotFoundError:
-        return "source"  # run from a checkout that was not installed

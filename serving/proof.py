@@ -89,10 +89,10 @@ def prove(folder: Path) -> Proof:
 
 
 def _calls(samples: Sequence[ProofSample]) -> Calls:
-    """All samples at once, then each alone, as bytes."""
+    """Each sample alone, so that a bad one is named first, then all at once, as bytes."""
     pictures = np.array([each.bytes for each in samples], object)
     alone = {(_alone(each), SERVING): {"bytes": pictures[i : i + 1]} for i, each in enumerate(samples)}
-    return {(_BATCH, SERVING): {"bytes": pictures}} | alone
+    return alone | {(_BATCH, SERVING): {"bytes": pictures}}
 
 
 def _decoded_calls(predictor: Predictor, samples: Sequence[ProofSample]) -> Calls:

@@ -49,7 +49,8 @@ def _read(folder: Path, where: str, line: str) -> ProofSample:
         entry = json.loads(line)
         file, key, truth = str(entry["file"]), str(entry["key"]), dict(entry["truth"])
     except (ValueError, KeyError, TypeError):
-        raise InputError(f'{where}: not a proof sample; expected {{"file": ..., "key": ..., "truth": {{...}}}}') from None
+        expected = '{"file": ..., "key": ..., "truth": {...}}'
+        raise InputError(f"{where}: not a proof sample; expected {expected}") from None
     if Path(file).name != file:
         raise InputError(f"{where}: '{file}' is not a file name in this folder")
     try:

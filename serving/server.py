@@ -76,6 +76,21 @@ class Server:
         self._http.hang_up_idle()
         self._http.server_close()
 
+    def wait(self) -> None:
+        """Returns when SIGINT (Ctrl-C) or SIGTERM asks to stop; call it in the main thread, and `stop` after it."""
+        asked_to_stop = threading.Event()
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            asked_to_stop.set()
+
+        former = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            asked_to_stop.wait()
+        finally:
+            for number, handler in former.items():
+                signal.signal(number, handler)  # a second Ctrl-C does not wait for what is in flight
+        log.info("stopping: requests in flight are finished first")
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -95,19 +110,8 @@ def serve(bundle: Bundle | Path | str, host: str = "127.0.0.1", port: int = 8501
     Raises:
         InputError: not a bundle, or a port or host that cannot be had.
     """
-    asked_to_stop = threading.Event()
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        asked_to_stop.set()
-
-    with Server(bundle if isinstance(bundle, Bundle) else Bundle(bundle), host, port):
-        former = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            asked_to_stop.wait()
-        finally:
-            for number, handler in former.items():
-                signal.signal(number, handler)  # a second Ctrl-C does not wait for what is in flight
-        log.info("stopping: requests in flight are finished first")
+    with Server(bundle if isinstance(bundle, Bundle) else Bundle(bundle), host, port) as server:
+        server.wait()
 
 
 class _HTTPServer(ThreadingHTTPServer):
@@ -119,6 +123,7 @@ class _HTTPServer(ThreadingHTTPServer):
         self.address_family = family
         self.max_bytes = max_bytes
         self.idle: set[socket.socket] = set()  # connections that have not sent a request yet
+        self.stopping = False
         super().__init__(address, _Handler, bind_and_activate=False)
 
     def server_bind(self) -> None:
@@ -129,6 +134,8 @@ class _HTTPServer(ThreadingHTTPServer):
         log.debug("connection of %s broke", client_address, exc_info=True)  # its client went away
 
     def hang_up_idle(self) -> None:
+        """Ends the connections that have asked nothing, as a browser opens them: a stop need not wait for those."""
+        self.stopping = True
         for each in list(self.idle):
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RD)
@@ -143,13 +150,18 @@ class _Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         super().setup()
         self.server.idle.add(self.connection)
+        if self.server.stopping:
+            self.server.hang_up_idle()
 
     def finish(self) -> None:
         self.server.idle.discard(self.connection)
         super().finish()
 
-    def _handle(self) -> None:
+    def parse_request(self) -> bool:
         self.server.idle.discard(self.connection)
+        return super().parse_request()
+
+    def _handle(self) -> None:
         length = self.headers.get("Content-Length", "0" if self.command != "POST" else "")
         if not length.isdecimal():
             self._send(failure(411, "the request needs a Content-Length header"))
@@ -162,7 +174,7 @@ class _Handler(BaseHTTPRequestHandler):
             if len(body) == int(length):
                 self._send(self.server.endpoints.answer(self.command, self.path, body))
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = _handle
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = _handle  # noqa: N815  http.server's names
 
     def _send(self, answer: Answer) -> None:
         self.send_response(answer.status)

@@ -17,9 +17,12 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 def versions(folder: Path) -> list[int]:
     """The versions in a bundle's folder, ascending; names that are no whole number are not versions."""
-    if not folder.is_dir():
+    try:
+        return sorted(int(each.name) for each in folder.iterdir() if each.name.isdecimal() and each.is_dir())
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted(int(each.name) for each in folder.iterdir() if each.name.isdecimal() and each.is_dir())
+    except PermissionError:
+        raise InputError(f"{folder}: you may not read this folder") from None
 
 
 def new_version(target: Path, name: str, version: int | None = None) -> Path:
@@ -41,8 +44,10 @@ def new_version(target: Path, name: str, version: int | None = None) -> Path:
         version = present[-1] + 1 if present else 1
     if version < 1:
         raise InputError(f"version {version}: versions are whole numbers from 1")
-    if (folder / str(version)).exists():
-        raise InputError(f"{folder / str(version)}: exists and is never overwritten; leave the version out to get the next")
+    if os.path.lexists(folder / str(version)):
+        raise InputError(
+            f"{folder / str(version)}: exists, and none is overwritten; without a version the next is made"
+        )
     return folder / str(version)
 
 
@@ -57,7 +62,7 @@ def all_at_once(folder: Path) -> Iterator[Path]:
         InputError: the place cannot be written to.
         JobError: the disk is full, or fails otherwise.
     """
-    made = [each for each in (folder.parent, *folder.parent.parents) if not each.exists()]
+    made = [each for each in (folder.parent, *folder.parent.parents) if not os.path.lexists(each)]
     hidden = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -81,7 +86,7 @@ def all_at_once(folder: Path) -> Iterator[Path]:
 def _in_one_line(error: OSError, folder: Path) -> Exception:
     told = error.strerror or str(error)
     if error.errno in _NO_ROOM:
-        return JobError(f"{folder}: no room to write it ({told}); nothing is left behind: free some space, then export again")
+        return JobError(f"{folder}: no room to write it ({told}); nothing is left behind: free some, export again")
     if error.errno in {errno.ENOTEMPTY, errno.EEXIST} and folder.exists():
         return InputError(f"{folder}: another export made this version meanwhile; export again to get the next")
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}:

@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ def picture(strongest: int, seed: int, size=(12, 20)) -> np.ndarray:
     return pixels.astype(np.uint8)
 
 
-def make_run(folder: Path, task: str = "Colour") -> Path:
+def write_run(folder: Path, task: str = "Colour") -> Path:
     """A finished run as `train` leaves it: predictor.json, best weights, proof samples of mixed sizes and formats."""
     import colour_task
 
@@ -52,8 +53,14 @@ def make_run(folder: Path, task: str = "Colour") -> Path:
 
 
 @pytest.fixture(scope="session")
+def make_run() -> Callable[[Path, str], Path]:
+    """Writes a run of another of colour_task's tasks."""
+    return write_run
+
+
+@pytest.fixture(scope="session")
 def run(tmp_path_factory) -> Path:
-    return make_run(tmp_path_factory.mktemp("run"))
+    return write_run(tmp_path_factory.mktemp("run"))
 
 
 @pytest.fixture(scope="session")
