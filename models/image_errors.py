@@ -1,0 +1,43 @@
+"""Why a picture is refused, in words a person can act on."""
+
+import re
+
+EMPTY = "empty: 0 bytes"
+NOT_AN_IMAGE = "not an image saccade reads (JPEG, PNG, GIF, BMP, WebP)"
+TOO_LARGE = "too large: more than 134 million pixels"
+ANIMATED_WEBP = "animated WebP: save one frame"
+PALETTE_BMP = "palette BMP: save as 24-bit or PNG"
+UNUSUAL_BMP = "compressed or unusual BMP: save as 24-bit or PNG"
+
+# What identifies the message of a TensorFlow kernel that could not read the bytes, and how it is told.
+_KERNELS = {
+    "Unknown image file format": NOT_AN_IMAGE,
+    "jpeg::Uncompress": "truncated or broken JPEG",
+    "Invalid JPEG data": "truncated or broken JPEG",
+    "Invalid PNG": "truncated or broken PNG",
+    "Invalid GIF data": "truncated or broken GIF",
+    "Failed to decode WebP": "truncated or broken WebP",
+    "bmp content": "truncated or broken BMP",
+    "Input size should match": "truncated or broken BMP",
+    "Width must be positive": "truncated or broken BMP",
+    "Height must be nonzero": "truncated or broken BMP",
+}
+_PHRASES = {each: each for each in (EMPTY, NOT_AN_IMAGE, TOO_LARGE, ANIMATED_WEBP, PALETTE_BMP, UNUSUAL_BMP)}
+_DECORATION = re.compile(r"(?m)\{\{.*?\}\}|\[\[.*?\]\]|\[Op:\w+\]|^Graph execution error:|^Detected at node.*")
+
+
+def reason(error: Exception) -> str:
+    """The one phrase inside TensorFlow's exception about a picture, without TensorFlow's decoration.
+
+    Args:
+        error: what running the decoding graph raised, usually `tf.errors.InvalidArgumentError`.
+
+    Returns:
+        One line, such as "truncated or broken JPEG"; of an error that is not about a picture, its first plain line.
+    """
+    message = str(error)
+    for sign, phrase in (_PHRASES | _KERNELS).items():
+        if sign in message:
+            return phrase
+    lines = [line.strip() for line in _DECORATION.sub("", message).splitlines()]
+    return next((line for line in lines if line and not line.startswith("File ")), type(error).__name__)

@@ -1,0 +1,47 @@
+"""The `input` section of a recipe whose model looks at one image."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, model_validator
+
+Pixels = Annotated[int, Field(ge=1)]
+
+
+class ImageOptions(BaseModel, extra="forbid", frozen=True):
+    """How a picture of any size becomes the model's input; `image_input.ImageInput` carries it out.
+
+    Attributes:
+        size: (height, width) of the model's input in pixels; one number is a square. None with `fit: pad` only.
+        fit: `letterbox` scales the whole picture to fit inside, centres it and fills the rest; `stretch` scales both
+            sides on their own; `crop` scales until the frame is covered and cuts the centre; `pad` keeps the native
+            size and fills the bottom and the right, up to the largest of the batch rounded up to `stride`.
+        fill: the grey, 0..255, of what the picture does not cover. 114 is the mean of ImageNet's pixels
+            (0.449 * 255), about 0 after the usual normalisation.
+        stride: `pad` rounds both sides up to a multiple of it: the model's coarsest stride.
+    """
+
+    size: Pixels | tuple[Pixels, Pixels] | None = 224
+    fit: Literal["letterbox", "stretch", "crop", "pad"] = "letterbox"
+    fill: int = Field(default=114, ge=0, le=255)
+    stride: Pixels = 32
+
+    @model_validator(mode="before")
+    @classmethod
+    def _pad_has_no_size(cls, values: Any) -> Any:
+        """With `fit: pad` a size that is not given means native size, not the default of the other fits."""
+        if isinstance(values, dict) and values.get("fit") == "pad":
+            return {"size": None, **values}
+        return values
+
+    @model_validator(mode="after")
+    def _size_belongs_to_fit(self) -> "ImageOptions":
+        if self.fit == "pad" and self.size is not None:
+            raise ValueError("fit 'pad' keeps the native size: leave size out, or take fit 'letterbox'")
+        if self.fit != "pad" and self.size is None:
+            raise ValueError(f"fit '{self.fit}' needs a size; only fit 'pad' keeps the native size")
+        return self
+
+    @property
+    def height_width(self) -> tuple[int | None, int | None]:
+        """The two sides of the model's input in pixels, None where they follow the picture."""
+        return self.size if isinstance(self.size, tuple) else (self.size, self.size)
