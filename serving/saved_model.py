@@ -1,0 +1,71 @@
+"""From a Predictor to a SavedModel that plain TensorFlow runs."""
+
+import errno
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from ..models.predictor import Predictor
+from .description import IMAGES, SERVING, Signature, TensorType
+
+
+def save(predictor: Predictor, folder: Path) -> dict[str, Signature]:
+    """Writes the Predictor's graph and weights as a SavedModel.
+
+    It holds no Keras object: the graph calls the model with `training=False` once, when it is traced here, and the
+    variables that the graph reads are saved as they are.
+
+    Args:
+        predictor: what is saved.
+        folder: where to; it becomes the SavedModel.
+
+    Returns:
+        The type of each signature: `serving_default` takes the raw values of `task.input.signature`; `images` takes
+        what `task.input.tensor_signature` names, where the input has one.
+
+    Raises:
+        OSError: the folder cannot be written to, or the disk is full.
+    """
+    functions = {SERVING: _trace(predictor.task.input, predictor, predictor.task.input.signature)}
+    if hasattr(predictor.task.input, "tensor_signature"):
+        functions[IMAGES] = _trace(predictor.task.input.from_images, predictor, predictor.task.input.tensor_signature)
+    module = tf.Module()
+    module.variables_read = list({id(each): each for f in functions.values() for each in f.variables}.values())
+    try:
+        tf.saved_model.save(module, str(folder), signatures=functions)
+    except tf.errors.OpError as error:
+        raise _file_error(error) from error
+    return {name: _describe(function) for name, function in functions.items()}
+
+
+def _trace(
+    to_tensors: Callable[..., tuple[Any, dict]], predictor: Predictor, types: Mapping[str, tf.TensorSpec]
+) -> tf.types.experimental.ConcreteFunction:
+    def graph(**raw: tf.Tensor) -> dict[str, tf.Tensor]:  # by keyword, so that the signature bears the inputs' names
+        return predictor.answer(*to_tensors(**raw))
+
+    named = {name: tf.TensorSpec(each.shape, each.dtype, name) for name, each in types.items()}
+    return tf.function(graph).get_concrete_function(**named)
+
+
+def _describe(function: tf.types.experimental.ConcreteFunction) -> Signature:
+    return Signature(
+        inputs={name: _type(each) for name, each in function.structured_input_signature[1].items()},
+        outputs={name: _type(each) for name, each in function.structured_outputs.items()},
+    )
+
+
+def _type(tensor: tf.TensorSpec | tf.Tensor) -> TensorType:
+    return TensorType(dtype=tensor.dtype.name, shape=None if tensor.shape.rank is None else tuple(tensor.shape))
+
+
+def _file_error(error: tf.errors.OpError) -> Exception:
+    """TensorFlow's errors about files as Python's own; another error stays as it is."""
+    if isinstance(error, tf.errors.PermissionDeniedError):
+        return PermissionError(errno.EACCES, "Permission denied")
+    for number, sign in {errno.ENOSPC: "No space left", errno.EDQUOT: "quota", errno.EFBIG: "File too large"}.items():
+        if sign in error.message:
+            return OSError(number, sign)
+    return error
