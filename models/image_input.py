@@ -65,6 +65,11 @@ class ImageInput:
         """One encoded picture, a scalar string, to uint8 `[height, width, 3]`, RGB, upright; raises as `__call__`."""
         return decode(bytes)
 
+    def load(self, sample: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """A sample with its `bytes`, a scalar string, decoded: `image` instead; raises as `__call__`."""
+        rest = {name: value for name, value in sample.items() if name != "bytes"}
+        return {"image": decode(sample["bytes"]), **rest}
+
     def fit(self, sample: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Fits a sample's picture and moves its truth along.
 

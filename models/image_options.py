@@ -2,12 +2,14 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
+
+from .options import Options
 
 Pixels = Annotated[int, Field(ge=1)]
 
 
-class ImageOptions(BaseModel, extra="forbid", frozen=True):
+class ImageOptions(Options):
     """How a picture of any size becomes the model's input; `image_input.ImageInput` carries it out.
 
     Attributes:

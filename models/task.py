@@ -123,7 +123,10 @@ class Task(ABC):
     @property
     @abstractmethod
     def truth(self) -> dict[str, Truth]:
-        """The named truth values that a sample must bring for training and evaluation."""
+        """The named truth values that a sample must bring for training and evaluation.
+
+        A source is asked for them before its classes are known, so this works without class names too.
+        """
 
     @abstractmethod
     def model(self) -> keras.Model:

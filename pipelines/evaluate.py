@@ -6,6 +6,8 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from ..models.errors import InputError
 from ..models.task import Value
 from .recipe import load_recipe
@@ -19,7 +21,7 @@ def evaluate(run: Path | str, split: str = "test", overrides: Sequence[str] = ()
 
     Args:
         run: the folder that `train` left.
-        split: "train", "validation" or "test".
+        split: "train", "validation", "test", or "all" samples, as for data that was never trained on.
         overrides: `data.key=value`, to evaluate on other data.
         batch: pictures in one call of the graph.
 
@@ -38,6 +40,7 @@ def evaluate(run: Path | str, split: str = "test", overrides: Sequence[str] = ()
 
     from ..models.predictor import Predictor
     from .evaluation_files import write_evaluation
+    from .findings import refuse_bad
     from .splits import split as split_source
     from .validation import evaluate_positions
 
@@ -45,12 +48,12 @@ def evaluate(run: Path | str, split: str = "test", overrides: Sequence[str] = ()
     if predictor.task.class_names != task.class_names:
         odd = sorted(set(task.class_names) ^ set(predictor.task.class_names))
         raise InputError(f"{run}: the data has other classes than the run: {', '.join(odd) or 'another order'}")
-    positions = split_source(source, recipe.data)[split]
+    positions = np.arange(len(source)) if split == "all" else split_source(source, recipe.data)[split]
     if not len(positions):
         raise InputError(f"{run}: the {split} split is empty (data.{split} is its share of the data)")
     evaluation, bad = evaluate_positions(predictor, source, positions, batch, show=split)
     for position, why in bad.items():
         log.warning("set aside: %s (%s)", source.where(position), why)
-    recipe.data.refuse_too_many(bad, len(positions))
+    refuse_bad(bad, len(positions), source, recipe.data)
     with saving(run):
         return write_evaluation(evaluation, bad, source, split, predictor, run)

@@ -56,16 +56,7 @@ class Findings:
         Raises:
             InputError: more bad samples than `data.max_bad`, or identical samples in two splits.
         """
-        total = sum(map(len, self.splits.values()))
-        is_share = isinstance(options.max_bad, float)
-        if len(self.bad) > (options.max_bad * total if is_share else options.max_bad):
-            budget = f"{options.max_bad:.3g} of all" if is_share else f"{options.max_bad}"
-            first = sorted(self.bad)[:3]
-            told = "; ".join(f"{source.where(position)}: {self.bad[position]}" for position in first)
-            raise InputError(
-                f"{len(self.bad)} of {total} pictures cannot be used, and data.max_bad bears {budget}: {told}"
-                f"{'; ...' if len(self.bad) > 3 else ''}: repair or remove them, or say data.max_bad={len(self.bad)}"
-            )
+        refuse_bad(self.bad, sum(map(len, self.splits.values())), source, options)
         if self.leaks and options.leaks == "refuse":
             split_of = {position: name for name, positions in self.splits.items() for position in positions.tolist()}
             pair = " and ".join(f"{source.where(each)} ({split_of[each]})" for each in self.leaks[0])
@@ -75,6 +66,29 @@ class Findings:
                 f"pictures stand in two splits byte for byte, {told} (first {pair}): figures would look better than "
                 "they are: remove one of each, or say data.leaks=allow"
             )
+
+
+def refuse_bad(bad: Mapping[int, str], total: int, source: Source, options: DataOptions) -> None:
+    """Stops a job that met more bad samples than `data.max_bad` bears.
+
+    Args:
+        bad: position to the reason why its picture cannot be used.
+        total: how many samples were looked at.
+        source: where they are.
+        options: the budget.
+
+    Raises:
+        InputError: with the count and the first three.
+    """
+    is_share = isinstance(options.max_bad, float)
+    if len(bad) <= (options.max_bad * total if is_share else options.max_bad):
+        return
+    budget = f"{options.max_bad:.3g} of all" if is_share else f"{options.max_bad}"
+    told = "; ".join(f"{source.where(position)}: {bad[position]}" for position in sorted(bad)[:3])
+    raise InputError(
+        f"{len(bad)} of {total} pictures cannot be used, and data.max_bad bears {budget}: {told}"
+        f"{'; ...' if len(bad) > 3 else ''}: repair or remove them, or say data.max_bad={len(bad)}"
+    )
 
 
 def fingerprint(source: Source, digests: Mapping[int, str]) -> str:

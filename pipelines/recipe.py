@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from ..models import TASKS, find_task
@@ -56,7 +56,7 @@ class Recipe:
         """Plain values that make the same recipe again."""
         sections = {name: getattr(self, name) for name in SECTIONS}
         return {
-            name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+            name: value.model_dump(mode="json") if isinstance(value, Options) else value
             for name, value in sections.items()
         } | ({"import_paths": list(self.import_paths)} if self.import_paths else {})
 

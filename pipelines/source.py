@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -15,7 +15,8 @@ from ..models.task import Truth
 Sample = dict[str, Any]
 """One example: `key` (str), `bytes` (encoded, as on disk), and truth by name where there is any."""
 
-SPLITS = ("train", "validation", "test")
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
 
 SPLIT_NAMES = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
 """What people call the splits (in lower case), to the name of the split."""
@@ -30,6 +31,8 @@ class DataOptions(Options):
     """Share of the samples held out for validation, where the data has no validation split of its own."""
     test: float = Field(0.1, ge=0, lt=1)
     """Share of the samples held out for the final test, where the data has no test split of its own."""
+    use: dict[Split, Split] = {}
+    """The data's own splits under another name: `{validation: test}` where what is quoted on is called "val"."""
     max_bad: float | int = 0.01
     """How many corrupt samples a job bears: a share ("1%" or 0.01; 1.0 is all) or a count (3)."""
     leaks: Literal["refuse", "allow"] = "refuse"

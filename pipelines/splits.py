@@ -29,8 +29,9 @@ def split(source: Source, options: DataOptions) -> dict[str, np.ndarray]:
     Raises:
         InputError: no train or validation samples, a class without any to train on, a group in two own splits.
     """
-    own = {name: np.sort(np.asarray(positions, np.int64)) for name, positions in source.splits.items()}
-    for name in own:
+    own: dict[str, np.ndarray] = {}
+    for name, positions in source.splits.items():
+        own[options.use.get(name, name)] = np.sort(np.asarray(positions, np.int64))
         if name not in SPLITS:
             raise InputError(f"data.source={options.source}: unknown split '{name}': {nearest(name, SPLITS)}")
     if options.leaks == "refuse":

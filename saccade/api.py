@@ -62,7 +62,7 @@ def evaluate(run: str | Path, split: str = "test", *overrides: str) -> dict[str,
 
     Args:
         run: the folder that `train` left.
-        split: "train", "validation" or "test".
+        split: "train", "validation", "test", or "all" samples, as for data that was never trained on.
         overrides: `data.key=value`, to evaluate on other data.
 
     Returns:

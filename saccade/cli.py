@@ -82,7 +82,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
     evaluate = _verb(verbs, _evaluate, "evaluate a run on held-out data")
     evaluate.add_argument("run", help="the folder that 'train' left")
-    evaluate.add_argument("--split", choices=("train", "validation", "test"), default="test")
+    evaluate.add_argument("--split", choices=("train", "validation", "test", "all"), default="test")
     evaluate.add_argument("overrides", nargs="*", metavar="data.KEY=VALUE", help="evaluate on other data")
 
     predict = _verb(verbs, _predict, "results for pictures, as JSON Lines or CSV on standard output")

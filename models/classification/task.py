@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from ..options import Options
 from ..task import Evaluation, Task, Truth
 from . import MODELS
 from .options import ClassificationOptions
@@ -30,12 +29,6 @@ class Classification(Task):
     demo = "digits"
     model_options: ClassificationOptions
 
-    def __init__(self, class_names: Sequence[str], model_options: ClassificationOptions, input_options: Options):
-        super().__init__(class_names, model_options, input_options)
-        if not self.class_names or (len(self.class_names) == 1 and not model_options.multi_label):
-            found = f"only '{self.class_names[0]}'" if self.class_names else "none"
-            raise InputError(f"classification needs at least two classes and the data has {found}: check data.path")
-
     @property
     def monitor(self) -> str:
         return "mean_average_precision" if self.model_options.multi_label else "accuracy"
@@ -54,6 +47,9 @@ class Classification(Task):
     def model(self) -> Classifier:
         from .model import build
 
+        if len(self.class_names) < (1 if self.model_options.multi_label else 2):
+            found = ", ".join(self.class_names) or "none"
+            raise InputError(f"classification needs at least two classes, and the data has {found}: check data.path")
         return build(self.class_names, self.model_options, self.input.shape)
 
     def targets(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
