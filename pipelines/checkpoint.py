@@ -33,7 +33,9 @@ class Checkpoint:
     def save(self, optimizer: keras.optimizers.Optimizer) -> None:
         """Saves the state and, last, how far the run has come."""
         folder = self._run.folder
-        values = {f"model/{i}": keras.ops.convert_to_numpy(each) for i, each in enumerate(self._predictor.model.variables)}
+        values = {
+            f"model/{i}": keras.ops.convert_to_numpy(each) for i, each in enumerate(self._predictor.model.variables)
+        }
         values |= {f"optimizer/{i}": keras.ops.convert_to_numpy(each) for i, each in enumerate(optimizer.variables)}
         with saving(folder):
             partial = folder / ("partial." + STATE)

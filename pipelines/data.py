@@ -16,6 +16,7 @@ from .check import Findings, check
 from .source import DataOptions, Source
 from .splits import split
 
+
 @dataclass
 class Data:
     """A checked source.

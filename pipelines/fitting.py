@@ -19,7 +19,7 @@ from ..models.predictor import Predictor
 from .checkpoint import Checkpoint
 from .data import Data
 from .optimizers import make_optimizer
-from .phases import Fit, Phase, phases, prepare
+from .phases import Fit, phases, prepare
 from .progress import EpochProgress
 from .recipe import Recipe
 from .run import HISTORY, Run, saving
@@ -88,7 +88,9 @@ def _fit_phase(
                     verbose=0,
                 )
             except tf.errors.OpError as error:
-                raise JobError(f"training failed: {_root_cause(error)}; {run.folder} holds the epochs so far") from error
+                raise JobError(
+                    f"training failed: {_root_cause(error)}; {run.folder} holds the epochs so far"
+                ) from error
             finally:
                 watch.close()
 

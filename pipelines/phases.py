@@ -15,8 +15,8 @@ from ..models.errors import InputError
 from ..models.predictor import Predictor
 from .data import Data
 from .order import Order
-from .reading import Reader, reader
 from .progress import bar
+from .reading import Reader, reader
 from .recipe import Recipe
 from .train_options import HeadPhase, TrainOptions
 from .training_data import training_batches
@@ -108,7 +108,9 @@ def _feature_batches(
     rows = [(compute(x), *rest) for x, *rest in progress]
     columns = tuple(tf.concat(column, 0) for column in zip(*rows, strict=True))
     order = Order(np.arange(len(positions)), train.seed)
-    gather = order.positions().batch(train.batch).map(lambda row, _: tuple(tf.gather(column, row) for column in columns))
+    gather = (
+        order.positions().batch(train.batch).map(lambda row, _: tuple(tf.gather(column, row) for column in columns))
+    )
     return order, gather.prefetch(tf.data.AUTOTUNE)
 
 

@@ -12,9 +12,7 @@ from tqdm import tqdm
 log = logging.getLogger("saccade")
 
 
-def bar(
-    name: str, unit: str, total: int, items: Iterable | None = None, done: int = 0, shown: bool = True
-) -> tqdm:
+def bar(name: str, unit: str, total: int, items: Iterable | None = None, done: int = 0, shown: bool = True) -> tqdm:
     """A progress bar on stderr that appears after two seconds; where nobody watches it moves every ten.
 
     Args:
@@ -76,7 +74,13 @@ class EpochProgress:
         figures = "  ".join(f"{name} {value:.4f}" for name, value in logs.items() if _is_headline(name))
         mark = "  best" if best else ""
         log.info(
-            "epoch %d/%d  %s%s  (%.0f pictures/s, %s left)", epoch + 1, self._last_epoch, figures, mark, self.rate(), span(left)
+            "epoch %d/%d  %s%s  (%.0f pictures/s, %s left)",
+            epoch + 1,
+            self._last_epoch,
+            figures,
+            mark,
+            self.rate(),
+            span(left),
         )
 
     def close(self) -> None:

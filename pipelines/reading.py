@@ -37,9 +37,7 @@ def _read_all(source: Source, positions: Sequence[int], memory: int) -> list[byt
     return pictures
 
 
-def _from_memory(
-    source: Source, positions: Sequence[int], truth: Mapping[str, Truth], pictures: list[bytes]
-) -> Reader:
+def _from_memory(source: Source, positions: Sequence[int], truth: Mapping[str, Truth], pictures: list[bytes]) -> Reader:
     row_of = np.zeros(len(source), np.int64)
     row_of[np.asarray(positions)] = np.arange(len(positions))
     truths = [source.truth(int(position)) for position in positions]

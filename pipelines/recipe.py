@@ -114,7 +114,9 @@ def resolve(text: RecipeText) -> Recipe:
     _named(lambda name: check_name(name, task_class.models, "model"), model.name, ("model", "name"), text)
     augment = values.get("augment") or []
     if not isinstance(augment, list):
-        raise InputError(f"{text.place(('augment',))}: 'augment' is a list of transforms, for example - HorizontalFlip: {{p: 0.5}}")
+        raise InputError(
+            f"{text.place(('augment',))}: 'augment' is a list of transforms, for example - HorizontalFlip: {{p: 0.5}}"
+        )
     train = _section("train", TrainOptions, text)
     export = _section("export", ExportOptions, text)
     return Recipe(

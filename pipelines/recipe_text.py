@@ -20,7 +20,9 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:float")]
+    first: [
+        (tag, pattern) for tag, pattern in resolvers if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:float")
+    ]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|false|False)$"), list("tTfF"))
@@ -90,7 +92,9 @@ def read_recipe(path: Path, overrides: Sequence[str] = (), shown: str | None = N
         line = f":{mark.line + 1}" if mark else ""
         raise InputError(f"{shown}{line}: not YAML: {getattr(error, 'problem', None) or error}") from None
     if not isinstance(values, dict):
-        raise InputError(f"{shown}: a recipe is a mapping with the key 'task' and sections data, input, model, train, ...")
+        raise InputError(
+            f"{shown}: a recipe is a mapping with the key 'task' and sections data, input, model, train, ..."
+        )
     text = RecipeText(path.stem, values, source=shown)
     text.folders[()] = path.resolve().parent
     _note_places(node, (), shown, text.places)

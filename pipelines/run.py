@@ -136,7 +136,9 @@ def saving(folder: Path) -> Iterator[None]:
 
 
 def _errno_in(message: str) -> int | None:
-    return next((number for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) if f"errno = {number}" in message), None)
+    return next(
+        (number for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) if f"errno = {number}" in message), None
+    )
 
 
 def read_json(path: Path) -> Any:

@@ -27,7 +27,9 @@ def make_augmenter(recipe: Recipe) -> Augmenter:
         raise InputError(str(error)) from error
 
 
-def training_batches(task: Task, order: Order, read: Reader, augmenter: Augmenter, batch: int, seed: int) -> tf.data.Dataset:
+def training_batches(
+    task: Task, order: Order, read: Reader, augmenter: Augmenter, batch: int, seed: int
+) -> tf.data.Dataset:
     """One epoch of `(x, y[, sample_weight])` each time it is iterated; `order` says which one."""
     return batches_of_samples(task, order, read, augmenter, batch, seed).map(task.targets).prefetch(tf.data.AUTOTUNE)
 

@@ -104,7 +104,9 @@ def show(recipe: str | Path, *overrides: str, picture: str | Path, count: int = 
     return Path(picture)
 
 
-def export(run: str | Path, folder: str | Path | None = None, name: str | None = None, version: int | None = None) -> Path:
+def export(
+    run: str | Path, folder: str | Path | None = None, name: str | None = None, version: int | None = None
+) -> Path:
     """Exports a run as a bundle that has proved itself.
 
     Args:

@@ -78,7 +78,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
 
     train = _verb(verbs, _train, "train a recipe, or go on with its unfinished run", recipe=True)
-    train.add_argument("--dry-run", action="store_true", help="one short epoch of everything, export included; keeps nothing")
+    train.add_argument(
+        "--dry-run", action="store_true", help="one short epoch of everything, export included; keeps nothing"
+    )
 
     evaluate = _verb(verbs, _evaluate, "evaluate a run on held-out data")
     evaluate.add_argument("run", help="the folder that 'train' left")
@@ -89,7 +91,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     predict.add_argument("run", help="the folder that 'train' left")
     predict.add_argument("pictures", nargs="+", help="files, folders, globs, or - for a list on standard input")
     predict.add_argument("--csv", action="store_true", help="CSV instead of JSON Lines")
-    predict.add_argument("--draw", metavar="DIR", type=Path, help="also write pictures with their results drawn on them")
+    predict.add_argument(
+        "--draw", metavar="DIR", type=Path, help="also write pictures with their results drawn on them"
+    )
     predict.add_argument("--batch", type=int, default=32)
 
     export = _verb(verbs, _export, "export a run as a SavedModel bundle that has proved itself")

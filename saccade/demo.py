@@ -95,7 +95,9 @@ def _ask(bundle: Path, run: Path) -> int:
         remote = Client(server.url, "demo").predict(pictures)
     for sample, here, there in zip(samples, predictor.predict(pictures), remote, strict=True):
         truth = {name: np.asarray(value) for name, value in sample["truth"].items()}
-        print(f"  {sample['key']:<16} truth: {predictor.task.in_words(truth):<12} answer: {predictor.task.in_words(there)}")
+        print(
+            f"  {sample['key']:<16} truth: {predictor.task.in_words(truth):<12} answer: {predictor.task.in_words(there)}"
+        )
         _compare(here, there, sample["key"])
     return len(samples)
 
@@ -105,6 +107,8 @@ def _compare(here: Mapping[str, Any], there: Mapping[str, Any], key: str) -> Non
     for name, value in here.items():
         theirs = np.asarray(there[name])
         ours = np.vectorize(bytes.decode, otypes=[str])(value) if np.asarray(value).dtype.kind in "SO" else value
-        same = np.allclose(ours, theirs, atol=1e-6) if np.asarray(ours).dtype.kind == "f" else np.array_equal(ours, theirs)
+        same = (
+            np.allclose(ours, theirs, atol=1e-6) if np.asarray(ours).dtype.kind == "f" else np.array_equal(ours, theirs)
+        )
         if not same:
             raise JobError(f"{key}: over HTTP '{name}' is {theirs}, and the Predictor says {value}")

@@ -57,7 +57,9 @@ def load_file(backbone: Backbone, path: Path, name: str) -> list[str]:
         with h5py.File(path) as file:
             is_older, found = "layer_names" in file.attrs or "model_weights" in file, _shapes(file)
     except OSError:
-        raise InputError(f"{path}: no HDF5 file: model.weights takes a .weights.h5 file or the folder of a run") from None
+        raise InputError(
+            f"{path}: no HDF5 file: model.weights takes a .weights.h5 file or the folder of a run"
+        ) from None
     if path.name.endswith(".weights.h5") == is_older:
         form = "older format, whose name ends in .h5" if is_older else "format whose name ends in .weights.h5"
         raise InputError(f"{path}: this is Keras' {form}: rename it so")

@@ -71,8 +71,10 @@ def _start(model: Classifier, backbone: Backbone, class_names: Sequence[str], op
     if options.weights == "imagenet":
         return load_imagenet(backbone, options.name)
     path = Path(options.weights)
-    skipped = _from_run(model, backbone, class_names, path, options.name) if path.is_dir() else load_file(
-        backbone, path, options.name
+    skipped = (
+        _from_run(model, backbone, class_names, path, options.name)
+        if path.is_dir()
+        else load_file(backbone, path, options.name)
     )
     log.info("weights of %s from %s; skipped: %s", options.name, path, ", ".join(skipped) or "none")
 

@@ -51,7 +51,9 @@ def test_lenet_and_resnet20_have_the_sizes_of_their_papers():
     ten = [str(digit) for digit in range(10)]
     resnet20 = make(ten, 32, name="resnet20").model()
     assert sum(np.prod(weight.shape) for weight in resnet20.trainable_weights) == 269_722  # 0.27 M in table 6
-    assert len([layer for layer in resnet20.layers if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense)]) == 20
+    assert (
+        len([layer for layer in resnet20.layers if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense)]) == 20
+    )
 
 
 def test_the_loss_is_cross_entropy_of_smoothed_targets(pictures):
@@ -100,7 +102,9 @@ def test_freezing_leaves_frozen_weights_and_statistics_as_they_are(pictures):
     model.compile(optimizer=keras.optimizers.SGD(0.1))
     before = {weight.path: weight.numpy() for weight in model.weights}
     model.train_on_batch(*task.targets({"image": pictures(4, 32, 32), "label": np.array([0, 1, 0, 1], np.int32)}))
-    moved = {path.split("/")[0].split("_")[0] for path in before if not np.array_equal(before[path], by_path(model)[path])}
+    moved = {
+        path.split("/")[0].split("_")[0] for path in before if not np.array_equal(before[path], by_path(model)[path])
+    }
     assert moved == {"stride4", "logits"}
 
 

@@ -47,7 +47,10 @@ def write_digits(folder, names, picture=True):
 def test_other_data(digits_run, tmp_path):
     write_digits(tmp_path, "0123456789")
     other = ["data={source: folder, test: 0.5, validation: 0.2}", f"data.path={tmp_path}"]
-    assert 0 <= evaluate(digits_run, "test", ["data={source: folder, test: 0.6}", f"data.path={tmp_path}"])["accuracy"].value
+    assert (
+        0
+        <= evaluate(digits_run, "test", ["data={source: folder, test: 0.6}", f"data.path={tmp_path}"])["accuracy"].value
+    )
     assert other
 
 

@@ -110,7 +110,9 @@ def test_orientation_grey_and_alpha_change_nothing(predictor, pictures, tmp_path
         assert np.array_equal(np.asarray(ImageOps.exif_transpose(image)), np.asarray(upright))
     upright.convert("L").save(tmp_path / "grey.png")
     upright.convert("RGBA").save(tmp_path / "alpha.png")
-    plain_answer, *others = predictor.predict([path, *(tmp_path / f"{name}.png" for name in ("turned", "grey", "alpha"))])
+    plain_answer, *others = predictor.predict(
+        [path, *(tmp_path / f"{name}.png" for name in ("turned", "grey", "alpha"))]
+    )
     for other in others:
         np.testing.assert_allclose(other["probabilities"], plain_answer["probabilities"], atol=1e-6)
 

@@ -35,7 +35,14 @@ def test_a_run_holds_everything(digits_run):
     assert len(lines(digits_run / "proof" / "samples.jsonl")) == 8
     metrics = json.loads((digits_run / "evaluation" / "validation" / "metrics.json").read_text())
     assert metrics["figures"]["accuracy"]["value"] == pytest.approx(max(line["val_accuracy"] for line in history))
-    for name in ("recipe.yaml", "best.weights.h5", "last.npz", "log.txt", "quarantine.jsonl", "evaluation/validation/worst.jsonl"):
+    for name in (
+        "recipe.yaml",
+        "best.weights.h5",
+        "last.npz",
+        "log.txt",
+        "quarantine.jsonl",
+        "evaluation/validation/worst.jsonl",
+    ):
         assert (digits_run / name).is_file()
     for name in ("training_samples.png", "curves.png"):
         with Image.open(digits_run / name) as picture:
@@ -152,12 +159,18 @@ def test_a_dry_run_does_everything_on_a_few_samples(digits_recipe, tmp_path):
 
 def test_a_monitor_that_the_evaluation_has_not(digits_recipe, tmp_path):
     recipe = digits_recipe(f"train.run={tmp_path / 'run'}", "train.monitor=acuracy")
-    with pytest.raises(InputError, match=r"train\.monitor: the evaluation has no figure 'acuracy': did you mean accuracy"):
+    with pytest.raises(
+        InputError, match=r"train\.monitor: the evaluation has no figure 'acuracy': did you mean accuracy"
+    ):
         train(recipe)
 
 
 def test_early_stopping(digits_recipe, tmp_path):
-    overrides = ["train.epochs=9", "train.early_stopping={patience: 1, min_delta: 0.9}", f"train.run={tmp_path / 'run'}"]
+    overrides = [
+        "train.epochs=9",
+        "train.early_stopping={patience: 1, min_delta: 0.9}",
+        f"train.run={tmp_path / 'run'}",
+    ]
     run = train(digits_recipe(*overrides))
     assert len(lines(run / "history.jsonl")) == 2
 
