@@ -22,7 +22,7 @@ test: $(READY)  ## the tests; ARGS="-k wheel" or a path chooses some
 lint: $(READY)  ## style, names and the arrows between the rooms
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 quality: $(READY)  ## slow checks: figures that training must reach, an installation from the registry
 	@$(BIN)/pytest -m quality --durations=15 $(ARGS)
