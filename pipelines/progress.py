@@ -59,7 +59,7 @@ class EpochProgress:
     def fitted(self) -> None:
         """The epoch's last step is done; validation follows."""
         self._fitted = time.monotonic()
-        self._bar.set_description_str("validation")
+        self._bar.set_description_str("validation", refresh=sys.stderr.isatty())
 
     def rate(self) -> float:
         """Pictures a second, in training, validation not counted."""
@@ -89,7 +89,7 @@ class EpochProgress:
 
 
 def _is_headline(name: str) -> bool:
-    return "/" not in name
+    return "/" not in name and name != "learning_rate"
 
 
 def span(seconds: float) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from . import __version__
 from .models.errors import InputError, JobError, nearest
+from .quiet import QuietTensorFlow
 
 RECIPE_HELP = "a recipe file, a shipped recipe (see 'saccade recipes'), or a task's name"
 OVERRIDE_HELP = "key.sub=value, laid over the recipe; for example train.epochs=3"
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         parsed = _parse([each for each in arguments if each != "--debug"])
         _log_to_stderr()
+        _quiet_tensorflow()
         return parsed.verb(parsed) or 0
     except KeyboardInterrupt as stop:
         return _fail("stopped", stop, 130, debug)
@@ -56,6 +58,12 @@ def _log_to_stderr() -> None:
         log.addHandler(_BarAwareHandler())
     log.setLevel(logging.INFO)
     log.propagate = False
+
+
+def _quiet_tensorflow() -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if "tensorflow" not in sys.modules:
+        sys.meta_path.insert(0, QuietTensorFlow())
 
 
 class _BarAwareHandler(logging.Handler):

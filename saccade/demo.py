@@ -85,6 +85,7 @@ def _proof_figure(bundle: Path) -> str:
 def _ask(bundle: Path, run: Path) -> int:
     """Sends the run's proof samples over HTTP; prints truth beside answer."""
     from . import api
+    from .pipelines.answer_files import plain
     from .serving.client import Client
 
     folder = run / "proof"
@@ -95,20 +96,16 @@ def _ask(bundle: Path, run: Path) -> int:
         remote = Client(server.url, "demo").predict(pictures)
     for sample, here, there in zip(samples, predictor.predict(pictures), remote, strict=True):
         truth = {name: np.asarray(value) for name, value in sample["truth"].items()}
-        print(
-            f"  {sample['key']:<16} truth: {predictor.task.in_words(truth):<12} answer: {predictor.task.in_words(there)}"
-        )
-        _compare(here, there, sample["key"])
+        said = predictor.task.in_words(there)
+        print(f"  {sample['key']:<16} truth: {predictor.task.in_words(truth):<12} answer: {said}")
+        _compare({name: plain(value) for name, value in here.items()}, there, sample["key"])
     return len(samples)
 
 
 def _compare(here: Mapping[str, Any], there: Mapping[str, Any], key: str) -> None:
     """Refuses an answer over HTTP that is not what the Predictor says in this process."""
     for name, value in here.items():
-        theirs = np.asarray(there[name])
-        ours = np.vectorize(bytes.decode, otypes=[str])(value) if np.asarray(value).dtype.kind in "SO" else value
-        same = (
-            np.allclose(ours, theirs, atol=1e-6) if np.asarray(ours).dtype.kind == "f" else np.array_equal(ours, theirs)
-        )
+        ours, theirs = np.asarray(value), np.asarray(there[name])
+        same = np.allclose(ours, theirs, atol=1e-6) if ours.dtype.kind == "f" else np.array_equal(ours, theirs)
         if not same:
-            raise JobError(f"{key}: over HTTP '{name}' is {theirs}, and the Predictor says {value}")
+            raise JobError(f"{key}: over HTTP '{name}' is {theirs}, and the Predictor says {ours}")

@@ -31,7 +31,7 @@ def test_the_test_split_is_quoted_with_intervals(digits_run):
     assert metrics["figures"]["accuracy"]["value"] == values["accuracy"].value
     cases = (folder / "worst.jsonl").read_text().splitlines()
     assert len(cases) == len(list((folder / "worst").iterdir())) > 0
-    for name in ("confusion_matrix.png",):
+    for name in ("confusion.png",):
         with Image.open(folder / name) as picture:
             assert min(picture.size) > 200
 

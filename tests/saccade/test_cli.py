@@ -15,7 +15,8 @@ try:
     code = main(sys.argv[1:])
 except SystemExit as stop:
     code = stop.code
-print("loaded:", [name for name in ("tensorflow", "keras", "albumentations", "sklearn", "matplotlib") if name in sys.modules])
+heavy = ("tensorflow", "keras", "albumentations", "sklearn", "matplotlib")
+print("loaded:", [name for name in heavy if name in sys.modules])
 sys.exit(code)
 """
 

@@ -1,0 +1,55 @@
+"""Keeps TensorFlow's start-up chatter from the terminal; every warning and error stays."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+
+# What its libraries say while they load, before any variable can silence them, and what it says where no GPU is.
+CHATTER = r"^I0000 |^WARNING: All log messages before absl::InitializeLog|cuda_platform.*cuInit.*\(303\)"
+
+
+class QuietTensorFlow(MetaPathFinder):
+    """Put first into `sys.meta_path`, it filters stderr while TensorFlow is imported and looks for devices, once."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        if name != "tensorflow":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is not None:
+            load = spec.loader.exec_module
+
+            def load_quietly(module):
+                with _without_chatter():
+                    load(module)
+                    module.config.list_physical_devices()
+
+            spec.loader.exec_module = load_quietly
+        return spec
+
+
+@contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Leads stderr through grep: a process of its own loses nothing, even when this one is aborted."""
+    grep = shutil.which("grep")
+    if grep is None or os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
+        yield
+        return
+    sys.stderr.flush()
+    real = os.dup(2)
+    with subprocess.Popen([grep, "--line-buffered", "-vE", CHATTER], stdin=subprocess.PIPE, stdout=real) as child:
+        os.dup2(child.stdin.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(real, 2)
+            os.close(real)
