@@ -152,7 +152,9 @@ class Task(ABC):
 
     def in_words(self, values: Mapping[str, Any]) -> str:
         """Results or truth of one sample in one short line; here each single value with its name."""
-        single = {name: value for name, value in values.items() if getattr(value, "ndim", 0) == 0}
+        import numpy as np
+
+        single = {name: value for name, value in values.items() if not isinstance(value, list) and np.ndim(value) == 0}
         return ", ".join(f"{name} {_brief(value)}" for name, value in single.items())
 
     @abstractmethod

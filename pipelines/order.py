@@ -33,10 +33,16 @@ class Order:
 
     def positions(self) -> tf.data.Dataset:
         """A dataset of (position int64, epoch int64) scalars."""
-        pair = tf.TensorSpec((None,), tf.int64)
+        return self._whole_epoch().unbatch()
 
-        def whole_epoch():
+    def batches(self, size: int) -> tf.data.Dataset:
+        """The same as vectors of `size`, the last one shorter."""
+        return self._whole_epoch().rebatch(size)
+
+    def _whole_epoch(self) -> tf.data.Dataset:
+        def in_one():
             positions = self.epoch()
             yield positions, np.full_like(positions, self._epoch)
 
-        return tf.data.Dataset.from_generator(whole_epoch, output_signature=(pair, pair)).unbatch()
+        spec = tf.TensorSpec((None,), tf.int64)
+        return tf.data.Dataset.from_generator(in_one, output_signature=(spec, spec))

@@ -118,7 +118,8 @@ class TrainOptions(Options):
     callbacks: list[str] = []
     """Keras callbacks of your own, each as `package.module:Name`; made without arguments."""
     memory: Annotated[int, Field(ge=0)] = 1024
-    """Encoded pictures and cached features are kept in memory up to this many MiB each, else read again and again."""
+    """Encoded pictures, and what is the same every epoch (features; pictures without augmentation), are kept in memory up
+    to this many MiB each; what is larger is read and prepared anew each epoch."""
 
 
 class ExportOptions(Options):
