@@ -21,8 +21,9 @@ def read(data: tf.Tensor, position: tf.Tensor | int, count: tf.Tensor | int) -> 
 
 def number(values: tf.Tensor, little: tf.Tensor | bool) -> tf.Tensor:
     """The unsigned number in the last axis of `values` (bytes, int64), least significant byte first if `little`."""
-    powers = tf.constant([256**place for place in range(values.shape[-1])], tf.int64)
-    return tf.reduce_sum(values * tf.where(little, powers, powers[::-1]), axis=-1)
+    powers = [256**place for place in range(values.shape[-1])]
+    weights = tf.where(little, tf.constant(powers, tf.int64), tf.constant(powers[::-1], tf.int64))
+    return tf.reduce_sum(values * weights, axis=-1)
 
 
 def equals(values: tf.Tensor, text: bytes) -> tf.Tensor:

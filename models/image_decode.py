@@ -1,7 +1,8 @@
 """Encoded bytes to an upright RGB picture, in pure TensorFlow ops: the same in training, evaluation and serving.
 
-Equal to Pillow's `ImageOps.exif_transpose(image).convert("RGB")` in every pixel. Alpha is dropped, not blended; of
-16 bits the high byte counts; of a GIF the first frame.
+Equal to Pillow's `ImageOps.exif_transpose(image).convert("RGB")` in every pixel, but for two: of 16 bits the high byte
+counts (Pillow clips grey ones), and transparent pixels of a GIF are black. Other alpha is dropped, not blended. Of a
+GIF the first frame is read.
 """
 
 from functools import partial
@@ -10,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from .image_bytes import equals, length, number, read
-from .image_errors import ANIMATED_WEBP, EMPTY, NOT_AN_IMAGE, PALETTE_BMP, TOO_LARGE, UNUSUAL_BMP
+from .image_errors import ANIMATED_WEBP, EMPTY, NOT_AN_IMAGE, PALETTE_BMP, PARTIAL_GIF, TOO_LARGE, UNUSUAL_BMP
+from .image_errors import reason as reason  # who decodes wants to say why not
 from .image_exif import jpeg_orientation, png_orientation, upright, webp_orientation
 
 _MAX_PIXELS = 2**27  # a few bytes may claim any size; TensorFlow's own bound for JPEG lies just above
@@ -47,12 +49,16 @@ def _png(data: tf.Tensor) -> tf.Tensor:
 
 
 def _gif(data: tf.Tensor) -> tf.Tensor:
-    data = _bounded(data, number(tf.reshape(read(data, 6, 4), [2, 2]), little=True))
-    return tf.io.decode_image(data, channels=3, expand_animations=False)
+    size = number(tf.reshape(read(data, 6, 4), [2, 2]), little=True)  # width, height
+    image = tf.io.decode_image(_bounded(data, size), channels=3, expand_animations=False)
+    fills_screen = tf.reduce_all(
+        tf.shape(image, out_type=tf.int64) == [size[1], size[0], 3]
+    )  # the op knows the largest frame alone
+    return _require(fills_screen, PARTIAL_GIF, image)
 
 
 def _bmp(data: tf.Tensor) -> tf.Tensor:
-    """24 and 32 bits, and 8 bits whose palette is the grey ramp: the op decodes any palette to its indices."""
+    """Reads 24 and 32 bits, and 8 bits whose palette is the grey ramp: the op decodes any palette to its indices."""
     head = read(data, 0, 66)
     pixels, header, width, height, compression, colours = (
         number(head[at : at + 4], little=True) for at in (10, 14, 18, 22, 30, 46)
@@ -63,8 +69,9 @@ def _bmp(data: tf.Tensor) -> tf.Tensor:
     ramp = tf.range(256, dtype=tf.int64)[:, tf.newaxis]
     is_grey = tf.reduce_all((palette == ramp) | ((ramp >= colours) & (colours > 0)))
     is_bgra = (bits == 32) & (compression == 3) & equals(head[54:66], b"\0\0\xff\0\0\xff\0\0\xff\0\0\0")
-    data = _require((header >= 40) & (bits != 16) & ((compression == 0) | is_bgra), UNUSUAL_BMP, data)
-    data = _require((bits > 8) | ((bits == 8) & is_grey), PALETTE_BMP, data)
+    is_usual = (header >= 40) & tf.reduce_any(bits == [1, 4, 8, 24, 32]) & ((compression == 0) | is_bgra)
+    data = _require(is_usual, UNUSUAL_BMP, data)
+    data = _require(~is_usual | (bits > 8) | ((bits == 8) & is_grey), PALETTE_BMP, data)
     data = _bounded(data, tf.stack([height, width]))
     end = pixels + (bits * width + 31) // 32 * 4 * height
     data = tf.strings.substr(data, tf.zeros_like(end), end)  # some programs append bytes, which the op refuses
@@ -75,7 +82,7 @@ def _webp(data: tf.Tensor) -> tf.Tensor:
     """An animation without alpha makes the op write past its buffer: it must never run on one."""
     head = read(data, 12, 9)
     is_animated = equals(head[:4], b"VP8X") & (head[8] // 2 % 2 == 1)
-    data = _require(tf.logical_not(is_animated), ANIMATED_WEBP, data)
+    data = _require(~is_animated, ANIMATED_WEBP, data)
     image = tf.io.decode_image(data, expand_animations=False)  # it gives 3 or 4 channels, and refuses to convert
     return upright(image[..., :3], webp_orientation(data))
 
@@ -99,11 +106,14 @@ for _row, (_magic, _) in zip(_MAGIC, _FORMATS, strict=True):
     _row[: len(_magic)] = [_ANY if byte is None else byte for byte in _magic]
 
 
-def _require(condition: tf.Tensor, phrase: str, data: tf.Tensor) -> tf.Tensor:
-    """`data` again, for the next op to depend on; running it raises `phrase` if the condition is false."""
+def _require(condition: tf.Tensor, phrase: str, value: tf.Tensor) -> tf.Tensor:
+    """`value` again, for the next op to depend on; running it raises `phrase` if the condition is false.
+
+    An assertion has side effects, so the next picture of a batch waits for it: it belongs before the decoding op.
+    """
     with tf.control_dependencies([tf.debugging.Assert(condition, [phrase])]):
-        return tf.identity(data)
+        return tf.identity(value)
 
 
 def _bounded(data: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-    return _require(tf.reduce_prod(size) <= _MAX_PIXELS, TOO_LARGE, data)
+    return _require(tf.reduce_prod(tf.cast(size, tf.float64)) <= _MAX_PIXELS, TOO_LARGE, data)

@@ -6,6 +6,7 @@ EMPTY = "empty: 0 bytes"
 NOT_AN_IMAGE = "not an image saccade reads (JPEG, PNG, GIF, BMP, WebP)"
 TOO_LARGE = "too large: more than 134 million pixels"
 ANIMATED_WEBP = "animated WebP: save one frame"
+PARTIAL_GIF = "GIF whose frames do not fill its screen: save as PNG"
 PALETTE_BMP = "palette BMP: save as 24-bit or PNG"
 UNUSUAL_BMP = "compressed or unusual BMP: save as 24-bit or PNG"
 
@@ -19,10 +20,13 @@ _KERNELS = {
     "Failed to decode WebP": "truncated or broken WebP",
     "bmp content": "truncated or broken BMP",
     "Input size should match": "truncated or broken BMP",
+    "header size must be nonnegative": "truncated or broken BMP",
     "Width must be positive": "truncated or broken BMP",
     "Height must be nonzero": "truncated or broken BMP",
 }
-_PHRASES = {each: each for each in (EMPTY, NOT_AN_IMAGE, TOO_LARGE, ANIMATED_WEBP, PALETTE_BMP, UNUSUAL_BMP)}
+_PHRASES = {
+    each: each for each in (EMPTY, NOT_AN_IMAGE, TOO_LARGE, ANIMATED_WEBP, PARTIAL_GIF, PALETTE_BMP, UNUSUAL_BMP)
+}
 _DECORATION = re.compile(r"(?m)\{\{.*?\}\}|\[\[.*?\]\]|\[Op:\w+\]|^Graph execution error:|^Detected at node.*")
 
 

@@ -93,7 +93,7 @@ class ImageInput:
             return fitted
 
     def batch(self, dataset: tf.data.Dataset, batch_size: int, drop_remainder: bool = False) -> tf.data.Dataset:
-        """Batches fitted samples, padded to the largest: images with `fill`, masks with 255, boxes and classes with -1."""
+        """Batches fitted samples, padded to the largest: image by `fill`, mask by 255, boxes and classes by -1."""
         spec = dataset.element_spec
         values = {"image": self.options.fill, **_PADDING}
         padding = {name: tf.cast(values[name], each.dtype) if name in values else None for name, each in spec.items()}
