@@ -57,7 +57,9 @@ def load_file(backbone: Backbone, path: Path, name: str) -> list[str]:
         with h5py.File(path) as file:
             is_older, found = "layer_names" in file.attrs or "model_weights" in file, _shapes(file)
     except OSError:
-        raise InputError(f"{path}: no HDF5 file: model.weights takes a .weights.h5 file or the folder of a run") from None
+        raise InputError(
+            f"{path}: no HDF5 file: model.weights takes a .weights.h5 file or the folder of a run"
+        ) from None
     if path.name.endswith(".weights.h5") == is_older:
         form = "older format, whose name ends in .h5" if is_older else "format whose name ends in .weights.h5"
         raise InputError(f"{path}: this is Keras' {form}: rename it so")
@@ -88,8 +90,8 @@ def copy_weights(source: keras.Model, backbone: Backbone, run: Path, name: str) 
     ours, theirs = ([tuple(weight.shape) for weight in net.weights] for net in (backbone.net, source))
     if ours != theirs:
         raise InputError(
-            f"{run}: this run's backbone is not {name}: expected {len(ours)} weights with {_total(backbone.net)} values, "
-            f"found {len(theirs)} with {_total(source)}, or in other shapes"
+            f"{run}: this run's backbone is not {name} at this size: expected {len(ours)} weights with "
+            f"{backbone.net.count_params()} values, found {len(theirs)} with {source.count_params()}"
         )
     backbone.net.set_weights(source.get_weights())
     for layer in backbone.net.layers:
@@ -158,7 +160,3 @@ def _layers(shapes: Shapes) -> Counter[str]:
 
 def _listed(layers: Counter[str]) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in sorted(layers.items())) or "no layers"
-
-
-def _total(net: keras.Model) -> int:
-    return net.count_params()

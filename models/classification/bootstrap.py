@@ -21,7 +21,9 @@ def measured(figures: Callable[[np.ndarray], Mapping[str, float]], count: int, i
     """
     whole = figures(np.ones(count))
     if not intervals:
-        return {name: Value(float(value), higher_is_better=name not in LOWER_IS_BETTER) for name, value in whole.items()}
+        return {
+            name: Value(float(value), higher_is_better=name not in LOWER_IS_BETTER) for name, value in whole.items()
+        }
     generator = np.random.default_rng(0)
     resampled: dict[str, list[float]] = {name: [] for name in whole}
     for _ in range(RESAMPLES):

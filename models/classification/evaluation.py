@@ -68,7 +68,9 @@ class SingleLabelEvaluation(Evaluation):
         return measured(headline, len(labels), intervals) | self._per_class(labels, said)
 
     def _per_class(self, labels: np.ndarray, said: np.ndarray) -> dict[str, Value]:
-        *figures, support = precision_recall_fscore_support(labels, said, labels=range(len(self.class_names)), zero_division=0)
+        *figures, support = precision_recall_fscore_support(
+            labels, said, labels=range(len(self.class_names)), zero_division=0
+        )
         return {
             f"{figure}/{name}": Value(float(values[i]))
             for figure, values in zip(("precision", "recall", "f1"), figures, strict=True)

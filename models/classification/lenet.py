@@ -19,7 +19,9 @@ def lenet(shape: Shape, options: object = None) -> Backbone:
     """
     require_size(shape, 8, "lenet")
     if None in shape:
-        raise InputError("input.fit: lenet has dense layers and needs one size: take letterbox, stretch or crop, not pad")
+        raise InputError(
+            "input.fit: lenet has dense layers and needs one size: take letterbox, stretch or crop, not pad"
+        )
     image = keras.Input(shape, name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(image)
     levels = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..options import Options
@@ -83,6 +83,12 @@ class Classification(Task):
         from .evaluation import SingleLabelEvaluation
 
         return SingleLabelEvaluation(self.class_names)
+
+    def in_words(self, values: Mapping[str, Any]) -> str:
+        """See `words.in_words`."""
+        from .words import in_words
+
+        return in_words(self.class_names, values)
 
     def draw(
         self, image: np.ndarray, results: Mapping[str, np.ndarray] | None, truth: Mapping[str, np.ndarray] | None = None
