@@ -85,7 +85,7 @@ class Predictor(tf.Module):
             "class_names": list(task.class_names),
             "model": task.model_options.model_dump(mode="json", exclude={"weights"}),
             "input": task.input_options.model_dump(mode="json"),
-            "settings": dict(self.settings),  # tf.Module wraps dicts in a type that JSON does not know
+            "settings": dict(self.settings),  # tf.Module wraps it in what json does not take for a dict
         }
 
     def describe(self, folder: Path | str, task_name: str, import_paths: Sequence[str] = ()) -> None:

@@ -43,14 +43,14 @@ class Backbone:
 
     @property
     def features(self) -> keras.KerasTensor:
-        """Pooled features `[n, channels]`, a layer named "features": where they may be cached, 5 KB for 1280 channels."""
+        """Pooled features `[n, channels]`, the layer named "features": where they may be cached (5 KB for 1280)."""
         output = self.net.outputs[0]
         if len(output.shape) == 4:
             return keras.layers.GlobalAveragePooling2D(name="features")(output)
         return keras.layers.Identity(name="features")(output)
 
     def freeze(self, until: int | str) -> None:
-        """Freezes the layers that a level needs: their weights stay, batch norm uses its stored statistics, dropout is off.
+        """Freezes the layers up to a level: weights stay, batch norm uses its stored statistics, dropout is off.
 
         Args:
             until: the stride of the last level that is frozen, "all" or "none".

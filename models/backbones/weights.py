@@ -90,8 +90,8 @@ def copy_weights(source: keras.Model, backbone: Backbone, run: Path, name: str) 
     ours, theirs = ([tuple(weight.shape) for weight in net.weights] for net in (backbone.net, source))
     if ours != theirs:
         raise InputError(
-            f"{run}: this run's backbone is not {name}: expected {len(ours)} weights with {_total(backbone.net)} values, "
-            f"found {len(theirs)} with {_total(source)}, or in other shapes"
+            f"{run}: this run's backbone is not {name} at this size: expected {len(ours)} weights with "
+            f"{backbone.net.count_params()} values, found {len(theirs)} with {source.count_params()}"
         )
     backbone.net.set_weights(source.get_weights())
     for layer in backbone.net.layers:
@@ -160,7 +160,3 @@ def _layers(shapes: Shapes) -> Counter[str]:
 
 def _listed(layers: Counter[str]) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in sorted(layers.items())) or "no layers"
-
-
-def _total(net: keras.Model) -> int:
-    return net.count_params()

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from .words import in_words, names, scores
+
 NARROWEST = 160  # pixels: what a short caption needs
 TALLEST = 1024  # pixels: a narrow picture is not enlarged beyond
 
@@ -31,22 +33,15 @@ def captions(
         results: of one sample, as the Predictor gives them for one or for several labels.
         truth: `label`, a class id, or `labels` `[classes]`.
     """
-    said = is_so = None
     lines = []
-    if results is not None and "class" in results:
-        said = _text(results["class"])
-        lines.append(Caption(said, f" {float(results['score']):.2f}", PLAIN))
-    elif results is not None:
-        chosen = np.flatnonzero(results["present"])
-        said = [class_names[i] for i in chosen]
-        scored = [f"{class_names[i]} {float(results['probabilities'][i]):.2f}" for i in chosen]
-        lines.append(Caption(", ".join(scored) or "no label", "", PLAIN))
-    if truth is not None and "label" in truth:
-        is_so = class_names[int(truth["label"])]
-        lines.append(Caption(f"is {is_so}", "", _color(said, is_so)))
-    elif truth is not None and "labels" in truth:
-        is_so = [class_names[i] for i in np.flatnonzero(np.asarray(truth["labels"]) > 0.5)]
-        lines.append(Caption("is " + (", ".join(is_so) or "no label"), "", _color(said, is_so)))
+    if results is not None:
+        said, scored = names(class_names, results), scores(results)
+        single = len(said) == 1  # its score is never cut
+        text = said[0] if single else in_words(class_names, results)
+        lines.append(Caption(text, f" {scored[0]:.2f}" if single else "", PLAIN))
+    if truth is not None:
+        color = PLAIN if results is None else RIGHT if said == names(class_names, truth) else WRONG
+        lines.append(Caption(f"is {in_words(class_names, truth)}", "", color))
     return lines
 
 
@@ -83,14 +78,3 @@ def _fitted(line: Caption, font: Any, width: int) -> str:
     ending = "..." + line.ending
     cuts = (line.text[:length] + ending for length in range(len(line.text), 0, -1))
     return next((cut for cut in cuts if font.getlength(cut) <= width), ending)
-
-
-def _color(said: str | list[str] | None, is_so: str | list[str]) -> tuple[int, int, int]:
-    if said is None:
-        return PLAIN
-    return RIGHT if said == is_so else WRONG
-
-
-def _text(value: Any) -> str:
-    value = value.item() if isinstance(value, np.ndarray) else value
-    return value.decode() if isinstance(value, bytes) else str(value)

@@ -59,8 +59,8 @@ def _backbone(options: ClassificationOptions, shape: Shape) -> Backbone:
     output = made.net.outputs[0].shape
     if len(made.net.outputs) != 1 or len(output) not in (2, 4) or output[-1] is None:
         raise InputError(
-            f"model '{options.name}' ends in {[tuple(each.shape) for each in made.net.outputs]}, not in one feature map "
-            "[n, h, w, channels] or features [n, channels]"
+            f"model '{options.name}' ends in {[tuple(each.shape) for each in made.net.outputs]}, "
+            "not in one feature map [n, h, w, channels] or features [n, channels]"
         )
     return made
 
@@ -71,16 +71,15 @@ def _start(model: Classifier, backbone: Backbone, class_names: Sequence[str], op
     if options.weights == "imagenet":
         return load_imagenet(backbone, options.name)
     path = Path(options.weights)
-    skipped = (
-        _from_run(model, backbone, class_names, path, options.name)
-        if path.is_dir()
-        else load_file(backbone, path, options.name)
-    )
+    if path.is_dir():
+        skipped = _from_run(model, backbone, class_names, path, options.name)
+    else:
+        skipped = load_file(backbone, path, options.name)
     log.info("weights of %s from %s; skipped: %s", options.name, path, ", ".join(skipped) or "none")
 
 
 def _from_run(model: Classifier, backbone: Backbone, class_names: Sequence[str], run: Path, name: str) -> list[str]:
-    """Takes over the backbone of a run, and its last layer where both know the same classes; returns what it skipped."""
+    """Takes the backbone of a run, and its last layer where both know the same classes; returns what it skipped."""
     former = Predictor.load(run)
     if not hasattr(former.model, "split"):
         raise InputError(f"{run}: a run of another kind of task: its model has no features to start from")

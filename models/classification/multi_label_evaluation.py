@@ -52,9 +52,7 @@ class MultiLabelEvaluation(Evaluation):
             held = there > 0
             figures = {"exact_match": weights @ exact / weights.sum()}
             if held.any():
-                precisions = [
-                    curve.average_precision(weights) for curve, holds in zip(curves, held, strict=True) if holds
-                ]
+                precisions = [curves[i].average_precision(weights) for i in np.flatnonzero(held)]
                 figures["mean_average_precision"] = np.mean(precisions)
                 figures["f1_macro"] = np.mean(2 * hits[held] / (there + said)[held])
                 figures["f1_micro"] = 2 * hits.sum() / (there + said).sum()
@@ -98,11 +96,8 @@ class MultiLabelEvaluation(Evaluation):
 
     def _case(self, sample: int, label: int, badness: float) -> Case:
         name, probability = self.class_names[label], self._probabilities[sample][label]
-        note = (
-            f"missed {name} {probability:.2f}"
-            if self._labels[sample][label]
-            else f"said {name} {probability:.2f}, is not"
-        )
+        missed = self._labels[sample][label]
+        note = f"missed {name} {probability:.2f}" if missed else f"said {name} {probability:.2f}, is not"
         return Case(self._keys[sample], badness, note)
 
 

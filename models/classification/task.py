@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..task import Evaluation, Task, Truth
@@ -48,8 +48,8 @@ class Classification(Task):
         from .model import build
 
         if len(self.class_names) < (1 if self.model_options.multi_label else 2):
-            found = ", ".join(self.class_names) or "none"
-            raise InputError(f"classification needs at least two classes, and the data has {found}: check data.path")
+            found = "only '" + "', '".join(self.class_names) + "'" if self.class_names else "none"
+            raise InputError(f"classification needs at least two classes and the data has {found}: check data.path")
         return build(self.class_names, self.model_options, self.input.shape)
 
     def targets(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
@@ -79,6 +79,12 @@ class Classification(Task):
         from .evaluation import SingleLabelEvaluation
 
         return SingleLabelEvaluation(self.class_names)
+
+    def in_words(self, values: Mapping[str, Any]) -> str:
+        """See `words.in_words`."""
+        from .words import in_words
+
+        return in_words(self.class_names, values)
 
     def draw(
         self, image: np.ndarray, results: Mapping[str, np.ndarray] | None, truth: Mapping[str, np.ndarray] | None = None

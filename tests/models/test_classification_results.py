@@ -1,0 +1,75 @@
+"""Results of a classifier: their meaning, and that they stay the same in a SavedModel."""
+
+import io
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from saccade.models import find_task
+from saccade.models.predictor import Predictor
+
+TASK = find_task("classification")
+NAMES = ("ant", "bee", "fly")
+LOGITS = np.array([[1.0, 3.0, 2.0], [0.0, -1.0, -2.0]], np.float32)
+
+
+def make(**options):
+    return TASK(NAMES, TASK.ModelOptions(name="lenet", **options), TASK.InputOptions(size=16))
+
+
+def test_one_label_is_the_softmax_and_its_name():
+    task = make()
+    results = task.results(LOGITS, {}, task.settings)
+    exponents = np.exp(LOGITS)
+    np.testing.assert_allclose(results["probabilities"], exponents / exponents.sum(axis=1, keepdims=True), rtol=1e-6)
+    assert results["class"].numpy().tolist() == [b"bee", b"ant"]
+    assert results["class_id"].numpy().tolist() == [1, 0] and results["class_id"].dtype == tf.int32
+    np.testing.assert_array_equal(results["score"], results["probabilities"].numpy().max(axis=1))
+    assert task.settings == {} and task.monitor == "accuracy"
+
+
+def test_several_labels_are_sigmoids_against_the_threshold():
+    task = make(multi_label=True)
+    results = task.results(LOGITS, {}, {"threshold": 0.8})
+    np.testing.assert_allclose(results["probabilities"], 1 / (1 + np.exp(-LOGITS)), rtol=1e-6)
+    assert results["present"].numpy().tolist() == [[False, True, True], [False, False, False]]
+    assert results["classes"].numpy().tolist() == [[b"ant", b"bee", b"fly"]] * 2
+    assert task.settings == {"threshold": 0.5} and task.monitor == "mean_average_precision"
+
+
+def test_half_precision_logits_give_float32_results():
+    assert make().results(tf.cast(LOGITS, tf.bfloat16), {}, {})["probabilities"].dtype == tf.float32
+
+
+def test_targets_are_one_hot_or_multi_hot():
+    image = np.zeros((2, 16, 16, 3), np.uint8)
+    x, y = make().targets({"image": tf.constant(image), "label": tf.constant([2, 0])})
+    assert x.dtype == y.dtype == tf.float32
+    assert y.numpy().tolist() == [[0, 0, 1], [1, 0, 0]]
+    labels = [[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]]
+    _, y = make(multi_label=True).targets({"image": tf.constant(image), "labels": tf.constant(labels)})
+    assert y.numpy().tolist() == labels
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_results_are_the_same_in_a_saved_model(multi_label, tmp_path):
+    task = make(multi_label=multi_label)
+    predictor = Predictor(task, task.model())
+    encoded = []
+    for shade in (10, 200):
+        buffer = io.BytesIO()
+        Image.new("RGB", (20 + shade, 30), (shade, 0, 90)).save(buffer, "PNG")
+        encoded.append(buffer.getvalue())
+    expected = predictor(bytes=tf.constant(encoded))
+    signature = tf.function(
+        lambda bytes: predictor(bytes=bytes), input_signature=[tf.TensorSpec([None], tf.string, "bytes")]
+    )
+    tf.saved_model.save(predictor, tmp_path, {"serving_default": signature.get_concrete_function()})
+    loaded = tf.saved_model.load(tmp_path)
+    served = loaded.signatures["serving_default"](bytes=tf.constant(encoded))
+    assert served.keys() == expected.keys()
+    for name, value in expected.items():
+        assert served[name].shape[0] == 2
+        np.testing.assert_array_equal(served[name], value, err_msg=name)
