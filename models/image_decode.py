@@ -12,7 +12,6 @@ import tensorflow as tf
 
 from .image_bytes import equals, length, number, read
 from .image_errors import ANIMATED_WEBP, EMPTY, NOT_AN_IMAGE, PALETTE_BMP, PARTIAL_GIF, TOO_LARGE, UNUSUAL_BMP
-from .image_errors import reason as reason  # who decodes wants to say why not
 from .image_exif import jpeg_orientation, png_orientation, upright, webp_orientation
 
 _MAX_PIXELS = 2**27  # a few bytes may claim any size; TensorFlow's own bound for JPEG lies just above
@@ -51,10 +50,8 @@ def _png(data: tf.Tensor) -> tf.Tensor:
 def _gif(data: tf.Tensor) -> tf.Tensor:
     size = number(tf.reshape(read(data, 6, 4), [2, 2]), little=True)  # width, height
     image = tf.io.decode_image(_bounded(data, size), channels=3, expand_animations=False)
-    fills_screen = tf.reduce_all(
-        tf.shape(image, out_type=tf.int64) == [size[1], size[0], 3]
-    )  # the op knows the largest frame alone
-    return _require(fills_screen, PARTIAL_GIF, image)
+    found = tf.shape(image, out_type=tf.int64)  # of the largest frame: the op does not look at the screen's size
+    return _require(tf.reduce_all(found == [size[1], size[0], 3]), PARTIAL_GIF, image)
 
 
 def _bmp(data: tf.Tensor) -> tf.Tensor:

@@ -137,6 +137,13 @@ def test_one_bad_picture_is_told():
         assert reason(caught.value) == phrase
 
 
+def test_load_decodes_the_bytes_of_a_sample():
+    fitting = ImageInput(OPTIONS["crop"])
+    loaded = fitting.load({"bytes": tf.constant(FILES[0]), "key": tf.constant("a")})
+    assert set(loaded) == {"image", "key"}
+    np.testing.assert_array_equal(loaded["image"], fitting.decode(FILES[0]))
+
+
 def truths(fitting: ImageInput) -> tf.data.Dataset:
     """Samples with 0, 1, 2, ... boxes each."""
 
@@ -179,31 +186,34 @@ import json, sys
 import tensorflow as tf
 
 assert "saccade" not in sys.modules
-serve = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
+signatures = tf.saved_model.load(sys.argv[1]).signatures
 data = [open(path, "rb").read() for path in sys.argv[2:]]
-full, empty = serve(bytes=tf.constant(data)), serve(bytes=tf.constant([], tf.string))
-print(json.dumps([full["mean"].numpy().tolist(), full["size"].numpy().tolist(), empty["mean"].shape.as_list()]))
+for fit in ("letterbox", "pad"):
+    full, empty = (signatures[fit](bytes=tf.constant(each, tf.string)) for each in (data, []))
+    print(json.dumps([full["mean"].numpy().tolist(), full["size"].numpy().tolist(), empty["mean"].shape.as_list()]))
 """
 
 
-@pytest.mark.parametrize("fit", ["letterbox", "pad"])
-def test_saved_model_in_a_plain_process(fit, tmp_path):
-    fitting, module = ImageInput(OPTIONS[fit]), tf.Module()
+def test_saved_model_in_a_plain_process(tmp_path):
+    def serving(fitting):
+        def serve(bytes):
+            images, geometry = fitting(bytes)
+            return {"mean": tf.reduce_mean(images, axis=[1, 2]), "size": geometry["size"]}
 
-    def serve(bytes):
-        images, geometry = fitting(bytes)
-        return {"mean": tf.reduce_mean(images, axis=[1, 2]), "size": geometry["size"]}
+        return tf.function(serve, input_signature=[fitting.signature["bytes"]])
 
-    module.serve = tf.function(serve, input_signature=[fitting.signature["bytes"]])
-    tf.saved_model.save(module, tmp_path / "model", signatures=module.serve)
+    inputs, module = {fit: ImageInput(OPTIONS[fit]) for fit in ("letterbox", "pad")}, tf.Module()
+    module.serve = {fit: serving(each) for fit, each in inputs.items()}
+    tf.saved_model.save(module, tmp_path / "model", signatures=dict(module.serve))
     paths = [tmp_path / str(number) for number in range(len(FILES))]
     for path, data in zip(paths, FILES, strict=True):
         path.write_bytes(data)
     command = [sys.executable, "-c", SERVE, tmp_path / "model", *paths]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    means, sizes, empty = json.loads(done.stdout)
-    images, geometry = fitting(FILES)
-    np.testing.assert_allclose(means, tf.reduce_mean(images, axis=[1, 2]), rtol=1e-6)
-    np.testing.assert_array_equal(sizes, geometry["size"])
-    assert empty == [0, 3]
+    for fitting, line in zip(inputs.values(), done.stdout.splitlines(), strict=True):
+        means, sizes, empty = json.loads(line)
+        images, geometry = fitting(FILES)
+        np.testing.assert_allclose(means, tf.reduce_mean(images, axis=[1, 2]), rtol=1e-6)
+        np.testing.assert_array_equal(sizes, geometry["size"])
+        assert empty == [0, 3]
