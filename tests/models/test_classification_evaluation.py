@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
@@ -149,6 +149,7 @@ def test_several_labels_by_hand():
     )
 
 
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.integers(2, 40), st.sampled_from([1, 4, 100]))
 def test_several_labels_equal_scikit_learn(seed, count, steps):
     """Few steps: many samples of equal score."""

@@ -82,15 +82,11 @@ class TestEfficientNetB0(Contract):
     name, features = "efficientnet_b0", 1280
 
 
-class TestResNet50(Contract):
-    name, features = "resnet50", 2048
-
-
 @pytest.mark.quality
 class TestEfficientNetB0Training(TrainingContract):
     name, features = "efficientnet_b0", 1280
 
 
 @pytest.mark.quality
-class TestResNet50Training(TrainingContract):
+class TestResNet50(TrainingContract):
     name, features = "resnet50", 2048
