@@ -31,7 +31,7 @@ def evaluate(run: Path | str, split: str = "test", overrides: Sequence[str] = ()
     Raises:
         InputError: no run, a split without samples, more bad samples than `data.max_bad`.
     """
-    foreign = [each for each in overrides if not each.startswith("data.")]
+    foreign = [each for each in overrides if not each.startswith(("data.", "data="))]
     if foreign:
         raise InputError(f"'{foreign[0]}': only data.* can be changed for an evaluation; the rest belongs to the run")
     run = Path(run)

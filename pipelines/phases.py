@@ -77,9 +77,7 @@ def prepare(phase: Phase, recipe: Recipe, predictor: Predictor, data: Data, augm
     read = reader(source, positions, task.truth, memory)
 
     def fixed(features: Callable | None = None) -> tuple[Order, tf.data.Dataset]:
-        make = partial(
-            training_batches, task, read=read, augmenter=Augmenter([]), batch=train.batch, seed=train.seed
-        )
+        make = partial(training_batches, task, read=read, augmenter=Augmenter([]), batch=train.batch, seed=train.seed)
         return fixed_batches(make, positions, train.seed, train.batch, memory, features)
 
     if phase.name == "head":

@@ -129,7 +129,12 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     words = [each for each in arguments if not each.startswith("-")]
     if words and words[0] not in verbs.choices:
         raise InputError(f"no verb '{words[0]}': {nearest(words[0], verbs.choices)}")
-    return parser.parse_args(arguments)
+    parsed, rest = parser.parse_known_args(arguments)  # it takes no overrides behind an option: they are in `rest`
+    if any(each.startswith("-") for each in rest) or (rest and not hasattr(parsed, "overrides")):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        parsed.overrides += rest
+    return parsed
 
 
 def _verb(verbs: argparse._SubParsersAction, work, summary: str, recipe: bool = False) -> argparse.ArgumentParser:

@@ -36,7 +36,7 @@ def run(place):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
         patch.setenv("XDG_CACHE_HOME", str(place / "cache"))
-        assert main(["train", "image_regression.yaml", "train.run=run"]) == 0
+        assert main(["train", "image_regression.yaml", "train.run=run", "train.epochs=25"]) == 0
     return place / "run"
 
 

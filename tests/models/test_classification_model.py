@@ -147,9 +147,9 @@ def test_refuses_sizes_that_a_network_cannot_take():
 
 def test_refuses_data_with_fewer_than_two_classes():
     with pytest.raises(InputError, match="needs at least two classes and the data has only 'ant'"):
-        make(("ant",))
+        make(("ant",)).model()
     with pytest.raises(InputError, match="the data has none"):
-        make((), multi_label=True)
+        make((), multi_label=True).model()
     assert make(("ant",), multi_label=True).truth["labels"].shape == (1,)
 
 
