@@ -1,7 +1,7 @@
 """From the `augment` list of a recipe to a function of a sample and a seed."""
 
 import copy
-import threading
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,8 +15,8 @@ from .steps import read_steps
 class Augmenter:
     """Changes a sample at random, in a way that depends on nothing but the sample and the seed.
 
-    Thread-safe: every thread has its own copy of the transforms (a shared one mixes up the parameters of the samples
-    that it works on at the same time). Pickles as its list of steps. A sample's mask is resampled by nearest neighbour
+    Thread-safe: a copy of the transforms works on one sample at a time (a shared one mixes up the parameters of the
+    samples that it works on). Pickles as its list of steps. A sample's mask is resampled by nearest neighbour
     and pixels that come in over the border are 255 (ignore), unless the step sets `fill_mask`.
 
     Attributes:
@@ -44,7 +44,7 @@ class Augmenter:
 
             self._prototype = Chain(read)
         self.needs: frozenset[str] = frozenset(self._prototype.needs if self._prototype else ())
-        self._thread = threading.local()
+        self._idle: deque[Any] = deque()
 
     def __bool__(self) -> bool:
         """Whether there is anything to do."""
@@ -75,9 +75,11 @@ class Augmenter:
             raise AugmentError(f"the seed must be 0 or more, got {seed}")
         if self._prototype is None:
             return dict(sample)
-        if not hasattr(self._thread, "chain"):
-            self._thread.chain = copy.deepcopy(self._prototype)
-        moved = self._thread.chain(part, int(seed))
+        chain = self._take()
+        try:
+            moved = chain(part, int(seed))
+        finally:
+            self._idle.append(chain)
         result = {**sample, "image": moved.image}
         if "mask" in sample:
             result["mask"] = moved.mask
@@ -86,3 +88,11 @@ class Augmenter:
             if "classes" in sample:
                 result["classes"] = moved.classes
         return result
+
+    def _take(self) -> Any:
+        """An idle copy, or a new one. Copies are not kept by thread: one of TensorFlow's is new to Python at every
+        call, and would find none."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return copy.deepcopy(self._prototype)

@@ -17,6 +17,8 @@ from .image_exif import jpeg_orientation, png_orientation, upright, webp_orienta
 _MAX_PIXELS = 2**27  # a few bytes may claim any size; TensorFlow's own bound for JPEG lies just above
 
 
+# One trace serves all graphs of a process: it is large, and training, checking and predicting each need it.
+@tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
 def decode(data: tf.Tensor) -> tf.Tensor:
     """Decodes one JPEG, PNG, GIF, BMP or static WebP.
 

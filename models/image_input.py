@@ -36,9 +36,11 @@ class ImageInput:
         self.options = options
         self.shape = (*options.height_width, 3)
         # Graphs of their own: called eagerly, too, the pictures of a batch run side by side, and there may be none.
-        self._from_bytes = tf.function(lambda data: self._batch_of(data, decode), [self.signature["bytes"]])
+        self._from_bytes = tf.function(
+            lambda data: self._batch_of(data, decode), [self.signature["bytes"]], autograph=False
+        )
         self._from_images = tf.function(
-            lambda images: self._batch_of(images, tf.identity), [self.tensor_signature["images"]]
+            lambda images: self._batch_of(images, tf.identity), [self.tensor_signature["images"]], autograph=False
         )
 
     def __call__(self, bytes: tf.Tensor) -> Fitted:
@@ -70,6 +72,7 @@ class ImageInput:
         rest = {name: value for name, value in sample.items() if name != "bytes"}
         return {"image": decode(sample["bytes"]), **rest}
 
+    @tf.autograph.experimental.do_not_convert
     def fit(self, sample: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Fits a sample's picture and moves its truth along.
 

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 
-# What its libraries say while they load, before any variable can silence them, and what it says where no GPU is.
-CHATTER = r"^I0000 |^WARNING: All log messages before absl::InitializeLog|cuda_platform.*cuInit.*\(303\)"
+# What its libraries say while they load, before any variable can silence them; what it says where no GPU is; and what
+# it says once, of no consequence, when it first transposes bytes (which turning a photo upright takes).
+CHATTER = r"^I0000 |^WARNING: All log messages before absl::|cuda_platform.*cuInit.*\(303\)|oneDNN supports DT_UINT8"
 
 
 class QuietTensorFlow(MetaPathFinder):
@@ -31,6 +32,7 @@ class QuietTensorFlow(MetaPathFinder):
                 with _without_chatter():
                     load(module)
                     module.config.list_physical_devices()
+                    module.function(module.transpose)(module.zeros([2, 3], module.uint8))
 
             spec.loader.exec_module = load_quietly
         return spec
