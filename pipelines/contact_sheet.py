@@ -33,7 +33,7 @@ def training_sheet(
         count: how many, at most.
     """
     chosen = Order(np.asarray(positions), seed).epoch()[:count]
-    read = reader(source, chosen, task.truth, memory=0)
+    read = reader(task, source, chosen, memory=0)
     batches = batches_of_samples(task, Order(chosen, seed), read, augmenter, batch=1, seed=seed)
     return tile([_draw(task, batch) for batch in batches.as_numpy_iterator()])
 

@@ -74,7 +74,7 @@ def prepare(phase: Phase, recipe: Recipe, predictor: Predictor, data: Data, augm
     train, task, source = recipe.train, predictor.task, data.source
     positions, validation = data.splits["train"], data.splits["validation"]
     memory = train.memory * 2**20
-    read = reader(source, positions, task.truth, memory)
+    read = reader(task, source, positions, memory, keep_decoded=bool(augmenter))
 
     def fixed(features: Callable | None = None) -> tuple[Order, tf.data.Dataset]:
         make = partial(training_batches, task, read=read, augmenter=Augmenter([]), batch=train.batch, seed=train.seed)

@@ -1,30 +1,65 @@
-"""From a position to its sample inside tf.data: encoded bytes and truth, in memory where they fit."""
+"""From a position to its decoded sample inside tf.data; what fits in memory is read or even decoded only once."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from ..models.task import Truth
+from ..models.task import Task, Truth
+from .progress import bar
 from .source import Source
 
 Reader = Callable[[tf.Tensor], dict[str, tf.Tensor]]
 
 
-def reader(source: Source, positions: Sequence[int], truth: Mapping[str, Truth], memory: int) -> Reader:
-    """A graph function from a position (int64 scalar) to a sample: `key`, `bytes` and every named truth.
+def reader(task: Task, source: Source, positions: Sequence[int], memory: int, keep_decoded: bool = False) -> Reader:
+    """A graph function from a position (int64 scalar) to a sample: `key`, what the input decodes, every named truth.
 
     Args:
+        task: knows its truth and its input.
         source: where samples come from.
         positions: those that will be asked for.
-        truth: names and types of the truth values.
         memory: encoded pictures are kept in memory up to this many bytes in all, read from the source again beyond.
+        keep_decoded: keep decoded pictures too, if they take no more than that.
     """
-    varying = any(None in each.shape for each in truth.values())
+    varying = any(None in each.shape for each in task.truth.values())
     pictures = None if varying else _read_all(source, positions, memory)
-    return _from_source(source, truth) if pictures is None else _from_memory(source, positions, truth, pictures)
+    if pictures is None:
+        return _loading(task, _from_source(source, task.truth))
+    encoded = _from_memory(source, positions, task.truth, pictures)
+    return (_decoded(task, encoded, positions, memory) if keep_decoded else None) or _loading(task, encoded)
+
+
+def _loading(task: Task, read: Reader) -> Reader:
+    return lambda position: task.input.load(read(position))
+
+
+def _decoded(task: Task, read: Reader, positions: Sequence[int], memory: int) -> Reader | None:
+    """Keeps decoded images, each as one string; None where the first lets expect that they take too much."""
+    load = _loading(task, read)
+    if tf.size(load(tf.constant(positions[0], tf.int64))["image"]) * len(positions) > memory:
+        return None
+    images = tf.data.Dataset.from_tensor_slices(np.asarray(positions, np.int64)).map(
+        lambda position: tf.io.serialize_tensor(load(position)["image"]), num_parallel_calls=tf.data.AUTOTUNE
+    )
+    kept = tf.concat(list(bar("decoding", "batches", math.ceil(len(positions) / 256), images.batch(256))), 0)
+    row_of = tf.constant(_row_of(positions))
+
+    def read_decoded(position: tf.Tensor) -> dict[str, tf.Tensor]:
+        image = tf.ensure_shape(tf.io.parse_tensor(kept[row_of[position]], tf.uint8), [None, None, 3])
+        return {"image": image} | {name: value for name, value in read(position).items() if name != "bytes"}
+
+    return read_decoded
+
+
+def _row_of(positions: Sequence[int]) -> np.ndarray:
+    """From a position to its place among `positions`."""
+    rows = np.zeros(max(positions) + 1, np.int64)
+    rows[np.asarray(positions)] = np.arange(len(positions))
+    return rows
 
 
 def _read_all(source: Source, positions: Sequence[int], memory: int) -> list[bytes] | None:
@@ -38,14 +73,12 @@ def _read_all(source: Source, positions: Sequence[int], memory: int) -> list[byt
 
 
 def _from_memory(source: Source, positions: Sequence[int], truth: Mapping[str, Truth], pictures: list[bytes]) -> Reader:
-    row_of = np.zeros(len(source), np.int64)
-    row_of[np.asarray(positions)] = np.arange(len(positions))
     truths = [source.truth(int(position)) for position in positions]
     columns = {
         "key": tf.constant([source.keys[int(position)] for position in positions]),
         "bytes": tf.constant(pictures, tf.string),
     } | {name: tf.constant(np.stack([each[name] for each in truths]).astype(truth[name].dtype)) for name in truth}
-    rows = tf.constant(row_of)
+    rows = tf.constant(_row_of(positions))
 
     def read(position: tf.Tensor) -> dict[str, tf.Tensor]:
         row = rows[position]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
 
-import numpy as np
 import tensorflow as tf
 
-from ..augment import Augmenter, AugmentError, stable_seed
+from ..augment import Augmenter, AugmentError
 from ..models.errors import InputError
 from ..models.task import Task
+from .augmenting import augmented
 from .order import Order
 from .reading import Reader
 from .recipe import Recipe
+
+CHUNK_PIXELS = 2**22
+"""Pictures are augmented in chunks of at most about this many pixels, which bounds their memory."""
 
 
 def make_augmenter(recipe: Recipe) -> Augmenter:
@@ -40,43 +43,21 @@ def batches_of_samples(
     """The whole order of the pipeline, stated once; padded batches of fitted samples, before `task.targets`.
 
     shuffle   positions, not pictures: a full shuffle costs no memory
-    read      bytes and truth of one sample
-    load      decode, by the same operations as the Predictor
+    read      bytes and truth of one sample, decoded by the same operations as the Predictor's
     augment   at the picture's own size, before detail is lost; seeded by (seed, epoch, key) alone
     fit       to the model's size, truth moved along
     batch     padding what varies
     """
-
-    def prepare(position: tf.Tensor, epoch: tf.Tensor) -> dict[str, tf.Tensor]:
-        sample = task.input.load(read(position))
-        if augmenter:
-            sample = augment_in_graph(augmenter, sample, epoch, seed)
-        return task.input.fit(sample)
-
-    samples = order.positions().map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return task.input.batch(samples, batch)
+    parallel = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
+    if augmenter:
+        samples = order.positions().map(lambda position, epoch: (read(position), epoch), **parallel)
+        fitted = augmented(samples, augmenter, seed, _chunk(order, read, batch)).map(task.input.fit, **parallel)
+    else:
+        fitted = order.positions().map(lambda position, _: task.input.fit(read(position)), **parallel)
+    return task.input.batch(fitted, batch)
 
 
-VARYING_AXES = {"image": 2, "mask": 2, "boxes": 1, "classes": 1}
-"""What augmentation may move, with the number of leading axes that may change their length."""
-
-
-def augment_in_graph(
-    augmenter: Augmenter, sample: Mapping[str, tf.Tensor], epoch: tf.Tensor, seed: int
-) -> dict[str, tf.Tensor]:
-    """Calls the augmenter from inside the graph with the values that it may move; the others pass by."""
-    moved = [name for name in VARYING_AXES if name in sample]
-
-    def in_python(epoch: np.ndarray, key: bytes, *values: np.ndarray) -> Sequence[np.ndarray]:
-        name = key.decode()
-        try:
-            changed = augmenter(dict(zip(moved, values, strict=True)), stable_seed(seed, int(epoch), name))
-        except AugmentError as error:
-            raise AugmentError(f"{name}: {error}") from error
-        return [changed[each] for each in moved]
-
-    values = [sample[name] for name in moved]
-    changed = tf.numpy_function(in_python, [epoch, sample["key"], *values], [value.dtype for value in values])
-    for name, new, old in zip(moved, changed, values, strict=True):
-        new.set_shape([None] * VARYING_AXES[name] + old.shape[VARYING_AXES[name] :])
-    return dict(sample) | dict(zip(moved, changed, strict=True))
+def _chunk(order: Order, read: Reader, batch: int) -> int:
+    """How many samples are augmented together, judged by the first one."""
+    pixels = math.prod(read(tf.constant(order.epoch()[0]))["image"].shape[:2])
+    return max(1, min(batch, CHUNK_PIXELS // pixels))
