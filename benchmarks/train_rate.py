@@ -1,8 +1,8 @@
 """Training rate of `saccade train` against plain hand-written Keras code for the same work.
 
-Both sides read the same encoded pictures, decode, augment, resize, shuffle and batch them, and fit the same network with
-the same optimizer, in one process and alternately. Printed is the median of images per second on each side, and the
-ratio of the medians. Flowers need SACCADE_DATA.
+Both sides read the same encoded pictures, decode, augment, resize, shuffle and batch them, and fit the same network
+with the same optimizer, in one process and alternately. Printed is the median of images per second on each side, and
+the ratio of the medians. Flowers need SACCADE_DATA.
 
     python benchmarks/train_rate.py [digits] [flowers]
 """
@@ -50,7 +50,7 @@ def plain_batches(recipe, source, task, positions):
     return dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE).batch(recipe.train.batch).prefetch(tf.data.AUTOTUNE)
 
 
-def compare(title, recipe, limit):
+def compare(title, recipe, limit, epochs=1):
     source, task = recipe.open()
     positions = np.sort(np.random.default_rng(0).permutation(len(source))[:limit])
     model = task.model()
@@ -64,9 +64,9 @@ def compare(title, recipe, limit):
         for side, batches in sides.items():
             work.order.start(number)
             began = time.perf_counter()
-            model.fit(batches, epochs=1, verbose=0, shuffle=False)
+            model.fit(batches, epochs=epochs, verbose=0, shuffle=False)
             if number:
-                rates[side].append(len(positions) / (time.perf_counter() - began))
+                rates[side].append(epochs * len(positions) / (time.perf_counter() - began))
     medians = {side: statistics.median(each) for side, each in rates.items()}
     told = ", ".join(f"{side} {rate:.0f} images/s" for side, rate in medians.items())
     print(f"{title}: {told}, ratio {medians['saccade'] / medians['plain Keras']:.2f}", flush=True)
@@ -75,8 +75,8 @@ def compare(title, recipe, limit):
 def main(wanted):
     affine = "augment=[{Affine: {rotate: [-10, 10], scale: [0.9, 1.1]}}]"
     if "digits" in wanted:
-        compare("digits", load_recipe("digits", ["augment=[]"]), 1797)
-        compare("digits, augmented", load_recipe("digits", [affine]), 1797)
+        compare("digits", load_recipe("digits", ["augment=[]"]), 1797, epochs=5)
+        compare("digits, augmented", load_recipe("digits", [affine]), 1797, epochs=5)
     flowers = DATA / "classification/flowers5_128px"
     if "flowers" in wanted and flowers.is_dir():
         overrides = [f"data.path={flowers}", "model={name: mobilenet_v2}", "input={size: 96, fit: stretch}"]

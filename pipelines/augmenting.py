@@ -50,10 +50,11 @@ def augmented(samples: tf.data.Dataset, augmenter: Augmenter, seed: int, chunk: 
         return [*map(_padded, values), *(np.array([each.shape for each in value], np.int32) for value in values)]
 
     def without_padding(sample: Sample, shapes: tuple[tf.Tensor, ...]) -> Sample:
-        exact = {name: tf.slice(sample[name], [0] * spec[name].shape.rank, shape) for name, shape in zip(moved, shapes)}
-        for name, value in exact.items():
-            value.set_shape([None] * VARYING_AXES[name] + spec[name].shape[VARYING_AXES[name] :])
-        return sample | exact
+        exact = dict(sample)
+        for name, shape in zip(moved, shapes, strict=True):
+            exact[name] = tf.slice(sample[name], [0] * spec[name].shape.rank, shape)
+            exact[name].set_shape([None] * VARYING_AXES[name] + spec[name].shape[VARYING_AXES[name] :])
+        return exact
 
     chunks = samples.map(with_shapes).padded_batch(chunk)
     changed = chunks.map(change, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
