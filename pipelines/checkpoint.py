@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import math
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +12,7 @@ import keras
 import numpy as np
 
 from ..models.predictor import WEIGHTS, Predictor
-from .run import Run, saving
+from .run import Run, saving, whole_file
 
 STATE = "last.npz"
 
@@ -38,9 +36,8 @@ class Checkpoint:
         }
         values |= {f"optimizer/{i}": keras.ops.convert_to_numpy(each) for i, each in enumerate(optimizer.variables)}
         with saving(folder):
-            partial = folder / ("partial." + STATE)
-            np.savez(partial, **values)
-            os.replace(partial, folder / STATE)
+            with whole_file(folder / STATE) as partial:
+                np.savez(partial, **values)
             self._run.save_progress()
 
     def restore(self, optimizer: keras.optimizers.Optimizer | None) -> None:
@@ -78,12 +75,10 @@ def save_weights(model: keras.Model, path: Path) -> None:
         OSError: no room, no permission.
     """
     size = sum(weight.nbytes for weight in map(keras.ops.convert_to_numpy, model.weights))
-    if shutil.disk_usage(path.parent).free < 1.1 * size:  # before HDF5 is left with half a file
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-    partial = path.with_name("partial." + path.name)
-    with _without_optimizer(model):
+    with whole_file(path) as partial, _without_optimizer(model):
+        with partial.open("wb") as file:  # HDF5 crashes the process when it runs out of room: ask for it first
+            os.posix_fallocate(file.fileno(), 0, int(1.1 * size) + 4096 * (16 + len(model.weights)))
         model.save_weights(partial)
-    os.replace(partial, path)
 
 
 @contextmanager

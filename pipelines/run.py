@@ -124,32 +124,36 @@ def saving(folder: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, RuntimeError) as error:  # h5py reports a failed write as either
-        number = getattr(error, "errno", None) or _errno_in(str(error))
-        if number in (errno.EACCES, errno.EPERM, errno.EROFS):
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise InputError(f"{folder}: no permission to write here") from error
-        if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise InputError(
                 f"{folder}: the disk is full; what was saved before is intact: make room and run the same command again"
             ) from error
         raise
 
 
-def _errno_in(message: str) -> int | None:
-    return next(
-        (number for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) if f"errno = {number}" in message), None
-    )
-
-
 def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A path to write to: when that is done the file is there whole, and if it fails it is as it was before."""
+    partial = path.with_name("partial." + path.name)
+    try:
+        yield partial
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
 def write_atomically(path: Path, text: str) -> None:
     """The file is there whole or as it was before."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    with whole_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def _difference(before: str, now: str) -> str:

@@ -118,8 +118,8 @@ class TrainOptions(Options):
     callbacks: list[str] = []
     """Keras callbacks of your own, each as `package.module:Name`; made without arguments."""
     memory: Annotated[int, Field(ge=0)] = 1024
-    """Encoded pictures, and what is the same every epoch (features; pictures without augmentation), are kept in memory up
-    to this many MiB each; what is larger is read and prepared anew each epoch."""
+    """Encoded pictures, decoded ones, and what is the same every epoch (features; pictures without augmentation) are
+    kept in memory up to this many MiB each; what is larger is read or prepared anew each epoch."""
 
 
 class ExportOptions(Options):

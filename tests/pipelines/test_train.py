@@ -3,7 +3,6 @@
 import importlib
 import json
 import os
-from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -123,8 +122,6 @@ def test_no_permission_to_write(digits_recipe, tmp_path):
         os.seteuid(0)
 
 
-# h5py tells of the failed write a second time when it closes the file, where nobody can catch it
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_full_disk_loses_nothing(digits_run, tmp_path):
     """A limit on the size of files stands in for a full disk: the kernel refuses the write in the same way."""
     import resource
@@ -141,13 +138,7 @@ def test_a_full_disk_loses_nothing(digits_run, tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert target.read_bytes() == before
-
-
-def test_a_disk_that_is_too_full_is_found_before_anything_is_written(digits_run, tmp_path, monkeypatch):
-    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1000))
-    with pytest.raises(InputError, match="the disk is full"), saving(tmp_path):
-        save_weights(Predictor.load(digits_run).model, tmp_path / "best.weights.h5")
-    assert not list(tmp_path.iterdir())
+    assert list(tmp_path.iterdir()) == [target]
 
 
 def test_a_dry_run_does_everything_on_a_few_samples(digits_recipe, tmp_path):
