@@ -26,10 +26,10 @@ def draw_curves(history: Sequence[Mapping[str, float]], path: Path) -> None:
     rows = -(-len(names) // columns)
     figure = Figure(figsize=(4.2 * columns, 3 * rows), layout="constrained")
     for panel, name in zip(figure.subplots(rows, columns, squeeze=False).flat, names, strict=False):
-        for key, label in ((name, "training"), (f"val_{name}", "validation")):
+        for key, label, color in ((name, "training", "C0"), (f"val_{name}", "validation", "C1")):
             points = [(line["epoch"], line[key]) for line in history if key in line]
             if points:
-                panel.plot(*zip(*points, strict=True), marker=".", label=label)
+                panel.plot(*zip(*points, strict=True), marker=".", label=label, color=color)
         panel.set_title(name.replace("_", " "))
         panel.set_xlabel("epoch")
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -37,7 +37,8 @@ class Proof:
     seconds: float
 
     def __str__(self) -> str:
-        figures = ", ".join(f"{name} {value:.4f}" for name, value in self.metric.items())
+        headline = {name: value for name, value in self.metric.items() if "/" not in name}  # not those of one class
+        figures = ", ".join(f"{name} {value:.4f}" for name, value in headline.items())
         return (
             f"{self.samples} samples equal in a clean process (largest difference {self.largest_difference:.1e}); "
             f"{figures or 'no figures'}; {self.seconds:.1f} s"

@@ -33,9 +33,9 @@ def export(run: Path | str, target: Path | str, name: str, version: int | None =
         The version folder.
 
     Raises:
-        InputError: not a run, one without weights or proof samples, a bad name, an existing version, or a target that
-            cannot be written to.
-        JobError: the proof failed, or the disk is full.
+        InputError: not a run, one without weights or proof samples, a bad name, an existing version, a target that
+            cannot be written to, or a full disk.
+        JobError: the proof failed.
     """
     run = Path(run)
     folder = new_version(Path(target), name, version)

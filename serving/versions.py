@@ -59,8 +59,8 @@ def all_at_once(folder: Path) -> Iterator[Path]:
     removed, and so is every folder made on the way to it.
 
     Raises:
-        InputError: the place cannot be written to.
-        JobError: the disk is full, or fails otherwise.
+        InputError: the place cannot be written to, or the disk is full.
+        JobError: it fails otherwise.
     """
     made = [each for each in (folder.parent, *folder.parent.parents) if not os.path.lexists(each)]
     hidden = None
@@ -86,7 +86,7 @@ def all_at_once(folder: Path) -> Iterator[Path]:
 def _in_one_line(error: OSError, folder: Path) -> Exception:
     told = error.strerror or str(error)
     if error.errno in _NO_ROOM:
-        return JobError(f"{folder}: no room to write it ({told}); nothing is left behind: free some, export again")
+        return InputError(f"{folder}: no room to write it ({told}); nothing is left behind: free some, export again")
     if error.errno in {errno.ENOTEMPTY, errno.EEXIST} and folder.exists():
         return InputError(f"{folder}: another export made this version meanwhile; export again to get the next")
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}:

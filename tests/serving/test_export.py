@@ -76,7 +76,7 @@ def test_a_full_disk_while_the_weights_are_saved_leaves_nothing(run, tmp_path):
     former = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, former[1]))
     try:
-        with pytest.raises(JobError, match="bundles/m/1: no room to write it"):
+        with pytest.raises(InputError, match="bundles/m/1: no room to write it"):
             export(run, tmp_path / "bundles", "m")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, former)

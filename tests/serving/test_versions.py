@@ -77,7 +77,7 @@ def test_a_version_that_another_export_made_meanwhile_is_not_overwritten(tmp_pat
 
 
 def test_a_full_disk_is_one_line(tmp_path):
-    with pytest.raises(JobError, match=r"no room to write it \(File too large\); nothing is left behind"):
+    with pytest.raises(InputError, match=r"no room to write it \(File too large\); nothing is left behind"):
         with all_at_once(tmp_path / "m" / "1") as partial, files_of_at_most(1000):
             (partial / "weights").write_bytes(b"x" * 2000)
     assert list(tmp_path.iterdir()) == []
