@@ -1,6 +1,6 @@
 """The `input` section of a recipe whose model looks at one image."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -27,16 +27,10 @@ class ImageOptions(Options):
     fill: int = Field(default=114, ge=0, le=255)
     stride: Pixels = 32
 
-    @model_validator(mode="before")
-    @classmethod
-    def _pad_has_no_size(cls, values: Any) -> Any:
-        """With `fit: pad` a size that is not given means native size, not the default of the other fits."""
-        if isinstance(values, dict) and values.get("fit") == "pad":
-            return {"size": None, **values}
-        return values
-
     @model_validator(mode="after")
     def _size_belongs_to_fit(self) -> "ImageOptions":
+        if self.fit == "pad" and "size" not in self.model_fields_set:
+            object.__setattr__(self, "size", None)  # not given: native size, not the default of the other fits
         if self.fit == "pad" and self.size is not None:
             raise ValueError("fit 'pad' keeps the native size: leave size out, or take fit 'letterbox'")
         if self.fit != "pad" and self.size is None:

@@ -161,3 +161,8 @@ def test_a_model_of_the_users_own_is_found_beside_the_recipe(recipe_file):
     recipe = load_recipe(recipe_file, ["model.name=my_models:Net"])
     assert recipe.import_paths == (str(recipe_file.parent),)
     assert load_recipe(recipe_file).import_paths == ()
+
+
+def test_two_sides_are_a_list(recipe_file):
+    assert load_recipe(recipe_file, ["input.size=[48, 64]"]).input.height_width == (48, 64)
+    assert "input.size" in refusal(recipe_file, "input.size=['48', 64]")

@@ -1,0 +1,48 @@
+"""The page about recipes names every key, and shows recipes that are sound."""
+
+import re
+from typing import get_args
+
+import pytest
+import yaml
+
+from saccade.models.options import Options
+from saccade.models.task import ModelOptions
+from saccade.pipelines.recipe import load_recipe
+from saccade.pipelines.source import DataOptions
+from saccade.pipelines.train_options import ExportOptions, TrainOptions
+
+
+def keys(schema: type[Options]) -> set[str]:
+    names = set(schema.model_fields)
+    waiting = [info.annotation for info in schema.model_fields.values()]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, type) and issubclass(each, Options):
+            names |= keys(each)
+        waiting += get_args(each)
+    return names
+
+
+def schemas():
+    from saccade.models import TASKS, find_task
+    from saccade.pipelines.sources import SOURCES, find_source
+
+    for name in TASKS:
+        yield from (find_task(name).ModelOptions, find_task(name).InputOptions)
+    yield from (find_source(name).Options for name in SOURCES)
+    yield from (ModelOptions, DataOptions, TrainOptions, ExportOptions)
+
+
+@pytest.mark.parametrize("schema", list(schemas()), ids=lambda schema: schema.__name__)
+def test_every_key_is_documented(schema, root):
+    page = (root / "docs" / "recipe.md").read_text()
+    assert {key for key in keys(schema) if f"`{key}`" not in page} == set()
+
+
+def test_the_recipe_in_the_readme_is_sound(root, tmp_path):
+    (text,) = re.findall(r"```yaml\n(.*?)```", (root / "README.md").read_text(), re.S)
+    path = tmp_path / "readme.yaml"
+    path.write_text(text)
+    recipe = load_recipe(path)
+    assert recipe.train.head.epochs == yaml.safe_load(text)["train"]["head"]["epochs"]
