@@ -1,8 +1,10 @@
 """What all tests share: quiet and fixed surroundings, the optional data, the files of the repository."""
 
 import ast
+import logging
 import os
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -60,6 +62,48 @@ def python(tree: list[Path]) -> dict[Path, ast.Module]:
 def package(python: dict[Path, ast.Module]) -> dict[Path, ast.Module]:
     """The Python files that are installed: the rooms and the front door."""
     return {path: module for path, module in python.items() if path.parts[0] in (*ROOMS, "saccade")}
+
+
+SMALL = (
+    "input.size=16",
+    "train.epochs=2",
+    "train.batch=64",
+    "augment=[{Affine: {rotate: [-10, 10], p: 0.5}}]",
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory) -> Iterator[None]:
+    """The check of the data remembers what it saw; tests have a memory of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def own_log(caplog) -> Iterator[None]:
+    """Each test sees the log's information, and finds it as it was before the command line took it."""
+    log = logging.getLogger("saccade")
+    before = log.handlers[:], log.propagate
+    caplog.set_level(logging.INFO, logger="saccade")
+    yield
+    log.handlers[:], log.propagate = before
+
+
+@pytest.fixture(scope="session")
+def digits_recipe() -> Callable:
+    """A function from overrides to a recipe that trains a small network on the digits for two epochs."""
+    from saccade.pipelines.recipe import load_recipe
+
+    return lambda *overrides: load_recipe("digits", [*SMALL, *overrides])
+
+
+@pytest.fixture(scope="session")
+def digits_run(digits_recipe, tmp_path_factory) -> Path:
+    """The run of that recipe."""
+    from saccade.pipelines.train import train
+
+    return train(digits_recipe(f"train.run={tmp_path_factory.mktemp('runs') / 'digits'}"))
 
 
 def _optional_folder(variable: str, name: str) -> Path:

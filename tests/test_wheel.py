@@ -91,3 +91,5 @@ def test_the_wheel_installs_with_its_dependencies(wheel, root, tmp_path):
     assert installed_from(environment, tmp_path)
     code = "import saccade.models.task, tensorflow, keras; print(keras.backend.backend())"
     assert run(python_of(environment), "-c", code, folder=tmp_path).strip() == "tensorflow"
+    printed = run(environment / "bin" / "saccade", "demo", folder=tmp_path)
+    assert "8 pictures over HTTP, same answers" in printed
