@@ -22,10 +22,10 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from saccade.models.predictor import Predictor  # noqa: E402
-from saccade.pipelines.data import Data  # noqa: E402
-from saccade.pipelines.phases import Phase, prepare  # noqa: E402
+from saccade.pipelines.checking.data import Data  # noqa: E402
+from saccade.pipelines.feeding.batches import make_augmenter  # noqa: E402
 from saccade.pipelines.recipe import load_recipe  # noqa: E402
-from saccade.pipelines.training_data import make_augmenter  # noqa: E402
+from saccade.pipelines.training.phases import Phase, prepare  # noqa: E402
 
 ROUNDS = 7
 DATA = Path(os.environ.get("SACCADE_DATA", "../shared/data")).resolve()

@@ -10,10 +10,10 @@ from PIL import Image
 
 from ..augment import Augmenter
 from ..models.task import Task
-from .order import Order
-from .reading import reader
+from .feeding.batches import batches_of_samples
+from .feeding.order import Order
+from .feeding.reading import reader
 from .source import Source
-from .training_data import batches_of_samples
 
 TILE = 192
 """Width that small pictures are enlarged to, in pixels."""

@@ -39,9 +39,9 @@ def evaluate(run: Path | str, split: str = "test", overrides: Sequence[str] = ()
     source, task = recipe.open()
 
     from ..models.predictor import Predictor
+    from .checking.findings import refuse_bad
+    from .checking.splits import split as split_source
     from .evaluation_files import write_evaluation
-    from .findings import refuse_bad
-    from .splits import split as split_source
     from .validation import evaluate_positions
 
     predictor = Predictor.load(run)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .data import Data
+from .checking.data import Data
 from .run import saving
 
 COUNT = 8

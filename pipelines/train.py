@@ -50,6 +50,6 @@ def _train(recipe: Recipe, limit: int | None) -> Path:
     run = Run.of(recipe)
     source, task = recipe.open()
 
-    from .training import Training
+    from .training.job import Training
 
     return Training(recipe, run, source, task, limit).work()

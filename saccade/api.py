@@ -94,9 +94,9 @@ def show(recipe: str | Path, *overrides: str, picture: str | Path, count: int = 
     resolved = load_recipe(recipe, overrides)
     source, task = resolved.open()
 
+    from .pipelines.checking.splits import split
     from .pipelines.contact_sheet import training_sheet
-    from .pipelines.splits import split
-    from .pipelines.training_data import make_augmenter
+    from .pipelines.feeding.batches import make_augmenter
 
     positions = split(source, resolved.data)["train"]
     sheet = training_sheet(task, source, positions, make_augmenter(resolved), resolved.train.seed, count)

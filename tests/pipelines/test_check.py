@@ -12,12 +12,12 @@ import tensorflow as tf
 
 from saccade.models.errors import InputError
 from saccade.models.task import Truth
-from saccade.pipelines.check import check
-from saccade.pipelines.findings import Findings
+from saccade.pipelines.checking.check import check
+from saccade.pipelines.checking.findings import Findings
+from saccade.pipelines.checking.splits import split
 from saccade.pipelines.source import DataOptions
 from saccade.pipelines.sources import find_source
 from saccade.pipelines.sources.folder import Folder, FolderOptions
-from saccade.pipelines.splits import split
 
 
 def decode(data: tf.Tensor) -> tf.Tensor:

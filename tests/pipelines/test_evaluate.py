@@ -9,10 +9,10 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from saccade.models.errors import InputError
 from saccade.models.predictor import Predictor
+from saccade.pipelines.checking.splits import split
 from saccade.pipelines.evaluate import evaluate
 from saccade.pipelines.recipe import load_recipe
 from saccade.pipelines.run import recipe_file
-from saccade.pipelines.splits import split
 
 
 def test_the_test_split_is_quoted_with_intervals(digits_run):

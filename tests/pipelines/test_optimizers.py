@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras.ops import convert_to_numpy
 
-from saccade.pipelines.optimizers import make_optimizer, make_schedule
 from saccade.pipelines.train_options import Adam, AdamW, Constant, Cosine, Sgd, Step
+from saccade.pipelines.training.optimizers import make_optimizer, make_schedule
 
 
 def rates(schedule, steps) -> list[float]:

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saccade.pipelines.order import Order
+from saccade.pipelines.feeding.order import Order
 
 
 def one_epoch(order: Order) -> list[int]:

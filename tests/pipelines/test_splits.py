@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from saccade.models.errors import InputError
 from saccade.models.task import Truth
+from saccade.pipelines.checking.splits import check_classes, hash_place, split
 from saccade.pipelines.source import DataOptions, Source
 from saccade.pipelines.sources import find_source
-from saccade.pipelines.splits import check_classes, hash_place, split
 
 
 class Listed(Source):

@@ -11,11 +11,11 @@ from PIL import Image
 
 from saccade.models.errors import InputError, JobError
 from saccade.models.predictor import Predictor
-from saccade.pipelines.checkpoint import save_weights
-from saccade.pipelines.fitting import Interrupted
 from saccade.pipelines.recipe import load_recipe
 from saccade.pipelines.run import Run, recipe_file, saving
 from saccade.pipelines.train import dry_run, train
+from saccade.pipelines.training.checkpoint import save_weights
+from saccade.pipelines.training.fitting import Interrupted
 
 
 def lines(path):

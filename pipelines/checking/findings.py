@@ -7,8 +7,8 @@ from hashlib import blake2b
 
 import numpy as np
 
-from ..models.errors import InputError
-from .source import SPLITS, DataOptions, Source
+from ...models.errors import InputError
+from ..source import SPLITS, DataOptions, Source
 
 
 @dataclass

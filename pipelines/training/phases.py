@@ -10,17 +10,17 @@ from functools import partial
 import keras
 import tensorflow as tf
 
-from ..augment import Augmenter
-from ..models.errors import InputError
-from ..models.predictor import Predictor
-from .data import Data
-from .fixed_batches import fixed_batches
-from .order import Order
-from .reading import reader
-from .recipe import Recipe
-from .train_options import HeadPhase, TrainOptions
-from .training_data import training_batches
-from .validation import Validate, validator, validator_on_features
+from ...augment import Augmenter
+from ...models.errors import InputError
+from ...models.predictor import Predictor
+from ..checking.data import Data
+from ..feeding.batches import training_batches
+from ..feeding.fixed_batches import fixed_batches
+from ..feeding.order import Order
+from ..feeding.reading import reader
+from ..recipe import Recipe
+from ..train_options import HeadPhase, TrainOptions
+from ..validation import Validate, validator, validator_on_features
 
 
 @dataclass(frozen=True)

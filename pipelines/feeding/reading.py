@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from ..models.task import Task, Truth
-from .progress import bar
-from .source import Source
+from ...models.task import Task, Truth
+from ..progress import bar
+from ..source import Source
 
 Reader = Callable[[tf.Tensor], dict[str, tf.Tensor]]
 

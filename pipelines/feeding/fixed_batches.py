@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from ..progress import bar
 from .order import Order
-from .progress import bar
 
 Make = Callable[[Order], tf.data.Dataset]
 

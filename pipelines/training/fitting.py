@@ -13,17 +13,17 @@ from contextlib import contextmanager
 import keras
 import tensorflow as tf
 
-from ..augment import Augmenter
-from ..models.errors import InputError, JobError, nearest
-from ..models.predictor import Predictor
+from ...augment import Augmenter
+from ...models.errors import InputError, JobError, nearest
+from ...models.predictor import Predictor
+from ..checking.data import Data
+from ..progress import EpochProgress
+from ..recipe import Recipe
+from ..run import HISTORY, Run, saving
+from ..train_options import TrainOptions
 from .checkpoint import Checkpoint
-from .data import Data
 from .optimizers import make_optimizer
 from .phases import Fit, phases, prepare
-from .progress import EpochProgress
-from .recipe import Recipe
-from .run import HISTORY, Run, saving
-from .train_options import TrainOptions
 
 log = logging.getLogger("saccade")
 

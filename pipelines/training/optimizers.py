@@ -6,7 +6,7 @@ import math
 
 import keras
 
-from .train_options import Adam, Constant, Cosine, Sgd, Step
+from ..train_options import Adam, Constant, Cosine, Sgd, Step
 
 
 class Warmup(keras.optimizers.schedules.LearningRateSchedule):

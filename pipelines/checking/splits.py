@@ -6,8 +6,8 @@ from hashlib import blake2b
 
 import numpy as np
 
-from ..models.errors import InputError, nearest
-from .source import SPLITS, DataOptions, Source
+from ...models.errors import InputError, nearest
+from ..source import SPLITS, DataOptions, Source
 
 _log = logging.getLogger(__name__)
 

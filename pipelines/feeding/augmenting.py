@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from ..augment import Augmenter, AugmentError, stable_seed
+from ...augment import Augmenter, AugmentError, stable_seed
 
 VARYING_AXES = {"image": 2, "mask": 2, "boxes": 1, "classes": 1}
 """What augmentation may move, with the number of leading axes whose length may change."""

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..models.image_errors import reason
-from ..models.task import Task
+from ...models.image_errors import reason
+from ...models.task import Task
+from ..source import DataOptions, Source
 from .check import Findings, check
-from .source import DataOptions, Source
 from .splits import split
 
 

@@ -11,22 +11,22 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from ..augment import Augmenter
-from ..models.naming import find_object
-from ..models.predictor import Predictor
-from ..models.task import Task
-from .contact_sheet import training_sheet
-from .curves import draw_curves
-from .data import Data, checked_data
-from .evaluation_files import write_evaluation
+from ...augment import Augmenter
+from ...models.naming import find_object
+from ...models.predictor import Predictor
+from ...models.task import Task
+from ..checking.data import Data, checked_data
+from ..contact_sheet import training_sheet
+from ..curves import draw_curves
+from ..evaluation_files import write_evaluation
+from ..feeding.batches import make_augmenter
+from ..proof_samples import write_proof_samples
+from ..provenance import provenance
+from ..recipe import Recipe
+from ..run import PROVENANCE, QUARANTINE, Run, saving, write_atomically
+from ..source import Source
+from ..validation import evaluate_positions
 from .fitting import Interrupted, fit
-from .proof_samples import write_proof_samples
-from .provenance import provenance
-from .recipe import Recipe
-from .run import PROVENANCE, QUARANTINE, Run, saving, write_atomically
-from .source import Source
-from .training_data import make_augmenter
-from .validation import evaluate_positions
 
 log = logging.getLogger("saccade")
 

@@ -13,9 +13,9 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from ..source import SPLITS, Source
 from .check_cache import CheckCache, Known
 from .findings import Findings, fingerprint
-from .source import SPLITS, Source
 
 # What a file begins with, and the extensions that say so.
 _FORMATS = (

@@ -11,8 +11,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from ..models.predictor import WEIGHTS, Predictor
-from .run import Run, saving, whole_file
+from ...models.predictor import WEIGHTS, Predictor
+from ..run import Run, saving, whole_file
 
 STATE = "last.npz"
 

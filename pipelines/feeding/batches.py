@@ -6,13 +6,13 @@ import math
 
 import tensorflow as tf
 
-from ..augment import Augmenter, AugmentError
-from ..models.errors import InputError
-from ..models.task import Task
+from ...augment import Augmenter, AugmentError
+from ...models.errors import InputError
+from ...models.task import Task
+from ..recipe import Recipe
 from .augmenting import augmented
 from .order import Order
 from .reading import Reader
-from .recipe import Recipe
 
 CHUNK_PIXELS = 2**22
 """Pictures are augmented in chunks of at most about this many pixels, which bounds their memory."""

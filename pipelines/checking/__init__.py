@@ -1,0 +1,1 @@
+"""What is known of the data before a job starts: its splits, and what is wrong with it."""

@@ -1,0 +1,1 @@
+"""How samples reach the model in training, from shuffled positions to batches."""

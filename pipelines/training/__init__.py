@@ -1,0 +1,1 @@
+"""How a model is fitted: phases, optimizers, checkpoints, and the job around them."""
