@@ -20,6 +20,7 @@ import tensorflow as tf
 
 from . import find_task
 from .errors import InputError
+from .image_errors import reason
 from .naming import make_importable
 from .task import Task
 
@@ -61,14 +62,25 @@ class Predictor(tf.Module):
 
         Raises:
             FileNotFoundError: a path that does not exist.
-            tf.errors.InvalidArgumentError: a picture that cannot be decoded.
+            InputError: something that is no picture, or one that cannot be decoded; which one, and why.
         """
         encoded = [to_bytes(picture) for picture in pictures]
         answers: list[dict[str, np.ndarray]] = []
         for start in range(0, len(encoded), batch):
-            results = self(bytes=tf.constant(encoded[start : start + batch], tf.string))
-            answers += one_by_one({name: value.numpy() for name, value in results.items()})
+            chunk = encoded[start : start + batch]
+            try:
+                answers += self._answers(chunk)
+            except tf.errors.InvalidArgumentError:  # the graph cannot say which: ask one by one
+                for place, picture in enumerate(chunk, start):
+                    try:
+                        answers += self._answers([picture])
+                    except tf.errors.InvalidArgumentError as error:
+                        raise InputError(f"picture {place}: {reason(error)}") from error
         return answers
+
+    def _answers(self, encoded: list[bytes]) -> list[dict[str, np.ndarray]]:
+        results = self(bytes=tf.constant(encoded, tf.string))
+        return one_by_one({name: value.numpy() for name, value in results.items()})
 
     @cached_property
     def fingerprint(self) -> str:
@@ -138,7 +150,7 @@ def to_bytes(picture: Any) -> bytes:
         return picture
     if isinstance(picture, str | os.PathLike):
         return Path(picture).read_bytes()
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     if isinstance(picture, np.ndarray):
         if picture.dtype != np.uint8:
@@ -148,8 +160,11 @@ def to_bytes(picture: Any) -> bytes:
         picture = Image.fromarray(picture)
     if not isinstance(picture, Image.Image):
         raise InputError(f"{type(picture).__name__}: give a path, encoded bytes, a uint8 array or a PIL image")
+    picture = ImageOps.exif_transpose(picture)  # PNG keeps the pixels; where they belong is known here
+    if picture.mode not in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"):  # PNG has no others, such as CMYK
+        picture = picture.convert("RGB")
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
+    picture.save(buffer, "PNG", exif=b"")
     return buffer.getvalue()
 
 

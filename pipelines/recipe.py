@@ -99,7 +99,7 @@ def resolve(text: RecipeText) -> Recipe:
     values = text.values
     _refuse_unknown(values, (*SECTIONS, "import_paths"), (), text)
     import_paths = _import_paths(text)
-    for folder in (*import_paths, str(Path.cwd())):
+    for folder in import_paths:
         make_importable(folder)
     task_name = values.get("task")
     if not isinstance(task_name, str):
@@ -135,11 +135,12 @@ def resolve(text: RecipeText) -> Recipe:
 
 
 def _import_paths(text: RecipeText) -> tuple[str, ...]:
-    """The recipe's own folder, if the recipe names objects of the user's; a resolved recipe states it."""
+    """Where objects of the user's are found, if the recipe names any: in its folder and in the working folder. A
+    resolved recipe states them."""
     if "import_paths" in text.values:
         return tuple(text.values["import_paths"])
     uses_own = any(":" in word for word in _words(text.values))
-    return (str(text.folder(())),) if uses_own else ()
+    return tuple(dict.fromkeys([str(text.folder(())), str(Path.cwd())])) if uses_own else ()
 
 
 def _words(values: Any) -> Iterator[str]:

@@ -83,7 +83,7 @@ def refuse_bad(bad: Mapping[int, str], total: int, source: Source, options: Data
     is_share = isinstance(options.max_bad, float)
     if len(bad) <= (options.max_bad * total if is_share else options.max_bad):
         return
-    budget = f"{options.max_bad:.3g} of all" if is_share else f"{options.max_bad}"
+    budget = f"{100 * options.max_bad:.3g} % of all" if is_share else f"{options.max_bad}"
     told = "; ".join(f"{source.where(position)}: {bad[position]}" for position in sorted(bad)[:3])
     raise InputError(
         f"{len(bad)} of {total} pictures cannot be used, and data.max_bad bears {budget}: {told}"

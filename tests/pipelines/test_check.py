@@ -106,7 +106,7 @@ def test_budget(data, budget, bears):
         return
     with pytest.raises(InputError) as error:
         found.refuse(source, source.options)
-    said = f"{budget} of all" if isinstance(budget, float) else f"{budget}"
+    said = f"{100 * budget:g} % of all" if isinstance(budget, float) else f"{budget}"
     assert str(error.value) == (
         f"2 of 12 pictures cannot be used, and data.max_bad bears {said}: {data}/test/1.png: not an image; "
         f"{data}/train/2.png: not an image: repair or remove them, or say data.max_bad=2"

@@ -124,6 +124,24 @@ def test_an_odd_array_is_refused(predictor):
         predictor.predict([{}])
 
 
+def test_a_bad_picture_in_a_notebook_is_named(predictor, pictures):
+    good = sorted(pictures.iterdir())[0]
+    with pytest.raises(InputError, match=r"^picture 2: not an image saccade reads"):
+        predictor.predict([good, good, b"text", good])
+
+
+def test_pil_images_are_turned_upright_and_converted(predictor, pictures, tmp_path):
+    with Image.open(sorted(pictures.iterdir())[3]) as image:
+        upright = image.convert("RGB")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    upright.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "turned.png", exif=exif)
+    with Image.open(tmp_path / "turned.png") as turned:
+        expected, by_image, cmyk = predictor.predict([upright, turned, upright.convert("CMYK")])
+    np.testing.assert_allclose(by_image["probabilities"], expected["probabilities"], atol=1e-6)
+    np.testing.assert_allclose(cmyk["probabilities"], expected["probabilities"], atol=1e-2)
+
+
 def test_float32_keeps_its_shortest_digits():
     assert plain(np.float32(0.1)) == 0.1
     assert plain(np.array([0.1, 0.2], np.float32)) == [0.1, 0.2]

@@ -159,7 +159,7 @@ def test_names_of_files_that_are_no_recipes(tmp_path):
 
 def test_a_model_of_the_users_own_is_found_beside_the_recipe(recipe_file):
     recipe = load_recipe(recipe_file, ["model.name=my_models:Net"])
-    assert recipe.import_paths == (str(recipe_file.parent),)
+    assert recipe.import_paths == (str(recipe_file.parent), str(Path.cwd()))
     assert load_recipe(recipe_file).import_paths == ()
 
 
