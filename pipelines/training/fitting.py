@@ -66,6 +66,10 @@ def fit(
         _fit_phase(work, epochs, run, watch, own_callbacks)
         progress.phase, progress.epoch = number + 1, epochs.stop
         checkpoint.save(optimizer)
+    if progress.best is None:
+        raise JobError(
+            f"'{recipe.train.monitor or predictor.task.monitor}' was no number in any epoch: nothing was learnt"
+        )
 
 
 def _fit_phase(
@@ -73,7 +77,7 @@ def _fit_phase(
 ) -> None:
     events = keras.callbacks.TensorBoard(run.folder / "events", write_graph=False)
     with _stop_signals(watch):
-        while run.progress.epoch < epochs.stop and not watch.stopped_early:
+        while run.progress.epoch < epochs.stop:
             start, step = run.progress.epoch, run.progress.step
             # the rest of an epoch that was begun is a fit of its own, because it is shorter
             batches = work.batches.apply(tf.data.experimental.assert_cardinality(work.steps - step))
@@ -93,6 +97,8 @@ def _fit_phase(
                 ) from error
             finally:
                 watch.close()
+            if work.model.stop_training:  # early, or a callback of the user's own wants it
+                return
 
 
 class _Watch(keras.callbacks.Callback):
@@ -104,7 +110,6 @@ class _Watch(keras.callbacks.Callback):
         self._batch, self._early, self._monitor = train.batch, train.early_stopping, monitor
         self._show = EpochProgress(work.steps, self._batch, epochs.stop)
         self.stop_wanted = False
-        self.stopped_early = False
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         done = self._run.progress.step
@@ -114,7 +119,7 @@ class _Watch(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self._run.progress.step += 1
         self._show.step(logs or {})
-        if self.stop_wanted:
+        if self.stop_wanted and self._run.progress.step < self._work.steps:
             self._checkpoint.save(self.model.optimizer)
             raise Interrupted
 
@@ -139,7 +144,9 @@ class _Watch(keras.callbacks.Callback):
         waited = progress.epoch - max(progress.best_epoch or 0, self._epochs.start)
         if self._early and waited >= self._early.patience:
             log.info("%s has not improved for %d epochs: this phase stops here", monitored, waited)
-            self.stopped_early = self.model.stop_training = True
+            self.model.stop_training = True
+        if self.stop_wanted:
+            raise Interrupted
 
     def close(self) -> None:
         self._show.close()

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import math
 import os
 
 import keras
@@ -79,7 +80,8 @@ def test_a_stopped_training_goes_on_to_the_same_weights(digits_run, digits_recip
     monkeypatch.chdir(tmp_path)
     recipe = digits_recipe("train.callbacks=[stop_at:StopAt]", "train.run=run")
     stop_at = importlib.import_module("stop_at")
-    for steps in (5, 30):  # in the middle of the first epoch, then of the second
+    samples = json.loads((digits_run / "provenance.json").read_text())["data"]["samples"]["train"]
+    for steps in (5, math.ceil(samples / 64) - 5, 7):  # amid the first epoch, at its last step, amid the second
         stop_at.StopAt.steps = steps
         with pytest.raises(Interrupted):
             train(recipe)
@@ -153,6 +155,30 @@ def test_a_monitor_that_the_evaluation_has_not(digits_recipe, tmp_path):
     with pytest.raises(
         InputError, match=r"train\.monitor: the evaluation has no figure 'acuracy': did you mean accuracy"
     ):
+        train(recipe)
+
+
+STOP_NOW = """
+import keras
+
+class StopNow(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        assert "val_accuracy" in logs
+        self.model.stop_training = True
+"""
+
+
+def test_a_callback_of_the_users_own_may_stop_the_training(digits_recipe, tmp_path, monkeypatch):
+    (tmp_path / "stop_now.py").write_text(STOP_NOW)
+    monkeypatch.chdir(tmp_path)
+    run = train(digits_recipe("train.callbacks=[stop_now:StopNow]", "train.run=run"))
+    assert len(lines(run / "history.jsonl")) == 1
+    assert Run(run).progress.finished
+
+
+def test_a_loss_that_is_no_number_is_a_failure(digits_recipe, tmp_path):
+    recipe = digits_recipe(f"train.run={tmp_path / 'run'}", "train.optimizer={name: sgd, learning_rate: 1e30}")
+    with pytest.raises(JobError, match=r"the loss is nan in epoch 1: lower train\.optimizer\.learning_rate"):
         train(recipe)
 
 
