@@ -12,11 +12,14 @@ __version__ = "0.1.0"
 # A model's classes would otherwise depend on a file in the user's home (~/.keras/keras.json).
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
+_VERBS = ("train", "dry_run", "evaluate", "load", "predict", "show", "export", "serve", "recipes", "recipe")
 _NAMES = {
     "InputError": ".models.errors",
     "JobError": ".models.errors",
     "Task": ".models.task",
-    **dict.fromkeys(("train", "dry_run", "evaluate", "load", "show", "export", "serve", "recipes"), ".api"),
+    **dict.fromkeys(
+        ("train", "dry_run", "evaluate", "load", "predict", "show", "export", "serve", "recipes", "recipe"), ".api"
+    ),
 }
 
 __all__ = [*_NAMES, "__version__"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from .models.errors import InputError
 if TYPE_CHECKING:
     from .models.predictor import Predictor
     from .models.task import Value
+    from .pipelines.answers import Answer
     from .serving.server import Server
 
 if os.environ["KERAS_BACKEND"] != "tensorflow":
@@ -80,6 +81,26 @@ def load(run: str | Path) -> Predictor:
     return Predictor.load(run)
 
 
+def predict(run: str | Path, *places: str | Path, batch: int = 32, draw: str | Path | None = None) -> Iterator[Answer]:
+    """Answers for picture files, in order; one that cannot be read has a reason instead of results.
+
+    Args:
+        run: the folder that `train` left.
+        places: files, folders, globs, or "-" for a list on standard input.
+        batch: pictures in one call of the graph.
+        draw: a folder for pictures with their results drawn on them.
+    """
+    from .pipelines.picture_files import find_pictures
+    from .pipelines.run import recipe_file
+
+    pictures = find_pictures(map(str, places))
+    recipe_file(run)
+
+    from .pipelines.predict import predict
+
+    return predict(load(run), pictures, batch, Path(draw) if draw else None)
+
+
 def show(recipe: str | Path, *overrides: str, picture: str | Path, count: int = 16) -> Path:
     """Writes a contact sheet of training samples as the network will see them.
 
@@ -141,3 +162,10 @@ def recipes() -> dict[str, Sequence[str]]:
     from .pipelines.shipped import header, shipped_recipes
 
     return {name: header(path) for name, path in shipped_recipes().items()}
+
+
+def recipe(name: str) -> str:
+    """The text of a shipped recipe."""
+    from .pipelines.shipped import shipped_recipe
+
+    return shipped_recipe(name).read_text(encoding="utf-8")

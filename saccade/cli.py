@@ -210,9 +210,9 @@ def _recipes(parsed: argparse.Namespace) -> None:
 
 
 def _recipe(parsed: argparse.Namespace) -> None:
-    from .pipelines.shipped import shipped_recipe
+    from . import api
 
-    print(shipped_recipe(parsed.name).read_text(encoding="utf-8"), end="")
+    print(api.recipe(parsed.name), end="")
 
 
 def _demo(parsed: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+import saccade
 from saccade.models.errors import InputError
 from saccade.models.predictor import Predictor
 from saccade.pipelines.answer_files import plain, write_csv, write_jsonl
@@ -41,6 +42,15 @@ def test_places(pictures, tmp_path, monkeypatch):
     assert find_pictures(["-"]) == [everything[1], everything[0]]
     with pytest.raises(InputError, match="nothing.png: no picture here"):
         find_pictures([str(tmp_path / "nothing.png")])
+
+
+def test_the_verb_as_a_function(digits_run, predictor, pictures, tmp_path):
+    answers = list(saccade.predict(digits_run, pictures, draw=tmp_path / "drawn"))
+    expected = predictor.predict(sorted(pictures.iterdir()))
+    assert [answer.results["class"] for answer in answers] == [each["class"] for each in expected]
+    assert len(list((tmp_path / "drawn").iterdir())) == 12
+    with pytest.raises(InputError, match="no picture here"):
+        saccade.predict(digits_run, tmp_path / "nothing.png")
 
 
 def test_json_lines(predictor, pictures):
