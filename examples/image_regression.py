@@ -83,7 +83,7 @@ class ImageRegression(Task):
     def results(self, outputs, geometry, settings):
         return {"value": outputs[:, 0]}
 
-    def evaluation(self):
+    def evaluation(self, settings):
         return ErrorFigures()
 
     def draw(self, image, results, truth=None):

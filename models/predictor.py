@@ -22,7 +22,7 @@ from . import find_task
 from .errors import InputError
 from .image_errors import reason
 from .naming import make_importable
-from .task import Task
+from .task import Evaluation, Task
 
 DESCRIPTION = "predictor.json"
 WEIGHTS = "best.weights.h5"
@@ -56,6 +56,10 @@ class Predictor(tf.Module):
     def answer(self, tensors: Any, geometry: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """From model tensors and geometry to results: the part of the graph behind the input."""
         return self.task.results(self.model(tensors, training=False), geometry, self.settings)
+
+    def evaluation(self) -> Evaluation:
+        """A fresh evaluation of this Predictor's results."""
+        return self.task.evaluation(self.settings)
 
     def predict(self, pictures: Iterable[Any], batch: int = 32) -> list[dict[str, np.ndarray]]:
         """Results for paths, encoded bytes, uint8 arrays `[h, w, 3]` or PIL images, in their order.

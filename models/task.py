@@ -14,6 +14,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
+from .errors import InputError
 from .image_options import ImageOptions
 from .options import IsPath, Options
 
@@ -83,6 +84,24 @@ class Evaluation(ABC):
         """At most `n` cases, the worst first."""
         return []
 
+    def suspects(self, n: int) -> list[Case]:
+        """At most `n` samples whose truth is likelier wrong than the results, the likeliest first."""
+        return []
+
+    def scores(self) -> dict[str, float]:
+        """Key to how well each sample was answered, 0..1, for a comparison of two models sample by sample.
+
+        A task whose answers are right or wrong gives 1 or 0.
+        """
+        return {}
+
+    def choose(self) -> dict[str, float]:
+        """Values of the Predictor's settings that suit these samples best; asked once, on the validation split.
+
+        Only the settings to be changed; a task without any keeps this.
+        """
+        return {}
+
 
 class Task(ABC):
     """What is special about one task. Made once for a job, from a resolved recipe.
@@ -105,8 +124,11 @@ class Task(ABC):
     """The figure of the evaluation that chooses the best weights, unless `train.monitor` names another. A value of the
     class, or a property where it depends on the options; likewise `settings`."""
     settings: Mapping[str, float] = MappingProxyType({})
-    """Values that predictions depend on beside the weights, with their start values. They are the Predictor's:
-    saved with it, baked into the bundle, part of the fingerprint."""
+    """Values that predictions depend on beside the weights, with their start values. They are the Predictor's: chosen
+    by `Evaluation.choose` on validation, saved with it, baked into the bundle, part of the fingerprint."""
+    soft_targets: ClassVar[bool] = False
+    """Whether `targets` gives a `y` that may be averaged with that of another sample, as MixUp does: shares of classes,
+    not class ids."""
 
     def __init__(self, class_names: Sequence[str], model_options: ModelOptions, input_options: Options):
         self.class_names = tuple(class_names)
@@ -128,6 +150,26 @@ class Task(ABC):
         A source is asked for them before its classes are known, so this works without class names too.
         """
 
+    def observe(self, truths: Sequence[Mapping[str, Any]]) -> None:  # noqa: B027: most tasks need no look
+        """Looks at the truth of the training split, once, before `model`: for class weights, anchors and the like.
+
+        Training only; what the Predictor depends on beside the weights belongs into `settings` or the options.
+
+        Args:
+            truths: the named truth values of each training sample, read from the source when they are asked for.
+        """
+
+    def arrange(self, truths: Sequence[Mapping[str, Any]], generator: np.random.Generator) -> np.ndarray:
+        """Which training samples make up an epoch, in order: indices into `truths`, int64, equally many each epoch.
+
+        All of them once, shuffled, unless a task draws some more often than others.
+
+        Args:
+            truths: as for `observe`.
+            generator: seeded by the recipe's seed and the epoch.
+        """
+        return generator.permutation(len(truths))
+
     @abstractmethod
     def model(self) -> keras.Model:
         """A new model with its initial weights, which compiles its own loss: `compile(optimizer=...)` is enough.
@@ -147,8 +189,21 @@ class Task(ABC):
         """Raw outputs to named tensors in the units of the original, batch first; graph operations only."""
 
     @abstractmethod
-    def evaluation(self) -> Evaluation:
-        """A fresh evaluation."""
+    def evaluation(self, settings: Mapping[str, float]) -> Evaluation:
+        """A fresh evaluation.
+
+        Args:
+            settings: those of the Predictor whose results it will be fed with.
+        """
+
+    def average(self, outputs: Sequence[Any]) -> Any:
+        """Raw outputs of several models, or of several views by one model, for the same pictures, to what one model
+        would have to put out to mean their average; graph operations only.
+
+        Raises:
+            InputError: a task that has none.
+        """
+        raise InputError(f"{type(self).__name__} has no way to average several models or views: take one run as it is")
 
     def in_words(self, values: Mapping[str, Any]) -> str:
         """Results or truth of one sample in one short line; here each single value with its name."""

@@ -117,6 +117,19 @@ class Source(ABC):
         return None
 
 
+class Truths(Sequence):
+    """The truth of some samples of a source, each read when it is asked for."""
+
+    def __init__(self, source: Source, positions: Sequence[int]):
+        self._source, self._positions = source, positions
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return self._source.truth(int(self._positions[index]))
+
+
 def check_truth(source: str, truth: Mapping[str, Truth] | None, offered: Mapping[str, Truth]) -> None:
     """Refuses what a source of fixed truth cannot bring; shapes must agree, the dtype is the task's choice.
 

@@ -32,7 +32,7 @@ def evaluate_positions(
     Returns:
         The evaluation, and for each sample that could not be read its position and the reason.
     """
-    evaluation, bad = predictor.task.evaluation(), {}
+    evaluation, bad = predictor.evaluation(), {}
     found = answers(predictor, (int(position) for position in positions), source.read, batch)
     for answer in bar(show or "", "pictures", len(positions), found, shown=show is not None):
         if answer.results is None:
@@ -62,7 +62,7 @@ def validator_on_features(
         kept.append((chunk, features(tensors, training=False), geometry))
 
     def validate() -> dict[str, Value]:
-        evaluation = predictor.task.evaluation()
+        evaluation = predictor.evaluation()
         for chunk, values, geometry in kept:
             outputs = head(values, training=False)
             results = predictor.task.results(outputs, geometry, predictor.settings)

@@ -143,7 +143,7 @@ def difference(left: np.ndarray, right: np.ndarray) -> float:
 
 
 def _metric(predictor: Predictor, samples: Sequence[ProofSample], results: Calls) -> dict[str, np.ndarray]:
-    evaluation = predictor.task.evaluation()
+    evaluation = predictor.evaluation()
     types = predictor.task.truth
     for sample, one in zip(samples, one_by_one(results[_BATCH, SERVING]), strict=True):
         truth = {name: np.asarray(sample.truth[name], types[name].dtype) for name in types if name in sample.truth}

@@ -27,6 +27,7 @@ class Classification(Task):
     ModelOptions = ClassificationOptions
     recipe = "photos"
     demo = "digits"
+    soft_targets = True
     model_options: ClassificationOptions
 
     @property
@@ -71,7 +72,7 @@ class Classification(Task):
             return several_labels(outputs, self.class_names, settings["threshold"])
         return one_label(outputs, self.class_names)
 
-    def evaluation(self) -> Evaluation:
+    def evaluation(self, settings: Mapping[str, float]) -> Evaluation:
         if self.model_options.multi_label:
             from .multi_label_evaluation import MultiLabelEvaluation
 

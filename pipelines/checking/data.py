@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,6 @@ from ...models.image_errors import reason
 from ...models.task import Task
 from ..source import DataOptions, Source
 from .check import Findings, check
-from .splits import split
 
 
 @dataclass
@@ -43,13 +43,13 @@ class Data:
         ]
 
 
-def checked_data(source: Source, task: Task, options: DataOptions) -> Data:
-    """Splits and checks a source; what was checked before and did not change is not read again.
+def checked_data(source: Source, splits: Mapping[str, np.ndarray], task: Task, options: DataOptions) -> Data:
+    """Checks a source that was split; what was checked before and did not change is not read again.
 
     Raises:
-        InputError: more bad samples than `data.max_bad`, leaks that are not allowed, a split without samples.
+        InputError: more bad samples than `data.max_bad`, leaks that are not allowed.
     """
-    findings = check(source, split(source, options), task.input.decode, reason, _cache_file(options))
+    findings = check(source, splits, task.input.decode, reason, _cache_file(options))
     findings.refuse(source, options)
     return Data(source, findings.usable(), findings)
 

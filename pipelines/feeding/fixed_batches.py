@@ -9,13 +9,19 @@ import numpy as np
 import tensorflow as tf
 
 from ..progress import bar
-from .order import Order
+from .order import Arrange, Order
 
 Make = Callable[[Order], tf.data.Dataset]
 
 
 def fixed_batches(
-    make: Make, positions: np.ndarray, seed: int, batch: int, memory: int, features: Callable | None = None
+    make: Make,
+    positions: np.ndarray,
+    seed: int,
+    arrange: Arrange,
+    batch: int,
+    memory: int,
+    features: Callable | None = None,
 ) -> tuple[Order, tf.data.Dataset]:
     """Shuffled batches without any augmentation.
 
@@ -23,6 +29,7 @@ def fixed_batches(
         make: from an order to its batches `(x, y[, sample_weight])`.
         positions: the training split.
         seed: of the shuffle.
+        arrange: which of the positions make up an epoch.
         batch: samples in a batch.
         memory: how many bytes may be kept; what is larger, or varies in shape, is prepared anew each epoch.
         features: from `x` to what is kept in its place.
@@ -30,14 +37,14 @@ def fixed_batches(
     Returns:
         The order that says which epoch comes next, and the batches of that epoch.
     """
-    order = Order(positions, seed)
+    order = Order(positions, seed, arrange)
     anew = make(order)
     if features is not None:
         anew = anew.map(lambda x, *rest: (features(x), *rest))
     if _bytes(anew.element_spec, len(positions)) > memory:
         return order, anew
     columns = _prepare(make(_InOrder(positions)), math.ceil(len(positions) / batch), features)
-    rows = Order(np.arange(len(positions)), seed)  # shuffled as the positions would be
+    rows = Order(np.arange(len(positions)), seed, arrange)  # shuffled as the positions would be
     kept = rows.batches(batch).map(lambda row, _: tuple(tf.gather(column, row) for column in columns))
     return rows, kept.prefetch(tf.data.AUTOTUNE)
 

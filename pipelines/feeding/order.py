@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
+
+Arrange = Callable[[np.random.Generator], np.ndarray]
+"""From a generator to one epoch: indices, int64, equally many each epoch."""
 
 
 class Order:
@@ -14,13 +19,22 @@ class Order:
     decoded pictures, so a shuffle over the whole data costs nothing and going on in mid-epoch skips no work.
     """
 
-    def __init__(self, positions: np.ndarray, seed: int):
+    def __init__(self, positions: np.ndarray, seed: int, arrange: Arrange | None = None):
+        """Takes what is to be ordered.
+
+        Args:
+            positions: int64 `[n]`.
+            seed: the recipe's.
+            arrange: which indices into `positions` make up an epoch; all of them once, shuffled, unless given.
+        """
         self._positions = np.asarray(positions, np.int64)
         self._seed = seed
+        self._arrange = arrange or (lambda generator: generator.permutation(len(self._positions)))
         self.start(0)
 
     def __len__(self) -> int:
-        return len(self._positions)
+        """How many samples an epoch has."""
+        return len(self._shuffled(0))
 
     def start(self, epoch: int, skip: int = 0) -> None:
         """The next iteration gives `epoch`, without its first `skip` samples."""
@@ -28,8 +42,7 @@ class Order:
 
     def epoch(self) -> np.ndarray:
         """Positions of the chosen epoch, int64."""
-        shuffled = np.random.default_rng((self._seed, self._epoch)).permutation(self._positions)
-        return shuffled[self._skip :]
+        return self._shuffled(self._epoch)[self._skip :]
 
     def positions(self) -> tf.data.Dataset:
         """A dataset of (position int64, epoch int64) scalars."""
@@ -38,6 +51,9 @@ class Order:
     def batches(self, size: int) -> tf.data.Dataset:
         """The same as vectors of `size`, the last one shorter."""
         return self._whole_epoch().rebatch(size)
+
+    def _shuffled(self, epoch: int) -> np.ndarray:
+        return self._positions[self._arrange(np.random.default_rng((self._seed, epoch)))]
 
     def _whole_epoch(self) -> tf.data.Dataset:
         def in_one():

@@ -16,6 +16,7 @@ from ...models.naming import find_object
 from ...models.predictor import Predictor
 from ...models.task import Task
 from ..checking.data import Data, checked_data
+from ..checking.splits import split
 from ..contact_sheet import training_sheet
 from ..curves import draw_curves
 from ..evaluation_files import write_evaluation
@@ -24,7 +25,7 @@ from ..proof_samples import write_proof_samples
 from ..provenance import provenance
 from ..recipe import Recipe
 from ..run import PROVENANCE, QUARANTINE, Run, saving, write_atomically
-from ..source import Source
+from ..source import Source, Truths
 from ..validation import evaluate_positions
 from .fitting import Interrupted, fit
 
@@ -42,9 +43,11 @@ class Training:
         recipe, run = self._recipe, self._run
         keras.utils.set_random_seed(recipe.train.seed)
         augmenter = make_augmenter(recipe)
+        splits = split(self._source, recipe.data)
         with _precision(recipe.train.precision):
+            self._task.observe(Truths(self._source, splits["train"]))
             predictor = Predictor(self._task, self._task.model())
-            data = checked_data(self._source, self._task, recipe.data)
+            data = checked_data(self._source, splits, self._task, recipe.data)
             if self._limit:
                 data = data.limited(self._limit)
             run.write_recipe(recipe)
@@ -79,11 +82,16 @@ class Training:
         write_proof_samples(run.folder, data)
 
     def _end(self, data: Data) -> None:
-        """Quotes the best weights on the validation split, draws the curves, and closes the run."""
-        run = self._run
+        """Chooses the Predictor's settings and quotes the best weights, both on validation, and closes the run."""
+        run, recipe, positions = self._run, self._recipe, data.splits["validation"]
         predictor = Predictor.load(run.folder)
-        evaluation, bad = evaluate_positions(predictor, data.source, data.splits["validation"], show="validation")
+        evaluation, bad = evaluate_positions(predictor, data.source, positions, show="validation")
+        if chosen := evaluation.choose():
+            predictor = Predictor(predictor.task, predictor.model, predictor.settings | chosen)
+            log.info("chosen on validation: %s", ", ".join(f"{name} {value:.4g}" for name, value in chosen.items()))
+            evaluation, bad = evaluate_positions(predictor, data.source, positions, show="validation")
         with saving(run.folder):
+            predictor.describe(run.folder, recipe.task, recipe.import_paths)
             values = write_evaluation(evaluation, bad, data.source, "validation", predictor, run.folder)
             draw_curves(run.history(), run.folder / "curves.png")
             run.progress.finished = True

@@ -19,6 +19,7 @@ from ..feeding.fixed_batches import fixed_batches
 from ..feeding.order import Order
 from ..feeding.reading import reader
 from ..recipe import Recipe
+from ..source import Truths
 from ..train_options import HeadPhase, TrainOptions
 from ..validation import Validate, validator, validator_on_features
 
@@ -75,10 +76,11 @@ def prepare(phase: Phase, recipe: Recipe, predictor: Predictor, data: Data, augm
     positions, validation = data.splits["train"], data.splits["validation"]
     memory = train.memory * 2**20
     read = reader(task, source, positions, memory, keep_decoded=bool(augmenter))
+    arrange = partial(task.arrange, Truths(source, positions))
 
     def fixed(features: Callable | None = None) -> tuple[Order, tf.data.Dataset]:
         make = partial(training_batches, task, read=read, augmenter=Augmenter([]), batch=train.batch, seed=train.seed)
-        return fixed_batches(make, positions, train.seed, train.batch, memory, features)
+        return fixed_batches(make, positions, train.seed, arrange, train.batch, memory, features)
 
     if phase.name == "head":
         features, model = predictor.model.split()
@@ -87,8 +89,8 @@ def prepare(phase: Phase, recipe: Recipe, predictor: Predictor, data: Data, augm
     else:
         model, validate = predictor.model, validator(predictor, source, validation, train.batch)
         if augmenter:
-            order = Order(positions, train.seed)
+            order = Order(positions, train.seed, arrange)
             batches = training_batches(task, order, read, augmenter, train.batch, train.seed)
         else:
             order, batches = fixed()
-    return Fit(model, batches, order, math.ceil(len(positions) / train.batch), validate)
+    return Fit(model, batches, order, math.ceil(len(order) / train.batch), validate)

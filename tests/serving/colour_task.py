@@ -46,7 +46,7 @@ class Colour(Task):
             "size": geometry["size"],
         }
 
-    def evaluation(self):
+    def evaluation(self, settings):
         return Accuracy()
 
     def draw(self, image, results, truth=None):
@@ -59,7 +59,7 @@ class Brightness(Colour):
     def results(self, outputs, geometry, settings):
         return {"brightness": tf.reduce_mean(outputs, -1)}
 
-    def evaluation(self):
+    def evaluation(self, settings):
         return Nothing()
 
 
