@@ -150,7 +150,7 @@ class Task(ABC):
         A source is asked for them before its classes are known, so this works without class names too.
         """
 
-    def observe(self, truths: Sequence[Mapping[str, Any]]) -> None:  # noqa: B027: most tasks need no look
+    def observe(self, truths: Sequence[Mapping[str, Any]]) -> None:  # noqa: B027
         """Looks at the truth of the training split, once, before `model`: for class weights, anchors and the like.
 
         Training only; what the Predictor depends on beside the weights belongs into `settings` or the options.
