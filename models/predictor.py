@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from . import find_task
+from .ensemble import Ensemble, restore
 from .errors import InputError
 from .image_errors import reason
 from .naming import make_importable
@@ -88,7 +89,7 @@ class Predictor(tf.Module):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of all that a prediction depends on: weights, preprocessing, settings, class names (16 hex digits)."""
+        """Hash of all that a prediction depends on: weights, input, views, settings, class names (16 hex digits)."""
         digest = hashlib.sha256(json.dumps(self._identity(), sort_keys=True).encode())
         for weight in self.model.weights:
             digest.update(np.ascontiguousarray(weight).tobytes())
@@ -96,12 +97,14 @@ class Predictor(tf.Module):
 
     def _identity(self) -> dict[str, Any]:
         task = self.task
+        ensemble = {"ensemble": self.model.describe()} if isinstance(self.model, Ensemble) else {}
         return {
             "task": f"{type(task).__module__}:{type(task).__qualname__}",
             "class_names": list(task.class_names),
             "model": task.model_options.model_dump(mode="json", exclude={"weights"}),
             "input": task.input_options.model_dump(mode="json"),
             "settings": dict(self.settings),  # tf.Module wraps it in what json does not take for a dict
+            **ensemble,
         }
 
     def describe(self, folder: Path | str, task_name: str, import_paths: Sequence[str] = ()) -> None:
@@ -123,7 +126,7 @@ class Predictor(tf.Module):
         """The Predictor of a run.
 
         Args:
-            run: the folder that `train` left.
+            run: the folder that `train` or `ensemble` left.
             weights: which of the run's weights; the best by default.
 
         Raises:
@@ -143,7 +146,7 @@ class Predictor(tf.Module):
             task_class.ModelOptions(**description["model"]),
             task_class.InputOptions(**description["input"]),
         )
-        model = task.model()
+        model = restore(task, description["ensemble"]) if "ensemble" in description else task.model()
         model.load_weights(run / weights)
         return cls(task, model, description["settings"])
 

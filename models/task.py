@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import tensorflow as tf
     from matplotlib.figure import Figure
 
+    from .views import View
+
 
 class ModelOptions(Options):
     """The recipe's `model` section as every task has it; a task adds its own fields in a subclass."""
@@ -198,12 +200,24 @@ class Task(ABC):
 
     def average(self, outputs: Sequence[Any]) -> Any:
         """Raw outputs of several models, or of several views by one model, for the same pictures, to what one model
-        would have to put out to mean their average; graph operations only.
+        would have to put out to mean their average; graph operations only. No setting was applied to them: the whole
+        has settings of its own.
 
         Raises:
             InputError: a task that has none.
         """
         raise InputError(f"{type(self).__name__} has no way to average several models or views: take one run as it is")
+
+    def undo(self, outputs: Any, view: View) -> Any:
+        """Raw outputs for a view of the pictures, cropped or mirrored, to those for the whole; graph operations only.
+
+        What has a place in the picture goes back to where it was seen; what has none stays. `average` is given the
+        outcome.
+
+        Raises:
+            InputError: a task that cannot do it, or not for such a view.
+        """
+        raise InputError(f"{type(self).__name__} has no way back from a mirrored or cropped view: leave the views out")
 
     def in_words(self, values: Mapping[str, Any]) -> str:
         """Results or truth of one sample in one short line; here each single value with its name."""

@@ -156,11 +156,17 @@ def write_atomically(path: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
+def difference(here: Any, there: Any) -> tuple[str, Any, Any]:
+    """The first key in which two mappings of mappings differ, as `a.b`, and both its values; None where it is not."""
+    mine, theirs = dict(_flat(here)), dict(_flat(there))
+    key = next((key for key in [*mine, *theirs] if mine.get(key) != theirs.get(key)), "")
+    return key, mine.get(key), theirs.get(key)
+
+
 def _difference(before: str, now: str) -> str:
     """The first key in which two resolved recipes differ."""
-    old, new = dict(_flat(yaml.safe_load(before))), dict(_flat(yaml.safe_load(now)))
-    keys = [key for key in [*new, *old] if old.get(key) != new.get(key)]
-    return f"{keys[0]} is {old.get(keys[0])!r} there and {new.get(keys[0])!r} here" if keys else "as text"
+    key, here, there = difference(yaml.safe_load(now), yaml.safe_load(before))
+    return f"{key} is {there!r} there and {here!r} here" if key else "as text"
 
 
 def _flat(values: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ from ..models.task import Evaluation, Value
 from .answers import answers
 from .progress import bar
 from .source import Source
+
+log = logging.getLogger("saccade")
 
 Validate = Callable[[], dict[str, Value]]
 
@@ -40,6 +43,22 @@ def evaluate_positions(
         else:
             evaluation.update(source.truth(answer.item), answer.results, source.keys[answer.item])
     return evaluation, bad
+
+
+def settle(
+    predictor: Predictor, source: Source, positions: Sequence[int]
+) -> tuple[Predictor, Evaluation, dict[int, str]]:
+    """Gives a Predictor the settings that suit the validation split best.
+
+    Returns:
+        The Predictor with what `Evaluation.choose` found, and as `evaluate_positions` its evaluation and bad samples.
+    """
+    evaluation, bad = evaluate_positions(predictor, source, positions, show="validation")
+    if chosen := evaluation.choose():
+        predictor = Predictor(predictor.task, predictor.model, predictor.settings | chosen)
+        log.info("chosen on validation: %s", ", ".join(f"{name} {value:.4g}" for name, value in chosen.items()))
+        evaluation, bad = evaluate_positions(predictor, source, positions, show="validation")
+    return predictor, evaluation, bad
 
 
 def validator(predictor: Predictor, source: Source, positions: Sequence[int], batch: int) -> Validate:

@@ -149,6 +149,36 @@ def export(
     return export(Path(run), Path(folder or options.folder), name or options.name or Path(run).resolve().name, version)
 
 
+def ensemble(
+    *runs: str | Path,
+    out: str | Path,
+    average: str = "probabilities",
+    flip: bool = False,
+    crops: int = 1,
+    crop_share: float = 0.875,
+) -> Path:
+    """Makes one Predictor of several runs, or of several views by one, in a folder that is used like a run.
+
+    Args:
+        runs: the folders that `train` left. Data, splits and proof samples are the first's.
+        out: the new folder.
+        average: "probabilities" of all, or the "weights" of runs of one start.
+        flip: also shows every picture, or crop, mirrored.
+        crops: 5 shows the centre and the corners of a larger picture; 10 is the same with `flip`.
+        crop_share: a crop's side as a share of the larger picture's.
+
+    Returns:
+        `out`.
+
+    Raises:
+        InputError: what does not belong together; nothing is left behind.
+    """
+    from .models.views import Views
+    from .pipelines.ensemble import ensemble
+
+    return ensemble(runs, out, average, Views.of(flip, crops, crop_share))
+
+
 def serve(bundle: str | Path, host: str = "127.0.0.1", port: int = 8501) -> Server:
     """A server for a bundle, as a context manager: `with serve(bundle, port=0) as server: server.url`."""
     from .serving.bundle import Bundle

@@ -110,6 +110,22 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     export.add_argument("--name", help="the model's name for clients (the run's folder name)")
     export.add_argument("--version", type=int, help="the next free one unless given")
 
+    ensemble = _verb(verbs, _ensemble, "one Predictor of several runs, or of several views by one; used like a run")
+    ensemble.add_argument("runs", nargs="+", metavar="RUN", help="folders that 'train' left")
+    ensemble.add_argument("--out", required=True, metavar="FOLDER", help="the new folder")
+    ensemble.add_argument(
+        "--average",
+        default="probabilities",
+        help="probabilities (as slow as all together), or weights (runs of one start; as fast as one)",
+    )
+    ensemble.add_argument("--flip", action="store_true", help="also look at every picture, or crop, mirrored")
+    ensemble.add_argument(
+        "--crops", type=int, default=1, help="5: centre and corners of a larger picture; 10: the same with --flip"
+    )
+    ensemble.add_argument(
+        "--crop-share", type=float, default=0.875, help="a crop's side as a share of the larger picture's (0.875)"
+    )
+
     serve = _verb(verbs, _serve, "serve a bundle over HTTP, as TensorFlow Serving's REST API does")
     serve.add_argument("bundle", help="bundles/NAME, or one of its versions")
     serve.add_argument("--host", default="127.0.0.1")
@@ -187,6 +203,21 @@ def _export(parsed: argparse.Namespace) -> None:
     from . import api
 
     print(api.export(parsed.run, parsed.folder, parsed.name, parsed.version))
+
+
+def _ensemble(parsed: argparse.Namespace) -> None:
+    from . import api
+
+    print(
+        api.ensemble(
+            *parsed.runs,
+            out=parsed.out,
+            average=parsed.average,
+            flip=parsed.flip,
+            crops=parsed.crops,
+            crop_share=parsed.crop_share,
+        )
+    )
 
 
 def _serve(parsed: argparse.Namespace) -> None:

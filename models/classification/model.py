@@ -82,7 +82,9 @@ def _from_run(model: Classifier, backbone: Backbone, class_names: Sequence[str],
     """Takes the backbone of a run, and its last layer where both know the same classes; returns what it skipped."""
     former = Predictor.load(run)
     if not hasattr(former.model, "split"):
-        raise InputError(f"{run}: a run of another kind of task: its model has no features to start from")
+        raise InputError(
+            f"{run}: its model has no features to start from: name one run of this kind of task, no ensemble"
+        )
     copy_weights(former.model.split()[0], backbone, run, name)
     theirs, ours = former.model.get_layer("logits"), model.get_layer("logits")
     if former.task.class_names == tuple(class_names):

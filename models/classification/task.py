@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     import tensorflow as tf
 
+    from ..views import View
     from .classifier import Classifier
 
 
@@ -80,6 +81,16 @@ class Classification(Task):
         from .evaluation import SingleLabelEvaluation
 
         return SingleLabelEvaluation(self.class_names)
+
+    def average(self, outputs: Sequence[tf.Tensor]) -> tf.Tensor:
+        """The mean of the probabilities, as logits; see `average.py`."""
+        from .average import mean_of_labels, mean_of_one_label
+
+        return mean_of_labels(outputs) if self.model_options.multi_label else mean_of_one_label(outputs)
+
+    def undo(self, outputs: tf.Tensor, view: View) -> tf.Tensor:
+        """As they are: a class has no place in the picture."""
+        return outputs
 
     def in_words(self, values: Mapping[str, Any]) -> str:
         """See `words.in_words`."""

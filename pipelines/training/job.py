@@ -26,7 +26,7 @@ from ..provenance import provenance
 from ..recipe import Recipe
 from ..run import PROVENANCE, QUARANTINE, Run, saving, write_atomically
 from ..source import Source, Truths
-from ..validation import evaluate_positions
+from ..validation import settle
 from .fitting import Interrupted, fit
 
 log = logging.getLogger("saccade")
@@ -84,12 +84,7 @@ class Training:
     def _end(self, data: Data) -> None:
         """Chooses the Predictor's settings and quotes the best weights, both on validation, and closes the run."""
         run, recipe, positions = self._run, self._recipe, data.splits["validation"]
-        predictor = Predictor.load(run.folder)
-        evaluation, bad = evaluate_positions(predictor, data.source, positions, show="validation")
-        if chosen := evaluation.choose():
-            predictor = Predictor(predictor.task, predictor.model, predictor.settings | chosen)
-            log.info("chosen on validation: %s", ", ".join(f"{name} {value:.4g}" for name, value in chosen.items()))
-            evaluation, bad = evaluate_positions(predictor, data.source, positions, show="validation")
+        predictor, evaluation, bad = settle(Predictor.load(run.folder), data.source, positions)
         with saving(run.folder):
             predictor.describe(run.folder, recipe.task, recipe.import_paths)
             values = write_evaluation(evaluation, bad, data.source, "validation", predictor, run.folder)

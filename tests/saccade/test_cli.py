@@ -47,6 +47,8 @@ def run_light(*arguments, cwd=None, **environment):
         (["evaluate", "/no/such/run"], 2, "not a run"),
         (["evaluate", "/no/such/run", "train.epochs=1"], 2, "only data.* can be changed"),
         (["export", "/no/such/run"], 2, "not a run"),
+        (["ensemble", "/no/such/run", "--out", "/no/such/folder", "--flip"], 2, "not a run"),
+        (["ensemble", "/no/such/run", "--out", "/no/such/folder"], 2, "one run alone is no ensemble"),
         (["predict", "/no/such/run", "/no/such/picture.png"], 2, "no picture here"),
         (["recipe", "digitz"], 2, "did you mean digits?"),
         (["demo", "clasification"], 2, "did you mean classification?"),
