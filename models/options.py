@@ -8,7 +8,13 @@ from pydantic import BaseModel, ConfigDict
 class Options(BaseModel):
     """One section of a recipe: unknown keys are refused, values are not changed after they were read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), validate_default=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        protected_namespaces=(),
+        validate_default=True,
+        use_attribute_docstrings=True,  # what stands below a field is its meaning, in `saccade new` too
+    )
 
 
 class IsPath:

@@ -232,6 +232,8 @@ def _explain(error: ErrorDetails, section: str, schema: type[Options], text: Rec
         return f"{place}: unknown {path[-1]} '{error['ctx']['tag']}': {nearest(error['ctx']['tag'], known)}"
     if error["type"] == "literal_error":
         known = [word.strip(" '") for word in error["ctx"]["expected"].replace(" or ", ", ").split(",")]
+        if error["loc"][-1] == "[key]":  # the key of a mapping, not its value
+            return f"{place}: unknown key '{name}': {nearest(path[-1], known)}"
         return f"{place}: '{name}' is {values!r}: {nearest(str(values), known)}"
     message = error["msg"].removeprefix("Value error, ")
     return f"{place}: '{name}' is {values!r}: {message[0].lower()}{message[1:]}"

@@ -3,7 +3,7 @@
 from ...models.naming import find_object
 from ..source import Source
 
-SOURCES = {"digits": ".digits:Digits", "folder": ".folder:Folder", "csv": ".csv_table:Csv"}
+SOURCES = {"digits": ".digits:Digits", "folder": ".folder:Folder", "csv": ".csv_table:Csv", "tfds": ".tfds:Tfds"}
 """Names for `data.source`; a source of your own is `package.module:Name`."""
 
 

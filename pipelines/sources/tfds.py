@@ -1,0 +1,107 @@
+"""Image sets of TensorFlow Datasets (TFDS), by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from ...models.errors import InputError
+from ...models.options import RecipePath
+from ...models.task import Truth
+from ..source import DataOptions, Source, Split, check_truth
+from .tfds_features import find_features
+from .tfds_records import open_examples
+from .tfds_set import open_set
+from .tfds_splits import choose_samples
+
+
+class TfdsOptions(DataOptions):
+    """The recipe's `data` section of a TFDS set."""
+
+    name: str = Field(min_length=1)
+    """The set, as TFDS names it: `mnist`, `set/config`, `my_set:1.0.0`. `image_folder` reads pictures that lie in
+    `data_dir` as split/class/picture, in the way of `tfds.folder_dataset.ImageFolder`."""
+    data_dir: RecipePath | None = None
+    """Where prepared sets stand; TFDS's own place (`TFDS_DATA_DIR`, else ~/tensorflow_datasets) unless given."""
+    splits: dict[Split, str] = {}
+    """Slices in TFDS's syntax, as `{train: "train[:80%]", validation: "train[80%:]", test: test}`; by default the set's
+    own splits of these names."""
+    image: str | None = None
+    """The feature that holds the picture; the only image unless given."""
+    label: str | None = None
+    """The feature that holds the class, or a sequence of classes for several labels; the only such one unless given."""
+    download: bool = False
+    """Download and prepare the set where it is not there."""
+
+
+class Tfds(Source):
+    """A prepared set, read at random and undecoded: `read` gives the picture as it was stored.
+
+    A key is the set's split and the place in it, `train/00012`: the same whichever slice takes it. Samples stand in the
+    order of the shards, which is how `tfds.load` reads them with `ReadConfig(interleave_cycle_length=1)`.
+    """
+
+    Options = TfdsOptions
+
+    def __init__(self, options: TfdsOptions, truth: Mapping[str, Truth] | None):
+        truth = truth or {}
+        check_truth("tfds", truth, {"label": Truth("int32"), "labels": truth.get("labels", Truth("float32", (None,)))})
+        builder = open_set(options.name, options.data_dir, options.download)
+        features = find_features(builder, options.image, options.label, truth)
+        samples = choose_samples(builder, options.splits)
+        names = {sample.split for chosen in samples.values() for sample in chosen}
+        self._examples = {name: open_examples(builder, name, features) for name in sorted(names)}
+        self._samples = [sample for chosen in samples.values() for sample in chosen]
+        self._classes: dict[int, tuple[int, ...]] = {}
+        self._truth = truth
+        self.class_names = features.class_names
+        self.keys = [sample.key for sample in self._samples]
+        self.groups = self.keys
+        ends = np.cumsum([len(chosen) for chosen in samples.values()])
+        self.splits = {
+            name: range(end - len(chosen), end) for end, (name, chosen) in zip(ends, samples.items(), strict=True)
+        }
+
+    def truth(self, position: int) -> dict[str, Any]:
+        if not self._truth:
+            return {}
+        if position not in self._classes:  # they stand in one record with the picture: read only once
+            self._classes[position] = self._read_classes(position)
+        classes = self._classes[position]
+        return {name: _value(name, classes, len(self.class_names), each.dtype) for name, each in self._truth.items()}
+
+    def read(self, position: int) -> bytes:
+        sample = self._samples[position]
+        return self._examples[sample.split].picture(sample.index)
+
+    def where(self, position: int) -> str:
+        sample = self._samples[position]
+        return self._examples[sample.split].where(sample.index)
+
+    def stamp(self, position: int) -> str | None:
+        sample = self._samples[position]
+        return self._examples[sample.split].stamp(sample.index)
+
+    def _read_classes(self, position: int) -> tuple[int, ...]:
+        sample = self._samples[position]
+        try:
+            classes = self._examples[sample.split].classes(sample.index)
+        except OSError as error:
+            raise InputError(f"{self.where(position)}: {error.strerror}: prepare the set again") from None
+        if -1 in classes:  # what TFDS stores for an unknown class
+            raise InputError(
+                f"{sample.key} has no label (-1), as others of '{sample.split}' may: leave them out by data.splits"
+            )
+        return classes
+
+
+def _value(name: str, classes: tuple[int, ...], count: int, dtype: str) -> np.generic | np.ndarray:
+    """`label` is the only class of a sample, `labels` a vector with 1 for each that is there."""
+    if name == "label":
+        return np.dtype(dtype).type(classes[0])
+    present = np.zeros(count, dtype)
+    present[list(classes)] = 1
+    return present

@@ -1,0 +1,98 @@
+"""The TFDS set behind a name: found on disk, prepared where that is wanted, or a clear word on why not."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...models.errors import InputError, JobError, nearest
+
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
+
+IMAGE_FOLDER = "image_folder"
+"""The name under which TFDS itself registers `tfds.folder_dataset.ImageFolder`."""
+
+
+def open_set(name: str, data_dir: str | None, download: bool) -> tfds.core.DatasetBuilder:
+    """The builder of a set that can be read now.
+
+    What is prepared on disk goes before what the installed TFDS would prepare: its version may be another.
+
+    Args:
+        name: as TFDS writes it, or `image_folder`.
+        data_dir: where prepared sets stand; None for TFDS's own place.
+        download: prepare what is not there.
+
+    Raises:
+        InputError: no such folder, no such set, or one that is not prepared.
+        JobError: preparing it failed.
+    """
+    if data_dir is not None and not os.path.isdir(data_dir) and (name == IMAGE_FOLDER or not download):
+        raise InputError(f"data.data_dir={data_dir}: no such folder")
+    import tensorflow_datasets as tfds
+    from tensorflow_datasets.core.read_only_builder import builder_from_files
+
+    if name == IMAGE_FOLDER:
+        if data_dir is None:
+            raise InputError("data.name=image_folder: data.data_dir is missing: it holds the folders of the splits")
+        return tfds.folder_dataset.ImageFolder(data_dir)
+    try:
+        return builder_from_files(name, data_dir=data_dir)
+    except tfds.core.DatasetNotFoundError:
+        pass
+    except ValueError as error:  # not a name, or one that stands in several folders
+        raise InputError(f"data.name={name}: {_first_line(error)}") from None
+    return _prepare(name, data_dir) if download else _refuse(name, data_dir)
+
+
+def _prepare(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
+    import tensorflow_datasets as tfds
+
+    try:
+        builder = tfds.builder(name, data_dir=data_dir)
+    except tfds.core.DatasetNotFoundError:
+        return _refuse(name, data_dir)
+    except (ValueError, AssertionError) as error:  # no such config, no such version
+        raise InputError(f"data.name={name}: {_first_line(error)}") from None
+    try:
+        with redirect_stdout(sys.stderr):  # standard output is for results
+            builder.download_and_prepare()
+    except Exception as error:  # a set's own code runs here: anything may come
+        raise JobError(
+            f"data.name={name}: preparing it failed: {type(error).__name__}: {_first_line(error)}"
+        ) from error
+    return builder
+
+
+def _refuse(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
+    """Says whether the name is wrong, the version, or whether the set is only not prepared yet."""
+    import tensorflow_datasets as tfds
+    from tensorflow_datasets.core.utils.file_utils import list_data_dirs
+
+    folders = [Path(each) for each in list_data_dirs(given_data_dir=data_dir)]
+    base = name.partition(":")[0].partition("/")[0]
+    prepared = sorted(
+        f"{file.parent.parent.relative_to(folder)}:{file.parent.name}"
+        for folder in folders
+        for file in folder.glob("*/**/dataset_info.json")
+    )
+    here = [each for each in prepared if each.partition(":")[0].partition("/")[0] == base]
+    place = ", ".join(map(str, folders))
+    if here:
+        raise InputError(f"data.name={name}: not prepared in {place}, which has {', '.join(here)}")
+    known = tfds.list_builders(with_community_datasets=False)
+    if base not in known:
+        names = {*known, *(each.partition(":")[0] for each in prepared)}
+        raise InputError(f"data.name={name}: TFDS knows no such set, and {place} has none: {nearest(base, names)}")
+    raise InputError(
+        f"data.name={name}: not prepared in {place}: data.download=true does it, or the command "
+        f"'tfds build {name}" + (f" --data_dir={data_dir}'" if data_dir else "'")
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
