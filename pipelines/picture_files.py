@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..models.errors import InputError
 from .sources.picture_listing import list_pictures
+from .sources.picture_tree import DiskTree
 
 
 def find_pictures(places: Iterable[str]) -> list[str]:
@@ -25,7 +26,7 @@ def find_pictures(places: Iterable[str]) -> list[str]:
             continue
         path = Path(place)
         if path.is_dir():
-            files = [os.path.join(place, each) for each in list_pictures(place, []).pictures]
+            files = [os.path.join(place, each) for each in list_pictures(DiskTree(place), []).pictures]
         else:
             files = [place] if path.is_file() else sorted(glob.glob(place, recursive=True))
         if not files:

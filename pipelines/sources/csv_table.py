@@ -16,6 +16,7 @@ from ..source import SPLIT_NAMES, DataOptions
 from .csv_rows import Row, read_rows
 from .csv_truth import Column, column
 from .file_source import FileSource
+from .picture_tree import DiskTree
 
 _FIXED = ("path", "split", "group")
 
@@ -65,7 +66,7 @@ class Csv(FileSource):
         self._file = options.path
         root = os.path.abspath(options.root or os.path.dirname(options.path))
         self.keys = self._each(rows, lambda row: _key(row, root))
-        self.files = [os.path.join(root, key) for key in self.keys]
+        self.tree = DiskTree(root)
         self._check_files(rows)
         self.splits = self._read_splits(rows)
         self.groups = self._each(rows, _group) if "group" in rows[0].cells else self.keys
@@ -95,12 +96,12 @@ class Csv(FileSource):
         for row, key in zip(rows, self.keys, strict=True):
             if seen.setdefault(key, row.line) != row.line:
                 raise InputError(f"{self._file}:{row.line}: '{key}' stands in line {seen[key]} already")
-        missing = [position for position, file in enumerate(self.files) if not os.path.exists(file)]
+        missing = [position for position in range(len(rows)) if not os.path.exists(self.where(position))]
         if missing:
             first = missing[0]
             others = f" ({len(missing)} of {len(rows)} pictures are missing)" if len(missing) > 1 else ""
             raise InputError(
-                f"{self._file}:{rows[first].line}: no picture {self.files[first]}{others}: "
+                f"{self._file}:{rows[first].line}: no picture {self.where(first)}{others}: "
                 "data.root is the folder that paths are relative to"
             )
 

@@ -1,29 +1,23 @@
 """What sources have in common whose samples are picture files."""
 
-import os
-from pathlib import Path
-
 from ..source import Source
+from .picture_tree import PictureTree
 
 
 class FileSource(Source):
-    """A source whose subclasses list one file for each key.
+    """A source whose keys are paths in a tree of files.
 
     Attributes:
-        files: the path of each sample's picture, in the order of `keys`.
+        tree: where the files lie; subclasses set it.
     """
 
-    files: list[str]
+    tree: PictureTree
 
     def read(self, position: int) -> bytes:
-        return Path(self.files[position]).read_bytes()
+        return self.tree.read(self.keys[position])
 
     def where(self, position: int) -> str:
-        return self.files[position]
+        return self.tree.where(self.keys[position])
 
     def stamp(self, position: int) -> str | None:
-        try:
-            status = os.stat(self.files[position])
-        except OSError:  # reading it will say why
-            return None
-        return f"{status.st_size} {status.st_mtime_ns}"
+        return self.tree.stamp(self.keys[position])

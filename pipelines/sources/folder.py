@@ -1,6 +1,5 @@
-"""Pictures in folders that are named after their class."""
+"""Pictures in folders that are named after their class, on disk or in a zip file."""
 
-import os
 import re
 from collections.abc import Mapping
 
@@ -14,13 +13,15 @@ from ..source import DataOptions, check_truth
 from .file_source import FileSource
 from .folder_layout import Layout, read_layout
 from .picture_listing import list_pictures
+from .picture_tree import open_tree
 
 
 class FolderOptions(DataOptions):
     """The recipe's `data` section of pictures in folders."""
 
     path: RecipePath
-    """Holds one folder per class, or `train`, `val` (`valid`, `validation`) and `test` with those inside."""
+    """A folder or a zip file: it holds one folder per class, or `train`, `val` (`valid`, `validation`) and `test` with
+    those inside."""
     exclude: list[str] = []
     """Globs of paths inside the folder to leave out; "*" matches "/" too: `*.gif`, `cats/blurred*`, `unsorted`."""
     group: str | None = None
@@ -45,13 +46,13 @@ class Folder(FileSource):
 
     def __init__(self, options: FolderOptions, truth: Mapping[str, Truth] | None):
         check_truth("folder", truth, {"label": Truth("int32")})
-        listing = list_pictures(options.path, options.exclude)
+        self.tree = open_tree(options.path)
+        listing = list_pictures(self.tree, options.exclude)
         if truth is None:
             layout = Layout(class_names=[], pictures=listing.pictures)
         else:
             layout = read_layout(options.path, listing)
         self.class_names, self.keys, self.splits = layout.class_names, layout.pictures, layout.splits
-        self.files = [os.path.join(options.path, key) for key in self.keys]
         self.groups = self.keys if options.group is None else _groups(self.keys, options.group)
         self._labels = layout.labels
         self._truth = truth or {}

@@ -1,13 +1,13 @@
 """Which pictures lie below a folder."""
 
 import logging
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from ...models.errors import InputError
+from .picture_tree import PictureTree, join
 
 EXTENSIONS = ("jpg", "jpeg", "png", "gif", "bmp", "webp")
 
@@ -31,11 +31,11 @@ class Listing:
     ignored: int = 0
 
 
-def list_pictures(root: str, exclude: Sequence[str]) -> Listing:
-    """Lists the pictures below a folder; what is hidden (".git", "._a.jpg", "__MACOSX") is passed over.
+def list_pictures(tree: PictureTree, exclude: Sequence[str]) -> Listing:
+    """Lists the pictures of a tree; what is hidden (".git", "._a.jpg", "__MACOSX") is passed over.
 
     Args:
-        root: the folder; links inside it are followed.
+        tree: where they lie.
         exclude: glob patterns of relative paths, where "*" matches "/" too; a folder that matches is left out with
             all that is in it.
 
@@ -43,24 +43,23 @@ def list_pictures(root: str, exclude: Sequence[str]) -> Listing:
         InputError: the folder is missing, is no folder, may not be read, has no
             pictures, or one whose name is not UTF-8.
     """
-    listing, used = Listing(), set()
+    listing, used, root = Listing(), set(), tree.root
 
     def is_excluded(path: str) -> bool:
         matching = [pattern for pattern in exclude if fnmatchcase(path, pattern.rstrip("/"))]
         used.update(matching)
         return bool(matching)
 
-    def walk(folder: str, above: frozenset[str]) -> None:
-        for entry in sorted(os.scandir(os.path.join(root, folder)), key=lambda each: each.name):
-            path = f"{folder}/{entry.name}" if folder else entry.name
-            if entry.name.startswith((".", "__MACOSX")):
-                listing.ignored += not entry.is_dir()
-            elif entry.is_dir():
-                real = os.path.realpath(entry.path)
-                if real not in above and not is_excluded(path):  # a link to a folder above would never end
+    def walk(folder: str) -> None:
+        for name, is_folder in tree.inside(folder):
+            path = join(folder, name)
+            if name.startswith((".", "__MACOSX")):
+                listing.ignored += not is_folder
+            elif is_folder:
+                if not is_excluded(path):
                     listing.folders.append(path)
-                    walk(path, above | {real})
-            elif entry.name.lower().rpartition(".")[2] not in EXTENSIONS:
+                    walk(path)
+            elif name.lower().rpartition(".")[2] not in EXTENSIONS:
                 listing.ignored += 1
             elif is_excluded(path):
                 listing.excluded[folder] += 1
@@ -68,9 +67,10 @@ def list_pictures(root: str, exclude: Sequence[str]) -> Listing:
                 listing.pictures.append(path)
 
     try:
-        walk("", frozenset({os.path.realpath(root)}))
+        walk("")
     except FileNotFoundError:
-        raise InputError(f"data.path={root}: no such folder") from None
+        kind = "zip file" if root.lower().endswith(".zip") else "folder"
+        raise InputError(f"data.path={root}: no such {kind}") from None
     except NotADirectoryError:
         hint = (
             "data.source=csv reads tables" if root.lower().endswith((".csv", ".tsv")) else "give the folder around it"

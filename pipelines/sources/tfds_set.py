@@ -46,7 +46,11 @@ def open_set(name: str, data_dir: str | None, download: bool) -> tfds.core.Datas
         pass
     except ValueError as error:  # not a name, or one that stands in several folders
         raise InputError(f"data.name={name}: {_first_line(error)}") from None
-    return _prepare(name, data_dir) if download else _refuse(name, data_dir)
+    # Community sets are left out here: their list would be looked for in the network.
+    known = tfds.list_builders(with_community_datasets=False)
+    if download and _base(name) in known:
+        return _prepare(name, data_dir)
+    raise InputError(f"data.name={name}: {_why_not(name, data_dir, known)}")
 
 
 def _prepare(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
@@ -54,8 +58,6 @@ def _prepare(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
 
     try:
         builder = tfds.builder(name, data_dir=data_dir)
-    except tfds.core.DatasetNotFoundError:
-        return _refuse(name, data_dir)
     except (ValueError, AssertionError) as error:  # no such config, no such version
         raise InputError(f"data.name={name}: {_first_line(error)}") from None
     try:
@@ -68,30 +70,31 @@ def _prepare(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
     return builder
 
 
-def _refuse(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
-    """Says whether the name is wrong, the version, or whether the set is only not prepared yet."""
-    import tensorflow_datasets as tfds
+def _why_not(name: str, data_dir: str | None, known: list[str]) -> str:
+    """Says whether the name is wrong, or its version, or whether the set is only not prepared yet."""
     from tensorflow_datasets.core.utils.file_utils import list_data_dirs
 
     folders = [Path(each) for each in list_data_dirs(given_data_dir=data_dir)]
-    base = name.partition(":")[0].partition("/")[0]
     prepared = sorted(
         f"{file.parent.parent.relative_to(folder)}:{file.parent.name}"
         for folder in folders
-        for file in folder.glob("*/**/dataset_info.json")
+        for depth in ("*/*", "*/*/*")  # set/version and set/config/version
+        for file in folder.glob(f"{depth}/dataset_info.json")
     )
-    here = [each for each in prepared if each.partition(":")[0].partition("/")[0] == base]
+    here = [each for each in prepared if _base(each) == _base(name)]
     place = ", ".join(map(str, folders))
     if here:
-        raise InputError(f"data.name={name}: not prepared in {place}, which has {', '.join(here)}")
-    known = tfds.list_builders(with_community_datasets=False)
-    if base not in known:
+        return f"not prepared in {place}, which has {', '.join(here)}"
+    if _base(name) not in known:
         names = {*known, *(each.partition(":")[0] for each in prepared)}
-        raise InputError(f"data.name={name}: TFDS knows no such set, and {place} has none: {nearest(base, names)}")
-    raise InputError(
-        f"data.name={name}: not prepared in {place}: data.download=true does it, or the command "
-        f"'tfds build {name}" + (f" --data_dir={data_dir}'" if data_dir else "'")
-    )
+        return f"TFDS knows no such set, and {place} has none: {nearest(name.partition(':')[0], names)}"
+    option = f" --data_dir={data_dir}" if data_dir else ""
+    return f"not prepared in {place}: data.download=true does it, or the command 'tfds build {name}{option}'"
+
+
+def _base(name: str) -> str:
+    """The name without config and version."""
+    return name.partition(":")[0].partition("/")[0]
 
 
 def _first_line(error: Exception) -> str:

@@ -59,6 +59,7 @@ def test_names_of_sources():
         "digits": "Digits",
         "folder": "Folder",
         "csv": "Csv",
+        "tfds": "Tfds",
     }
     with pytest.raises(InputError, match="unknown source 'folders': did you mean folder"):
         find_source("folders")

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-HEAVY = ("tensorflow", "keras", "sklearn", "pandas", "PIL", "albumentations")
+HEAVY = ("tensorflow", "tensorflow_datasets", "keras", "sklearn", "pandas", "PIL", "albumentations")
 
 
 def test_sources_and_splits_are_light(root):

@@ -295,7 +295,7 @@ def test_a_name_that_does_not_exist(sets):
         "data.name=pet_photo: TFDS knows no such set, and ROOT has none: did you mean pet_photos or pet_photos/png or "
         "pet_photos/jpeg?"
     )
-    assert refused(sets, "mnistt", download=True).endswith("did you mean mnist or emnist or kmnist?")
+    assert "did you mean mnist or " in refused(sets, "mnistt", download=True)
     assert refused(sets, "pet photos").startswith("data.name=pet photos: ")
 
 

@@ -259,7 +259,7 @@ def test_a_picture_that_is_lost_while_training_is_named(photos, photo_recipe, mo
     def vanishing(self, position):
         calls.append(position)
         if len(calls) > 70:  # the check and the proof samples are behind us
-            raise FileNotFoundError(2, "No such file or directory", self.files[position])
+            raise FileNotFoundError(2, "No such file or directory", self.where(position))
         return read(self, position)
 
     monkeypatch.setattr(Folder, "read", vanishing)

@@ -1,0 +1,152 @@
+"""Where picture files lie: a folder on disk, or a zip file that is read without unpacking it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+import zipfile
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+
+from ...models.errors import InputError
+
+
+class PictureTree(ABC):
+    """Files below a root by their paths in it, with "/" between the parts; safe to read from many threads.
+
+    Attributes:
+        root: what a person calls the root.
+    """
+
+    root: str
+
+    @abstractmethod
+    def inside(self, folder: str) -> Iterator[tuple[str, bool]]:
+        """Name of each entry of a folder ("" is the root), sorted, and whether it is a folder itself.
+
+        Asked of a folder only after the one around it.
+        """
+
+    @abstractmethod
+    def read(self, path: str) -> bytes:
+        """The bytes of a file.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+
+    @abstractmethod
+    def stamp(self, path: str) -> str | None:
+        """What changes whenever the bytes of a file do, None where it cannot be told."""
+
+    def where(self, path: str) -> str:
+        """What a person calls a file."""
+        return os.path.join(self.root, path)
+
+
+class DiskTree(PictureTree):
+    """A folder on disk; links inside it are followed, except to a folder that they stand in."""
+
+    def __init__(self, root: str):
+        self.root = root
+        self._above = {"": frozenset({os.path.realpath(root)})}
+        """Of a folder: the real path of it and of all around it."""
+
+    def inside(self, folder: str) -> Iterator[tuple[str, bool]]:
+        for entry in sorted(os.scandir(self.where(folder)), key=lambda each: each.name):
+            if not entry.is_dir():
+                yield entry.name, False
+                continue
+            real = os.path.realpath(entry.path)
+            if real not in self._above[folder]:  # a link to a folder above would never end
+                self._above[join(folder, entry.name)] = self._above[folder] | {real}
+                yield entry.name, True
+
+    def read(self, path: str) -> bytes:
+        return Path(self.where(path)).read_bytes()
+
+    def stamp(self, path: str) -> str | None:
+        try:
+            status = os.stat(self.where(path))
+        except OSError:  # reading it will say why
+            return None
+        return f"{status.st_size} {status.st_mtime_ns}"
+
+
+class ZipTree(PictureTree):
+    """A zip file, or a folder in it, read without unpacking.
+
+    Args:
+        file: the zip file.
+        folder: the folder in it that is the root, "" for all.
+
+    Raises:
+        InputError: no readable zip file, one with a password, or without that folder.
+    """
+
+    def __init__(self, file: str, folder: str = ""):
+        self.root = os.path.join(file, folder) if folder else file
+        try:
+            self._zip = zipfile.ZipFile(file)
+        except (zipfile.BadZipFile, OSError) as error:
+            raise InputError(f"data.path={file}: not a readable zip file: {error}") from None
+        self._lock = threading.Lock()
+        self._members: dict[str, zipfile.ZipInfo] = {}
+        self._inside: dict[str, dict[str, bool]] = {"": {}}
+        for member in self._zip.infolist():
+            # Some programs for Windows write its separator, against the format (APPNOTE.TXT 4.4.17).
+            path = member.filename.replace("\\", "/")
+            if path.startswith(f"{folder}/") or not folder:
+                self._add(path.removeprefix(f"{folder}/"), member)
+        if folder and not self._members:
+            raise InputError(f"data.path={self.root}: no folder '{folder}' in the zip file")
+        if any(member.flag_bits & 1 for member in self._members.values()):
+            raise InputError(f"data.path={file}: protected by a password: unpack it, and give the folder")
+
+    def inside(self, folder: str) -> Iterator[tuple[str, bool]]:
+        yield from sorted(self._inside[folder].items())
+
+    def read(self, path: str) -> bytes:
+        try:
+            with self._lock:  # opening and closing count the readers, without a lock of their own
+                stream = self._zip.open(self._members[path])
+            try:
+                return stream.read()
+            finally:
+                with self._lock:
+                    stream.close()
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+            raise OSError(errno.EIO, f"broken in the zip file: {error}") from None
+
+    def stamp(self, path: str) -> str:
+        member = self._members[path]
+        return f"{member.file_size} {member.CRC:08x}"
+
+    def _add(self, path: str, member: zipfile.ZipInfo) -> None:
+        """Notes a file or folder, and the folders around it, which a zip file need not list."""
+        *folders, name = path.split("/")
+        around = ""
+        for each in folders:
+            self._inside[around][each] = True
+            around = join(around, each)
+            self._inside.setdefault(around, {})
+        if name:
+            self._inside[around].setdefault(name, False)
+            self._members[path] = member
+
+
+def open_tree(path: str) -> PictureTree:
+    """The folder, the zip file, or the folder in a zip file (`photos.zip/train`) at a path."""
+    for file in (Path(path), *Path(path).parents):
+        if file.suffix.lower() == ".zip" and file.is_file():
+            folder = Path(path).relative_to(file).as_posix()
+            return ZipTree(str(file), "" if folder == "." else folder)
+    return DiskTree(path)
+
+
+def join(folder: str, name: str) -> str:
+    """The path of what a folder holds, relative as the folder is; "" is the root."""
+    return f"{folder}/{name}" if folder else name
