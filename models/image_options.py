@@ -10,22 +10,19 @@ Pixels = Annotated[int, Field(ge=1)]
 
 
 class ImageOptions(Options):
-    """How a picture of any size becomes the model's input; `image_input.ImageInput` carries it out.
-
-    Attributes:
-        size: (height, width) of the model's input in pixels; one number is a square. None with `fit: pad` only.
-        fit: `letterbox` scales the whole picture to fit inside, centres it and fills the rest; `stretch` scales both
-            sides on their own; `crop` scales until the frame is covered and cuts the centre; `pad` keeps the native
-            size and fills the bottom and the right, up to the largest of the batch rounded up to `stride`.
-        fill: the grey, 0..255, of what the picture does not cover. 114 is the mean of ImageNet's pixels
-            (0.449 * 255), about 0 after the usual normalisation.
-        stride: `pad` rounds both sides up to a multiple of it: the model's coarsest stride.
-    """
+    """How a picture of any size becomes the model's input; `image_input.ImageInput` carries it out."""
 
     size: Pixels | tuple[Pixels, Pixels] | None = 224
+    """Height and width of the model's input in pixels, `[192, 256]`; one number is a square. null with `fit: pad`."""
     fit: Literal["letterbox", "stretch", "crop", "pad"] = "letterbox"
+    """`letterbox` scales the whole picture to fit inside, centres it and fills the rest; `stretch` scales both sides on
+    their own; `crop` scales until the frame is covered and cuts the centre; `pad` keeps the native size and fills the
+    bottom and the right, up to the largest of the batch rounded up to `stride`."""
     fill: int = Field(default=114, ge=0, le=255)
+    """The grey, 0..255, of what the picture does not cover. 114 is the mean of ImageNet's pixels (0.449 * 255), about 0
+    after the usual normalisation."""
     stride: Pixels = 32
+    """`pad` rounds both sides up to a multiple of it: the model's coarsest stride."""
 
     @model_validator(mode="after")
     def _size_belongs_to_fit(self) -> "ImageOptions":

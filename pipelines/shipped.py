@@ -31,7 +31,7 @@ def shipped_recipe(name: str) -> Path:
 
 def default_recipe(task: str) -> Path:
     """The file of the recipe that a task begins with."""
-    return _of_task(task, "recipe")
+    return _of_task(task, "default")
 
 
 def demo_recipe(task: str) -> Path:
@@ -50,7 +50,8 @@ def header(path: Path) -> list[str]:
 
 
 def _of_task(task: str, kind: str) -> Path:
-    name = getattr(find_task(task), kind)
+    task_class = find_task(task)
+    name = {"default": task_class.recipe, "demo": task_class.demo}[kind]
     if name is None:
         raise InputError(f"the task '{task}' ships no {kind} recipe: write one, and give its path")
     return shipped_recipe(name)

@@ -26,11 +26,11 @@ class DataOptions(Options):
     """The recipe's `data` section as every source has it; a source adds its own fields in a subclass."""
 
     source: str
-    """A name from the table of sources, or your own as `package.module:Name`."""
+    """Where samples come from: `folder`, `csv`, `tfds`, `digits`, or your own as `package.module:Name`."""
     validation: float = Field(0.1, ge=0, lt=1)
-    """Share of the samples held out for validation, where the data has no validation split of its own."""
+    """Share of the samples held out for validation, where the data has no such split."""
     test: float = Field(0.1, ge=0, lt=1)
-    """Share of the samples held out for the final test, where the data has no test split of its own."""
+    """Share of the samples held out for the final test, where the data has no such split."""
     use: dict[Split, Split] = {}
     """The data's own splits under another name: `{validation: test}` where what is quoted on is called "val"."""
     max_bad: float | int = 0.01

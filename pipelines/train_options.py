@@ -87,14 +87,18 @@ class EarlyStopping(Options):
     patience: Positive = 5
     """Epochs without improvement that are borne."""
     min_delta: Annotated[float, Field(ge=0)] = 0.0
+    """What counts as an improvement, at least."""
 
 
 class HeadPhase(Options):
     """The first of two phases: the head alone, on features of the backbone that are computed once."""
 
     epochs: Positive = 20
+    """Epochs for the head alone."""
     optimizer: Optimizer = Adam()
+    """What turns gradients into steps, as below `train`."""
     schedule: Schedule = Constant()
+    """How its learning rate changes, as below `train`."""
 
 
 class TrainOptions(Options):
@@ -103,16 +107,23 @@ class TrainOptions(Options):
     run: RecipePath | None = None
     """The folder of the run; `runs/` and the recipe's name unless given."""
     seed: int = 0
+    """What everything random begins with: first weights, order, augmentation."""
     epochs: Positive = 10
+    """How often every training sample is seen."""
     batch: Positive = 32
+    """Samples in one step."""
     optimizer: Optimizer = Adam()
+    """What turns gradients into steps."""
     schedule: Schedule = Constant()
+    """How the learning rate changes from step to step."""
     head: HeadPhase | None = None
     """Fine-tuning in two phases: this one first, then `epochs` of all that `model.freeze` leaves trainable."""
     monitor: str | None = None
     """The figure of the evaluation, on validation, that chooses the best weights; the task's own unless given."""
     early_stopping: EarlyStopping | None = None
+    """Stop when the monitored figure has not improved for `patience` epochs."""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    """What numbers the network computes with: `mixed_bfloat16` and `mixed_float16` keep its weights in float32."""
     jit: bool = False
     """Compile the training step with XLA."""
     callbacks: list[str] = []

@@ -194,6 +194,20 @@ def recipes() -> dict[str, Sequence[str]]:
     return {name: header(path) for name, path in shipped_recipes().items()}
 
 
+def new(task: str, out: str | Path | None = None) -> Path:
+    """Writes a recipe to start from: a task's default recipe, and every other key as a comment that says its meaning.
+
+    Args:
+        task: a task's name.
+        out: the file, which must not exist; the task's name with `.yaml`, in the working folder, unless given.
+    """
+    from .pipelines.recipe_template import write_recipe
+
+    file = Path(out or f"{task}.yaml")
+    write_recipe(task, file)
+    return file
+
+
 def recipe(name: str) -> str:
     """The text of a shipped recipe."""
     from .pipelines.shipped import shipped_recipe

@@ -139,6 +139,10 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     recipe = _verb(verbs, _recipe, "print a shipped recipe")
     recipe.add_argument("name")
 
+    new = _verb(verbs, _new, "write a recipe to start from, with every key and its meaning")
+    new.add_argument("task", help="a task's name, as classification")
+    new.add_argument("--out", metavar="FILE", help="the file to write (TASK.yaml)")
+
     demo = _verb(verbs, _demo, "the whole way on embedded data: train, evaluate, export, prove, serve, ask")
     demo.add_argument("task", nargs="?", default="classification")
 
@@ -244,6 +248,12 @@ def _recipe(parsed: argparse.Namespace) -> None:
     from . import api
 
     print(api.recipe(parsed.name), end="")
+
+
+def _new(parsed: argparse.Namespace) -> None:
+    from . import api
+
+    print(api.new(parsed.task, parsed.out))
 
 
 def _demo(parsed: argparse.Namespace) -> None:

@@ -35,3 +35,15 @@ def draw(tmp_path: Path, encode: Callable[[int, str], bytes]) -> Callable[..., P
         return tmp_path
 
     return drawn
+
+
+@pytest.fixture(scope="session")
+def sets(tmp_path_factory) -> Path:
+    """A folder of sets that TFDS prepared; see tfds_sets.py."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(Path(__file__).parent)
+        import tfds_sets
+
+    folder = tmp_path_factory.mktemp("tfds")
+    tfds_sets.prepare(folder)
+    return folder
