@@ -12,7 +12,20 @@ __version__ = "0.1.0"
 # A model's classes would otherwise depend on a file in the user's home (~/.keras/keras.json).
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
-_VERBS = ("train", "dry_run", "evaluate", "load", "predict", "show", "export", "ensemble", "serve", "recipes", "recipe")
+_VERBS = (
+    "train",
+    "dry_run",
+    "evaluate",
+    "report",
+    "load",
+    "predict",
+    "show",
+    "export",
+    "ensemble",
+    "serve",
+    "recipes",
+    "recipe",
+)
 _NAMES = {
     "InputError": ".models.errors",
     "JobError": ".models.errors",
