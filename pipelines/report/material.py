@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from ...models.errors import InputError
 from ...models.predictor import Predictor
@@ -19,14 +17,8 @@ from .evaluations import Evaluated, is_current, read_evaluation
 
 log = logging.getLogger("saccade")
 
-SOFTENERS = {
-    "augment": "augmentation",
-    "dropout": "dropout",
-    "mix": "mixing",
-    "mixup": "MixUp",
-    "cutmix": "CutMix",
-}
-"""Keys of a recipe that make training pictures harder than those of validation, in words."""
+MOST_NAMES = 4
+"""Steps of augmentation that are named; more would crowd a sentence."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +75,11 @@ class Material:
     @property
     def softened(self) -> list[str]:
         """What makes training harder than validation, in words."""
-        return list(dict.fromkeys(_softeners(yaml.safe_load(self.recipe_text))))
+        found = []
+        if self.recipe.augment:
+            names = [name for step in self.recipe.augment for name in (step if isinstance(step, dict) else [step])]
+            found.append(f"augmentation ({', '.join(names)})" if len(names) <= MOST_NAMES else "augmentation")
+        return [*found, "dropout"] if getattr(self.recipe.model, "dropout", 0) else found
 
 
 def gather(run: Run, recipe: Recipe) -> Material:
@@ -125,11 +121,3 @@ def gather(run: Run, recipe: Recipe) -> Material:
         fingerprint=predictor.fingerprint,
         missing=missing,
     )
-
-
-def _softeners(values: Any) -> Iterator[str]:
-    for key, value in values.items():
-        if value and key in SOFTENERS:
-            yield SOFTENERS[key]
-        elif isinstance(value, dict):
-            yield from _softeners(value)

@@ -44,11 +44,18 @@ def provenance(material: Material) -> Markup:
         ["model fingerprint", element("code", {}, material.fingerprint)],
         ["versions", ", ".join(f"{name} {version}" for name, version in known["packages"].items())],
         ["machine", f"{known['machine']}, Python {known['python']}"],
+        *_members(known),
         *_dates(material),
         *_durations(material.history),
     ]
     recipe = details("the recipe, resolved", element("pre", {}, material.recipe_text))
     return section("Provenance", table(["", ""], rows, "facts"), recipe)
+
+
+def _members(known: Mapping[str, Any]) -> list[list[str]]:
+    """The runs that an ensemble was made of."""
+    members = known.get("ensemble", {}).get("members", [])
+    return [["made of", markup(each["run"], " ", element("code", {}, each["fingerprint"]))] for each in members]
 
 
 def _dates(material: Material) -> list[list[str]]:

@@ -25,10 +25,16 @@ def _sentences(material: Material) -> list[str]:
         element("b", {}, recipe.model.name.rpartition(":")[2]),
         f" ({material.parameters:,} parameters) learnt {task}{classes} from {samples['train']:,} training samples. ",
         *_result(material),
-        f" It trained for {_epochs(len(material.history))}{_duration(material)}; ",
-        f"the weights of epoch {material.progress.best_epoch} were the best on {samples['validation']:,} ",
-        f"validation samples, by {in_words(material.monitor)}.",
     ]
+    if material.history:
+        parts += [
+            f" It trained for {_epochs(len(material.history))}{_duration(material)}; ",
+            f"the weights of epoch {material.progress.best_epoch} were the best on {samples['validation']:,} ",
+            f"validation samples, by {in_words(material.monitor)}.",
+        ]
+    if whole := material.provenance.get("ensemble"):
+        runs = len(whole["members"])
+        parts.append(f" It is the mean of the {whole['average']} of {runs} run{'s' if runs > 1 else ''}.")
     return parts
 
 
