@@ -18,7 +18,7 @@ from .progress import bar
 from .proof_samples import write_proof_samples
 from .provenance import provenance
 from .recipe import Recipe
-from .run import PROVENANCE, QUARANTINE, RECIPE, Run, read_json, saving, write_atomically
+from .run import FINDINGS, PROVENANCE, QUARANTINE, RECIPE, Run, read_json, saving, write_atomically
 from .validation import settle
 
 log = logging.getLogger("saccade")
@@ -69,6 +69,7 @@ def combine(runs: Sequence[Path], recipes: Sequence[Recipe], average: str, views
         }
         write_atomically(folder / PROVENANCE, json.dumps(origin, indent=2) + "\n")
         write_atomically(folder / QUARANTINE, "".join(json.dumps(entry) + "\n" for entry in data.quarantine()))
+        write_atomically(folder / FINDINGS, json.dumps(data.as_found(), indent=2) + "\n")
         run = Run(folder)
         run.progress.finished = True  # so that nothing is ever trained into this folder
         run.save_progress()

@@ -8,6 +8,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+NO_CURVES = ("epoch", "seconds")  # the second says what the rate says
+
 
 def draw_curves(history: Sequence[Mapping[str, float]], path: Path) -> None:
     """One panel a figure, training and validation together, over epochs.
@@ -16,7 +18,7 @@ def draw_curves(history: Sequence[Mapping[str, float]], path: Path) -> None:
         history: one mapping an epoch, with "epoch" from 1, as the run has it.
         path: the PNG to write.
     """
-    names = [name for name in history[-1] if name != "epoch" and not name.startswith("val_") and "/" not in name]
+    names = [name for name in history[-1] if name not in NO_CURVES and not name.startswith("val_") and "/" not in name]
     names += [
         name.removeprefix("val_")
         for name in history[-1]

@@ -56,4 +56,4 @@ def evaluate(run: Path | str, split: str = "test", overrides: Sequence[str] = ()
         log.warning("set aside: %s (%s)", source.where(position), why)
     refuse_bad(bad, len(positions), source, recipe.data)
     with saving(run):
-        return write_evaluation(evaluation, bad, source, split, predictor, run)
+        return write_evaluation(evaluation, bad, source, split, predictor, run, overrides)

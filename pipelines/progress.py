@@ -66,10 +66,14 @@ class EpochProgress:
         end = self._fitted or time.monotonic()
         return (self._bar.n - self._done) * self._batch / max(1e-9, end - self._began)
 
+    def seconds(self) -> float:
+        """How long this epoch has taken so far, in this session; validation counts."""
+        return time.monotonic() - self._began
+
     def end(self, epoch: int, logs: Mapping[str, float], best: bool) -> None:
         """Ends an epoch with its line."""
         self._bar.close()
-        self._durations.append(time.monotonic() - self._began)
+        self._durations.append(self.seconds())
         left = (self._last_epoch - epoch - 1) * sum(self._durations[-5:]) / len(self._durations[-5:])
         figures = "  ".join(f"{name} {value:.4f}" for name, value in logs.items() if _is_headline(name))
         mark = "  best" if best else ""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import platform
+import shlex
 import sys
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 PACKAGES = ("saccade", "tensorflow", "keras", "albumentations", "numpy")
@@ -19,13 +22,20 @@ def provenance(seed: int, data_fingerprint: str, samples: dict[str, int]) -> dic
         samples: split name to number of samples.
     """
     return {
-        "command": " ".join(sys.argv),
+        "command": _command(sys.argv),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
         "packages": {name: _version(name) for name in PACKAGES},
         "seed": seed,
         "data": {"fingerprint": data_fingerprint, "samples": samples},
     }
+
+
+def _command(arguments: Sequence[str]) -> str:
+    """What was typed, ready to be typed again; `python -m saccade` is `saccade`."""
+    program, *rest = arguments
+    is_ours = Path(program).name in ("saccade", "__main__.py")
+    return shlex.join(["saccade" if is_ours else program, *rest])
 
 
 def _version(package: str) -> str:

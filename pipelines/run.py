@@ -16,12 +16,13 @@ import yaml
 from ..models.errors import InputError
 from .recipe import Recipe
 
-RECIPE, STATE, HISTORY, PROVENANCE, QUARANTINE = (
+RECIPE, STATE, HISTORY, PROVENANCE, QUARANTINE, FINDINGS = (
     "recipe.yaml",
     "state.json",
     "history.jsonl",
     "provenance.json",
     "quarantine.jsonl",
+    "findings.json",
 )
 
 

@@ -74,6 +74,20 @@ def evaluate(run: str | Path, split: str = "test", *overrides: str) -> dict[str,
     return evaluate(run, split, overrides)
 
 
+def report(run: str | Path) -> Path:
+    """Writes one HTML page about a finished run, which needs nothing beside it; splits not evaluated yet are.
+
+    Args:
+        run: the folder that `train` left.
+
+    Returns:
+        The page: `report.html` in the run.
+    """
+    from .pipelines.report.report import report
+
+    return report(run)
+
+
 def load(run: str | Path) -> Predictor:
     """The Predictor of a run: `load(run).predict([path, array, image])`; `load(run).model` is the `keras.Model`."""
     from .models.predictor import Predictor

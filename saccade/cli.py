@@ -95,6 +95,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     evaluate.add_argument("--split", choices=("train", "validation", "test", "all"), default="test")
     evaluate.add_argument("overrides", nargs="*", metavar="data.KEY=VALUE", help="evaluate on other data")
 
+    report = _verb(verbs, _report, "one page about a finished run: figures, curves and what they say, mistakes, data")
+    report.add_argument("run", help="the folder that 'train' left")
+
     predict = _verb(verbs, _predict, "results for pictures, as JSON Lines or CSV on standard output")
     predict.add_argument("run", help="the folder that 'train' left")
     predict.add_argument("pictures", nargs="+", help="files, folders, globs, or - for a list on standard input")
@@ -184,6 +187,12 @@ def _evaluate(parsed: argparse.Namespace) -> None:
     for name, value in values.items():
         print(f"{name:<{width}}  {value}")
     print(f"{parsed.run}/evaluation/{parsed.split}")
+
+
+def _report(parsed: argparse.Namespace) -> None:
+    from . import api
+
+    print(api.report(parsed.run))
 
 
 def _predict(parsed: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -41,6 +42,23 @@ class Data:
             {"key": self.source.keys[position], "where": self.source.where(position), "reason": why}
             for position, why in sorted(self.findings.bad.items())
         ]
+
+    def as_found(self) -> dict[str, Any]:
+        """The findings in plain values, samples by key, place and split: what `findings.json` of a run holds."""
+        found = self.findings
+        split_of = {position: name for name, positions in found.splits.items() for position in positions.tolist()}
+
+        def named(position: int) -> dict[str, str]:
+            key, where = self.source.keys[position], self.source.where(position)
+            return {"key": key, "where": where, "split": split_of[position]}
+
+        return {
+            "samples": {name: len(positions) for name, positions in found.splits.items()},
+            "bad": [named(position) | {"reason": why} for position, why in sorted(found.bad.items())],
+            "leaks": [[named(one), named(other)] for one, other in found.leaks],
+            "notes": [named(position) | {"note": note} for position, note in sorted(found.notes.items())],
+            "duplicates": found.duplicates,
+        }
 
 
 def checked_data(source: Source, splits: Mapping[str, np.ndarray], task: Task, options: DataOptions) -> Data:

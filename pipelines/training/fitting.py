@@ -139,7 +139,8 @@ class _Watch(keras.callbacks.Callback):
         best = self._checkpoint.keep_if_best(values[monitored].value, values[monitored].higher_is_better, min_delta)
         self._show.end(epoch, logs, best)
         with saving(self._run.folder):
-            self._run.append(HISTORY, {"epoch": epoch + 1, **logs, "pictures_per_second": round(self._show.rate(), 1)})
+            pace = {"pictures_per_second": round(self._show.rate(), 1), "seconds": round(self._show.seconds(), 2)}
+            self._run.append(HISTORY, {"epoch": epoch + 1, **logs, **pace})
         self._checkpoint.save(self.model.optimizer)
         waited = progress.epoch - max(progress.best_epoch or 0, self._epochs.start)
         if self._early and waited >= self._early.patience:

@@ -24,7 +24,7 @@ from ..feeding.batches import make_augmenter
 from ..proof_samples import write_proof_samples
 from ..provenance import provenance
 from ..recipe import Recipe
-from ..run import PROVENANCE, QUARANTINE, Run, saving, write_atomically
+from ..run import FINDINGS, PROVENANCE, QUARANTINE, Run, saving, write_atomically
 from ..source import Source, Truths
 from ..validation import settle
 from .fitting import Interrupted, fit
@@ -77,6 +77,7 @@ class Training:
             write_atomically(run.folder / PROVENANCE, json.dumps(origin, indent=2) + "\n")
             quarantine = "".join(json.dumps(entry) + "\n" for entry in data.quarantine())
             write_atomically(run.folder / QUARANTINE, quarantine)
+            write_atomically(run.folder / FINDINGS, json.dumps(data.as_found(), indent=2) + "\n")
             sheet = training_sheet(self._task, data.source, data.splits["train"], augmenter, recipe.train.seed)
             sheet.save(run.folder / "training_samples.png")
         write_proof_samples(run.folder, data)
@@ -93,7 +94,7 @@ class Training:
             run.save_progress()
         monitor = self._recipe.train.monitor or self._task.monitor
         log.info("best: epoch %d, validation %s %s", run.progress.best_epoch, monitor, values[monitor])
-        log.info("next: saccade evaluate %s", run.folder)
+        log.info("next: saccade report %s", run.folder)
 
 
 @contextmanager

@@ -101,6 +101,14 @@ def test_it_is_evaluated_exported_and_proven_without_its_members(made, pictures,
     assert json.loads((bundle / "assets.extra" / "saccade.json").read_text())["fingerprint"] == metrics["fingerprint"]
 
 
+def test_it_has_a_report(made, tmp_path):
+    page = saccade.report(shutil.copytree(made, tmp_path / "both")).read_text(encoding="utf-8")
+    assert "It is the mean of the probabilities of 2 runs." in page
+    assert "It trained for" not in page and "Learning curves" not in page
+    for each in json.loads((made / "provenance.json").read_text())["ensemble"]["members"]:
+        assert each["run"] in page and each["fingerprint"] in page
+
+
 def test_nothing_is_trained_into_it(made):
     with pytest.raises(InputError, match="this run is finished"):
         train(load_recipe(made / "recipe.yaml"))

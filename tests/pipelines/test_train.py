@@ -28,7 +28,7 @@ def test_a_run_holds_everything(digits_run):
     assert [line["epoch"] for line in history] == [1, 2]
     assert history[-1]["loss"] < history[0]["loss"]
     assert history[-1]["val_accuracy"] > 0.5  # ten classes
-    assert {"pictures_per_second", "learning_rate", "val_f1_macro"} <= set(history[0])
+    assert {"pictures_per_second", "seconds", "learning_rate", "val_f1_macro"} <= set(history[0])
     provenance = json.loads((digits_run / "provenance.json").read_text())
     assert sum(provenance["data"]["samples"].values()) == 1797
     assert provenance["packages"]["keras"] == keras.__version__
@@ -226,6 +226,9 @@ def test_a_bad_picture_within_the_budget_is_set_aside(photos, photo_recipe, capl
     run = train(photo_recipe("data.max_bad=10%"))
     entries = {entry["key"]: entry["reason"] for entry in lines(run / "quarantine.jsonl")}
     assert set(entries) == {"above/text.jpg", "below/cut.png"}
+    findings = json.loads((run / "findings.json").read_text())
+    assert {entry["key"]: entry["reason"] for entry in findings["bad"]} == entries
+    assert sum(findings["samples"].values()) == 42
     assert "above/text.jpg" in caplog.text
 
 
@@ -247,7 +250,10 @@ def test_leaks_are_refused_unless_allowed(photos, photo_recipe):
     (photos / "test" / "above" / "twin.png").write_bytes(twin.read_bytes())
     with pytest.raises(InputError, match=r"twin\.png.*data\.leaks=allow"):
         train(photo_recipe())
-    train(photo_recipe("data.leaks=allow"))
+    run = train(photo_recipe("data.leaks=allow"))
+    ((one, other),) = json.loads((run / "findings.json").read_text())["leaks"]
+    assert (one["split"], other["split"]) == ("train", "test")
+    assert one["where"].endswith(twin.name) and other["key"] == "test/above/twin.png"
 
 
 def test_a_picture_that_is_lost_while_training_is_named(photos, photo_recipe, monkeypatch):

@@ -46,6 +46,7 @@ def run_light(*arguments, cwd=None, **environment):
         (["train", "clasification"], 2, "did you mean classification?"),
         (["evaluate", "/no/such/run"], 2, "not a run"),
         (["evaluate", "/no/such/run", "train.epochs=1"], 2, "only data.* can be changed"),
+        (["report", "/no/such/run"], 2, "not a run"),
         (["export", "/no/such/run"], 2, "not a run"),
         (["ensemble", "/no/such/run", "--out", "/no/such/folder", "--flip"], 2, "not a run"),
         (["ensemble", "/no/such/run", "--out", "/no/such/folder"], 2, "one run alone is no ensemble"),

@@ -1,0 +1,1 @@
+"""The report: a run as one page that opens anywhere, built from what every task offers."""

@@ -1,0 +1,253 @@
+"""The report of a run: one page with what the run's files say, which needs nothing beside it."""
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from saccade.models.classification.evaluation import SingleLabelEvaluation
+from saccade.models.errors import InputError
+from saccade.models.predictor import Predictor
+from saccade.pipelines.evaluation_files import write_evaluation
+from saccade.pipelines.recipe import load_recipe
+from saccade.pipelines.report.report import report
+from saccade.pipelines.run import Run
+
+EVIL = "<script>alert(\"1\")</script> & 'co'"
+
+
+class Page(HTMLParser):
+    """What is on a page: its tags must close in order; text without style, and every address that it names."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags, self.addresses, self.words, self.titles = [], [], [], [], []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+        self.text = " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.addresses += [value for name, value in attrs if name in ("src", "href", "xlink:href", "action")]
+        if tag not in ("img", "meta", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] != "style":
+            self.words.append(data)
+        if self.open and self.open[-1] == "h2":
+            self.titles.append(data)
+
+
+@pytest.fixture(scope="module")
+def reported(digits_run, tmp_path_factory):
+    """A run with its report."""
+    folder = tmp_path_factory.mktemp("reported") / "digits"
+    shutil.copytree(digits_run, folder)
+    report(folder)
+    return folder
+
+
+@pytest.fixture
+def run(reported, tmp_path):
+    """A copy of it, to be changed."""
+    return shutil.copytree(reported, tmp_path / "digits")
+
+
+def read(folder) -> Page:
+    return Page((folder / "report.html").read_text(encoding="utf-8"))
+
+
+def change(path, **entries):
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | entries))
+
+
+def test_the_page_needs_nothing_beside_it(reported):
+    text = (reported / "report.html").read_text(encoding="utf-8")
+    page = Page(text)
+    assert page.addresses and all(each.startswith("data:image/") for each in page.addresses)
+    assert not {"script", "link", "iframe", "object"} & set(page.tags)
+    assert not re.search(r"url\(|@import|https?://", text)
+
+
+def test_the_page_says_what_the_run_is(reported):
+    page = read(reported)
+    test, validation = (
+        json.loads((reported / "evaluation" / split / "metrics.json").read_text())["figures"]["accuracy"]
+        for split in ("test", "validation")
+    )
+    for figure in (test["value"], test["low"], test["high"], validation["value"]):
+        assert f"{figure:.4f}" in page.text
+    samples = json.loads((reported / "provenance.json").read_text())["data"]["samples"]
+    assert f"learnt classification of 10 classes from {samples['train']:,} training samples" in page.text
+    assert f"On {samples['test']} test samples its accuracy is {test['value']:.4f}" in page.text
+    assert "It trained for 2 epochs in" in page.text
+    for part in (Predictor.load(reported).fingerprint, "keras 3.", "seed 0", "learning_rate: 0.002"):
+        assert part in page.text
+    assert "Too short to say" in page.text
+    assert page.titles == [
+        "Figures",
+        "Learning curves",
+        "In pictures",
+        "Figures by name",
+        "The worst mistakes",
+        "What the network saw",
+        "Data",
+        "Provenance",
+    ]
+
+
+def test_every_mistake_is_shown_with_picture_note_and_key(reported):
+    cases = [json.loads(line) for line in (reported / "evaluation/test/worst.jsonl").read_text().splitlines()]
+    page = read(reported)
+    assert cases and all(case["note"] in page.text and case["key"] in page.text for case in cases)
+    assert page.tags.count("img") == len(cases) + 2  # the confusion matrix and the training samples
+
+
+def test_a_second_report_evaluates_nothing_and_is_the_same(run):
+    before, page = (run / "evaluation/test/metrics.json").stat().st_mtime_ns, (run / "report.html").read_bytes()
+    report(run)
+    assert (run / "evaluation/test/metrics.json").stat().st_mtime_ns == before
+    assert (run / "report.html").read_bytes() == page
+
+
+@pytest.mark.parametrize("stale", [{"fingerprint": "of other weights"}, {"overrides": ["data.path=other"]}])
+def test_figures_of_other_weights_or_other_data_are_not_quoted(run, stale):
+    path = run / "evaluation" / "test" / "metrics.json"
+    right = json.loads(path.read_text())
+    change(path, **stale, figures={"accuracy": {"value": 0.1234}})
+    report(run)
+    assert json.loads(path.read_text()) == right
+    assert "0.1234" not in read(run).text
+
+
+def test_names_cannot_break_the_page(run):
+    for name in ("test", "validation"):
+        path = run / "evaluation" / name / "metrics.json"
+        figures = json.loads(path.read_text())["figures"]
+        change(path, figures=figures | {f"recall/{EVIL}": {"value": 0.5}})
+    (run / "evaluation/test/worst.jsonl").write_text(json.dumps({"key": EVIL, "badness": 1, "note": EVIL}) + "\n")
+    entry = {"key": EVIL, "where": EVIL, "reason": EVIL}
+    (run / "quarantine.jsonl").write_text(json.dumps(entry) + "\n")
+    evil = run.parent / EVIL.replace("/", "")
+    run.rename(evil)
+    report(evil)
+    page = read(evil)
+    assert "script" not in page.tags
+    assert page.text.count(EVIL) >= 5  # a class, a note, a key, a file and its reason
+    assert EVIL.replace("/", "") in page.text  # the title
+    assert "1 cannot be used and were left out" in page.text
+
+
+def test_findings_about_the_data(run):
+    one, other = ({"key": key, "where": f"{key}.png", "split": split} for key, split in (("a", "train"), ("b", "test")))
+    change(run / "findings.json", leaks=[[one, other]], duplicates=3, notes=[one | {"note": "a PNG named .jpg"}])
+    report(run)
+    text = read(run).text
+    assert "1 stand in two splits byte for byte one the other a.png (train) b.png (test)" in text
+    assert "3 samples repeat another of their split" in text
+    assert "1 are odd but usable where what a.png a PNG named .jpg" in text
+
+
+def test_a_run_of_an_earlier_version(run):
+    (run / "findings.json").unlink()
+    history = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    for line in history:
+        del line["seconds"]
+    (run / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in history))
+    report(run)
+    text = read(run).text
+    assert "the run has no findings.json" in text
+    assert "It trained for 2 epochs;" in text
+
+
+@pytest.mark.parametrize("is_evaluated", [True, False])
+def test_data_that_moved_away(run, tmp_path, is_evaluated):
+    text = (run / "recipe.yaml").read_text()
+    (run / "recipe.yaml").write_text(text.replace("source: digits", f"source: folder\n  path: {tmp_path / 'gone'}"))
+    if not is_evaluated:
+        shutil.rmtree(run / "evaluation" / "test")
+    report(run)
+    text = read(run).text
+    assert ("The test split could not be evaluated" in text) is not is_evaluated
+    assert (f"{tmp_path / 'gone'}: no such folder" in text.split("Figures")[0]) is not is_evaluated
+    assert ("validation samples its accuracy is" in text) is not is_evaluated
+    assert ("That is optimistic" in text) is not is_evaluated
+
+
+def test_no_test_split(run):
+    provenance = json.loads((run / "provenance.json").read_text())
+    provenance["data"]["samples"]["test"] = 0
+    (run / "provenance.json").write_text(json.dumps(provenance))
+    report(run)
+    page = read(run)
+    accuracy = json.loads((run / "evaluation/validation/metrics.json").read_text())["figures"]["accuracy"]["value"]
+    assert f"validation samples its accuracy is {accuracy:.4f}" in page.text
+    assert "That is optimistic, for the same samples chose the weights: the test split is empty." in page.text
+    assert "validation split 95 % interval" in page.text
+
+
+@pytest.mark.parametrize(
+    ("command", "way_on"),
+    [
+        ("saccade train digits 'augment=[{A: {p: 1}}]'", "saccade train digits 'augment=[{A: {p: 1}}]'"),
+        ("python notebook.py", "saccade train RUN/recipe.yaml"),
+    ],
+)
+def test_a_run_cut_short(run, command, way_on):
+    change(run / "state.json", finished=False, epoch=1, step=7)
+    change(run / "provenance.json", command=command)
+    before = (run / "report.html").read_bytes()
+    with pytest.raises(InputError) as refused:
+        report(run)
+    assert str(refused.value) == (
+        f"{run}: this training was cut short after 1 epoch and 7 steps; go on with it, then report: "
+        + way_on.replace("RUN", str(run))
+    )
+    assert (run / "report.html").read_bytes() == before
+
+
+def test_a_run_cut_short_goes_on_from_its_own_recipe(run):
+    change(run / "state.json", finished=False, epoch=1, step=7)
+    text = (run / "recipe.yaml").read_text()
+    (run / "recipe.yaml").write_text(re.sub("run: .*", f"run: {run}", text))
+    assert Run.of(load_recipe(run / "recipe.yaml")).resumed  # another recipe would be refused
+
+
+def test_no_run(tmp_path):
+    with pytest.raises(InputError, match="not a run"):
+        report(tmp_path)
+
+
+class Doubtful(SingleLabelEvaluation):
+    """An evaluation that suspects the labels of its worst cases."""
+
+    def suspects(self, n):
+        return self.worst(n)[:2]
+
+
+def test_suspects_are_shown_where_there_are_any(run):
+    predictor = Predictor.load(run)
+    source, task = load_recipe(run / "recipe.yaml").open()
+    evaluation = Doubtful(task.class_names)
+    wrong = np.roll(np.arange(10), 1)
+    for position, results in enumerate(predictor.predict([source.read(position) for position in range(4)])):
+        evaluation.update({"label": wrong[results["class_id"]]}, results, source.keys[position])
+    write_evaluation(evaluation, {}, source, "test", predictor, run)
+    report(run)
+    page = read(run)
+    assert "Likely mislabelled" in page.titles
+    after = page.text.split("look at each before you trust either")[1].split("What the network saw")[0]
+    assert all(case.key in after for case in evaluation.suspects(9))
+    for number in range(2):
+        with Image.open(run / "evaluation" / "test" / "suspects" / f"{number:02}.png") as picture:
+            assert min(picture.size) > 100
