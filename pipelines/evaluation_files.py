@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
 from ..models.predictor import Predictor
-from ..models.task import Evaluation, Value
-from .run import write_atomically
+from ..models.task import Case, Evaluation, Value
+from .breakdown import Breakdown, Part
+from .run import read_json, write_atomically
 from .source import Source
 
-WORST = 12
+METRICS, SCORES = "metrics.json", "scores.json"
+WORST, SUSPECTS = 12, 24
+
+
+def evaluation_folder(run: Path, split: str) -> Path:
+    """Where the evaluation of a split stands in a run."""
+    return run / "evaluation" / split
 
 
 def write_evaluation(
-    evaluation: Evaluation, bad: Mapping[int, str], source: Source, split: str, predictor: Predictor, run: Path
+    evaluation: Evaluation,
+    bad: Mapping[int, str],
+    source: Source,
+    split: str,
+    predictor: Predictor,
+    run: Path,
+    overrides: Sequence[str] = (),
+    breakdown: Breakdown | None = None,
 ) -> dict[str, Value]:
-    """Writes `evaluation/SPLIT/` into a run: `metrics.json`, a PNG for each figure, `worst.jsonl` and `worst/`.
+    """Writes `evaluation/SPLIT/` into a run: `metrics.json`, `scores.json`, a PNG for each figure, the worst cases as
+    pictures and as a list (`worst/`, `worst.jsonl`), and likewise the samples whose truth may be wrong (`suspects`).
 
     Args:
         evaluation: fed with the whole split.
@@ -28,37 +44,70 @@ def write_evaluation(
         split: the split's name.
         predictor: what was evaluated.
         run: the run's folder.
+        overrides: how the data differs from the run's own.
+        breakdown: the same samples by the values of a column.
 
     Returns:
         The figures, with their intervals.
     """
-    folder = run / "evaluation" / split
+    folder = evaluation_folder(run, split)
     folder.mkdir(parents=True, exist_ok=True)
     values = evaluation.values()
     metrics = {
         "split": split,
         "fingerprint": predictor.fingerprint,
-        "figures": {name: _plain(value) for name, value in values.items()},
+        "overrides": list(overrides),
+        "figures": _plain(values),
         "set_aside": [{"key": source.keys[position], "reason": why} for position, why in bad.items()],
     }
-    write_atomically(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+    if breakdown is not None:
+        parts = {
+            value: {"count": part.count, "figures": _plain(part.values)} for value, part in breakdown.parts().items()
+        }
+        metrics["by"] = {breakdown.column: parts}
     for name, figure in evaluation.figures().items():
         figure.savefig(folder / f"{name}.png", dpi=120)
-    _write_worst(evaluation, source, predictor, folder)
+    _write_cases("worst", evaluation.worst(WORST), source, predictor, folder)
+    _write_cases("suspects", evaluation.suspects(SUSPECTS), source, predictor, folder)
+    write_atomically(folder / SCORES, json.dumps(evaluation.scores()) + "\n")
+    write_atomically(folder / METRICS, json.dumps(metrics, indent=2) + "\n")  # last: it vouches for the others
     return values
 
 
-def _plain(value: Value) -> dict[str, float]:
-    fields = {"value": value.value, "low": value.low, "high": value.high}
+def read_metrics(run: Path, split: str) -> dict[str, Any] | None:
+    """What `metrics.json` of an evaluation says, `figures` as name to `Value`; None where there is none yet."""
+    path = evaluation_folder(run, split) / METRICS
+    if not path.is_file():
+        return None
+    metrics = read_json(path)
+    return metrics | {"figures": _values(metrics["figures"])}
+
+
+def read_breakdown(run: Path, split: str, column: str) -> dict[str, Part]:
+    """What `metrics.json` of an evaluation by a column says of each of its values."""
+    parts = read_json(evaluation_folder(run, split) / METRICS)["by"][column]
+    return {value: Part(part["count"], _values(part["figures"])) for value, part in parts.items()}
+
+
+def _plain(values: Mapping[str, Value]) -> dict[str, dict[str, Any]]:
+    return {name: _fields(value) for name, value in values.items()}
+
+
+def _fields(value: Value) -> dict[str, Any]:
+    fields = {"value": value.value, "low": value.low, "high": value.high, "higher_is_better": value.higher_is_better}
     return {name: each for name, each in fields.items() if each is not None}
 
 
-def _write_worst(evaluation: Evaluation, source: Source, predictor: Predictor, folder: Path) -> None:
-    pictures = folder / "worst"
+def _values(plain: Mapping[str, Mapping[str, Any]]) -> dict[str, Value]:
+    return {name: Value(**fields) for name, fields in plain.items()}
+
+
+def _write_cases(name: str, cases: Sequence[Case], source: Source, predictor: Predictor, folder: Path) -> None:
+    """Writes cases as numbered pictures into `name/` and as lines into `name.jsonl`, in their order."""
+    pictures = folder / name
     pictures.mkdir(exist_ok=True)
     for old in pictures.glob("*.png"):
         old.unlink()
-    cases = evaluation.worst(WORST)
     position_of = {key: position for position, key in enumerate(source.keys)}
     for number, case in enumerate(cases):
         position = position_of[case.key]
@@ -67,4 +116,4 @@ def _write_worst(evaluation: Evaluation, source: Source, predictor: Predictor, f
         image = predictor.task.input.decode(encoded).numpy()
         Image.fromarray(predictor.task.draw(image, results, source.truth(position))).save(pictures / f"{number:02}.png")
     lines = [{"key": case.key, "badness": case.badness, "note": case.note} for case in cases]
-    write_atomically(folder / "worst.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+    write_atomically(folder / f"{name}.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
