@@ -6,10 +6,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ...models.task import Value
-from ..run import read_json
+from ..evaluation_files import evaluation_folder, read_metrics
 
 
 @dataclass(frozen=True)
@@ -47,32 +46,19 @@ class Evaluated:
         return {name: value for name, value in self.figures.items() if "/" not in name}
 
 
-def is_current(run: Path, split: str, fingerprint: str) -> bool:
-    """Whether a split was evaluated with this Predictor, on the run's own data, by a version that drew all there is."""
-    path = _folder(run, split) / "metrics.json"
-    if not path.is_file():
-        return False
-    metrics = read_json(path)
-    by_this_version = "pictures" in metrics and "overrides" in metrics
-    return by_this_version and metrics["fingerprint"] == fingerprint and not metrics["overrides"]
-
-
-def read_evaluation(run: Path, split: str) -> Evaluated:
-    """What `write_evaluation` wrote."""
-    folder = _folder(run, split)
-    metrics: dict[str, Any] = read_json(folder / "metrics.json")
+def read_evaluation(run: Path, split: str, fingerprint: str) -> Evaluated | None:
+    """What `write_evaluation` wrote of this Predictor on the run's own data; None where it did not yet."""
+    metrics, folder = read_metrics(run, split, fingerprint), evaluation_folder(run, split)
+    if metrics is None:
+        return None
     return Evaluated(
         split=split,
-        figures={name: Value(**fields) for name, fields in metrics["figures"].items()},
+        figures=metrics["figures"],
         pictures={name: folder / f"{name}.svg" for name in metrics["pictures"]},
         worst=_cases(folder, "worst"),
         suspects=_cases(folder, "suspects"),
         set_aside=len(metrics["set_aside"]),
     )
-
-
-def _folder(run: Path, split: str) -> Path:
-    return run / "evaluation" / split
 
 
 def _cases(folder: Path, name: str) -> list[Shown]:

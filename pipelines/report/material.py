@@ -13,7 +13,7 @@ from ...models.predictor import Predictor
 from ..evaluate import evaluate
 from ..recipe import Recipe
 from ..run import FINDINGS, PROVENANCE, Progress, Run, read_json
-from .evaluations import Evaluated, is_current, read_evaluation
+from .evaluations import Evaluated, read_evaluation
 
 log = logging.getLogger("saccade")
 
@@ -96,10 +96,11 @@ def gather(run: Run, recipe: Recipe) -> Material:
         if not provenance["data"]["samples"][split]:
             continue
         try:
-            if not is_current(folder, split, predictor.fingerprint):
+            if (found := read_evaluation(folder, split, predictor.fingerprint)) is None:
                 log.info("evaluating the %s split", split)
                 evaluate(folder, split)
-            evaluations[split] = read_evaluation(folder, split)
+                found = read_evaluation(folder, split, predictor.fingerprint)
+            evaluations[split] = found
         except InputError as error:  # the data may have moved away; the rest of the run still speaks
             missing.append(f"The {split} split could not be evaluated: {error}.")
     if not (folder / FINDINGS).is_file():
