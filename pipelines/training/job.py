@@ -77,7 +77,7 @@ class Training:
             write_atomically(run.folder / PROVENANCE, json.dumps(origin, indent=2) + "\n")
             quarantine = "".join(json.dumps(entry) + "\n" for entry in data.quarantine())
             write_atomically(run.folder / QUARANTINE, quarantine)
-            sheet = training_sheet(self._task, data.source, data.splits["train"], augmenter, recipe.train.seed)
+            sheet = training_sheet(self._task, data.source, data.splits["train"], augmenter, recipe.train)
             sheet.save(run.folder / "training_samples.png")
         write_proof_samples(run.folder, data)
 
