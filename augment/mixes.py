@@ -91,10 +91,15 @@ def build_mix(step: Step) -> Mix:
 
 
 def _beta(alpha: float, count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Beta(alpha, alpha), float32 `[count]`: the share of one of two gamma variables in their sum."""
+    """Beta(alpha, alpha), float32 `[count]`: the share of one of two gamma variables in their sum.
+
+    By their logarithms, because those of a small alpha are too small for numbers: a variable of alpha is one of
+    alpha + 1 times a uniform one to the power of 1 / alpha (Marsaglia and Tsang 2000, section 6).
+    """
     import tensorflow as tf
 
-    pair = tf.random.stateless_gamma([2, count], seed, alpha, dtype=tf.float64)
-    total = pair[0] + pair[1]
-    whole = tf.ones_like(total)  # where alpha is so small that both came out as 0
-    return tf.cast(tf.where(total > 0, pair[0] / total, whole), tf.float32)
+    of_gamma, of_uniform = tf.unstack(tf.random.split(seed, 2))
+    gamma = tf.random.stateless_gamma([2, count], of_gamma, alpha + 1, dtype=tf.float64)
+    uniform = 1 - tf.random.stateless_uniform([2, count], of_uniform, dtype=tf.float64)  # above 0
+    logarithm = tf.math.log(gamma) + tf.math.log(uniform) / alpha
+    return tf.cast(tf.sigmoid(logarithm[0] - logarithm[1]), tf.float32)
