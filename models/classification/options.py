@@ -22,39 +22,35 @@ ClassWeights = Annotated[
 
 
 class ClassificationOptions(ModelOptions):
-    """What a classifier is made of.
-
-    Attributes:
-        name: a name from `MODELS`, or your own network as `package.module:Name` (see `model.build`).
-        dropout: the share of features that is dropped before the last layer in training, 0 to below 1.
-        label_smoothing: how much of a training target is spread over all classes, 0 to below 1 (Szegedy et al. 2016,
-            section 7).
-        multi_label: any number of labels a picture, each judged on its own; else exactly one.
-        freeze: what keeps its weights: none or all of the backbone, or its layers up to the level of a stride (16).
-        batch_norm_momentum: what batch norm keeps of its moving statistics at each step; none leaves the network's own.
-            MobileNetV2's own 0.999 is made for long trainings: for the first thousand steps, validation, which uses
-            these statistics, would look far worse than the network is.
-        loss: "focal" gives less to samples that are right already (Lin et al. 2017).
-        focal_gamma: how much less, the exponent of the focal factor; 0 is cross-entropy.
-        l1, l2: what the loss pays for the sum of the kernels' absolute values, and of their squares; frozen layers,
-            biases and normalisation cost nothing.
-        class_weights: what a sample of each class weighs in the loss, 1 unless named; "balanced" is inverse to how
-            frequent it is in training (see `class_balance.class_weights`).
-        sampling: "balanced" draws each class equally often in training.
-    """
+    """What a classifier is made of."""
 
     name: str = "mobilenet_v2"
+    """A network from the task's table, or your own as `package.module:Name` (see `model.build`)."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the features that training drops before the last layer, 0 to below 1."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of a target that is spread over all classes (Szegedy et al. 2016, section 7)."""
     multi_label: bool = False
+    """Any number of labels a picture, each judged on its own; else exactly one."""
     freeze: Literal["none", "all"] | Annotated[int, Field(ge=1)] = "none"
+    """What keeps its weights: `none` or `all` of the backbone, or its layers up to the level of a stride, as 16."""
     batch_norm_momentum: Annotated[float, Field(ge=0, lt=1)] | None = 0.9
+    """What batch norm keeps of its moving statistics at each step; null leaves the network's own. MobileNetV2's own
+    0.999 is made for long trainings: for the first thousand steps, validation, which uses these statistics, would look
+    far worse than the network is."""
     loss: Literal["cross_entropy", "focal"] = "cross_entropy"
+    """What is minimised; `focal` gives less to samples that are right already (Lin et al. 2017)."""
     focal_gamma: NotNegative = 2.0
+    """How much less, the exponent of the focal factor; 0 is cross-entropy."""
     l1: NotNegative = 0.0
+    """What the loss pays for the sum of the absolute values of all kernels that are trained."""
     l2: NotNegative = 0.0
+    """What the loss pays for the sum of their squares; biases and normalisation are free."""
     class_weights: ClassWeights = "none"
+    """What each class weighs in the loss: `balanced` is inverse to how frequent it is in training; or weights by name,
+    as `{rose: 2.0}`, 1 for the others."""
     sampling: Literal["natural", "balanced"] = "natural"
+    """Whether training draws samples as they are, or each class equally often."""
 
     @field_validator("sampling")
     @classmethod
