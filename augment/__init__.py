@@ -1,7 +1,7 @@
 """Augmentation: (sample, seed) -> sample.
 
-`Augmenter` turns the `augment` list of a recipe into a function of a sample and a seed, `stable_seed` makes the seed,
-`AugmentError` is what a wrong list or sample raises.
+`Augmenter` turns the `augment` list of a recipe into a function of a sample and a seed, and into a mixer of batches
+where the list has MixUp or CutMix; `stable_seed` makes the seed, `AugmentError` is what a wrong list or sample raises.
 """
 
 if "." not in __name__:

@@ -6,6 +6,7 @@ import os
 import random
 import traceback
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, Field, ValidationError
@@ -15,7 +16,8 @@ import albumentations  # noqa: E402
 import cv2  # noqa: E402
 from albumentations import BaseCompose, BasicTransform  # noqa: E402
 
-from .errors import AugmentError, nearest, one_line  # noqa: E402
+from .errors import AugmentError, nearest, one_line, reasons  # noqa: E402
+from .mixes import MIXES  # noqa: E402
 from .probe import OWNS_PREPROCESSING, try_out  # noqa: E402
 from .sample import IGNORE, Moving, is_picture, shown  # noqa: E402
 from .steps import Step  # noqa: E402
@@ -43,6 +45,19 @@ _NEEDS = {
 }
 # With boxes these give wrong truth: the one keeps the boxes of objects that it erases, the other tears objects apart.
 _SPOILS_BOXES = {"MaskDropout", "RandomGridShuffle"}
+
+
+class RandomErasing(albumentations.Erasing):
+    """Erasing, under the paper's name (Zhong et al. 2020) too, that leaves a picture in which no rectangle fits.
+
+    Albumentations' own fails on it: it forgets the seed of a fill that there is not.
+    """
+
+    def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+        return {"seed": 0} | super().get_params_dependent_on_data(params, data)
+
+
+_MENDED = {"Erasing": RandomErasing, "RandomErasing": RandomErasing}
 
 
 class _CompositeSchema(BaseModel):
@@ -120,20 +135,22 @@ class Chain:
 
 
 def _find(step: Step) -> type[BasicTransform | BaseCompose]:
+    if step.name in MIXES:  # those of the list itself were taken out
+        raise AugmentError(f"{step.where}: {step.name}: it mixes whole batches; it stands in the list itself")
     if step.name in _REFUSED:
         raise AugmentError(f"{step.where}: {step.name}: {_REFUSED[step.name]}")
     kinds = {
         name: kind
         for name, kind in vars(albumentations).items()
         if inspect.isclass(kind) and issubclass(kind, BasicTransform | BaseCompose) and name not in _ABSTRACT
-    }
-    if step.name not in kinds:
-        raise AugmentError(
-            f"{step.where}: unknown transform '{step.name}': {nearest(step.name, kinds.keys() - _REFUSED.keys())}"
-        )
-    if issubclass(kinds[step.name], albumentations.Transform3D):
+    } | _MENDED
+    kind = kinds.get(step.name)
+    if kind is None:
+        known = {*kinds, *MIXES} - _REFUSED.keys()
+        raise AugmentError(f"{step.where}: unknown transform '{step.name}': {nearest(step.name, known)}")
+    if issubclass(kind, albumentations.Transform3D):
         raise AugmentError(f"{step.where}: {step.name}: it works on volumes, not on pictures")
-    return kinds[step.name]
+    return kind
 
 
 def _check_arguments(step: Step, kind: type[BasicTransform | BaseCompose]) -> None:
@@ -149,22 +166,9 @@ def _check_arguments(step: Step, kind: type[BasicTransform | BaseCompose]) -> No
     try:
         schema(**{**defaults, **step.arguments, "strict": True})
     except ValidationError as error:
-        raise AugmentError(f"{step.where}: {step.name}: {_folded(error, step)}") from error
+        raise AugmentError(f"{step.where}: {step.name}: {reasons(error, step.arguments)}") from error
     except Exception as error:  # a validator of albumentations that did not expect this value
         raise AugmentError(f"{step.where}: {step.name}: {one_line(error)}") from error
-
-
-def _folded(error: ValidationError, step: Step) -> str:
-    """All that pydantic found, on one line: "height: Field required; p=2: Input should be ..."."""
-    reasons: dict[str, list[str]] = {}
-    for each in error.errors():
-        argument = str(each["loc"][0]) if each["loc"] else ""
-        reasons.setdefault(argument, []).append(" ".join(each["msg"].removeprefix("Value error, ").split()))
-    parts = []
-    for argument, texts in reasons.items():
-        value = f"={step.arguments[argument]!r}" if argument in step.arguments else ""
-        parts.append((f"{argument}{value}: " if argument else "") + " or ".join(dict.fromkeys(texts)))
-    return "; ".join(parts)
 
 
 def _with_ignore(step: Step, kind: type[BasicTransform]) -> dict[str, object]:

@@ -1,15 +1,21 @@
 """From the `augment` list of a recipe to a function of a sample and a seed."""
 
+from __future__ import annotations
+
 import copy
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .errors import AugmentError
 from .sample import moving_part
-from .steps import read_steps
+from .steps import Step, read_steps
+
+if TYPE_CHECKING:
+    from .albumentations_backend import Chain
+    from .mixer import Mixer
 
 
 class Augmenter:
@@ -19,7 +25,11 @@ class Augmenter:
     samples that it works on). Pickles as its list of steps. A sample's mask is resampled by nearest neighbour
     and pixels that come in over the border are 255 (ignore), unless the step sets `fill_mask`.
 
+    `MixUp` and `CutMix` in the list work on whole batches: they are not part of a call, but the `mixer`.
+
     Attributes:
+        transforms: whether a call changes samples, one by one.
+        mixer: what mixes batches (see `Mixer`); None where nothing does.
         needs: the keys ("mask", "boxes") that some step cannot do without; a job can check them against its source
             before it starts.
     """
@@ -30,27 +40,23 @@ class Augmenter:
         Args:
             steps: names of albumentations transforms, `"RandomRotate90"`, or `{name: {argument: value}}`, applied
                 in this order. `OneOf`, `SomeOf`, `RandomOrder`, `OneOrOther` and `Sequential` take such a list as
-                `transforms`.
+                `transforms`. `MixUp` and `CutMix` (`alpha`, `p`) stand anywhere in the list itself.
 
         Raises:
             AugmentError: unknown transform or argument (with the nearest valid ones), wrong value, a transform that
                 needs what a recipe cannot give, or one whose result is no uint8 `[height, width, 3]` picture.
         """
         self._steps = copy.deepcopy(steps)
-        read = read_steps(self._steps)
-        self._prototype = None
-        if read:
-            from .albumentations_backend import Chain  # takes half a second: only who augments pays for it
-
-            self._prototype = Chain(read)
+        self._prototype, self.mixer = _build(read_steps(self._steps))
+        self.transforms = self._prototype is not None
         self.needs: frozenset[str] = frozenset(self._prototype.needs if self._prototype else ())
         self._idle: deque[Any] = deque()
 
     def __bool__(self) -> bool:
-        """Whether there is anything to do."""
-        return self._prototype is not None
+        """Whether there is anything to do, for samples or for batches."""
+        return self.transforms or self.mixer is not None
 
-    def __reduce__(self) -> tuple[type["Augmenter"], tuple[Any]]:
+    def __reduce__(self) -> tuple[type[Augmenter], tuple[Any]]:
         return type(self), (self._steps,)
 
     def __call__(self, sample: Mapping[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
@@ -96,3 +102,23 @@ class Augmenter:
             return self._idle.pop()
         except IndexError:
             return copy.deepcopy(self._prototype)
+
+
+def _build(steps: Sequence[Step]) -> tuple[Chain | None, Mixer | None]:
+    """What is done to samples and to batches; albumentations takes half a second to load, so only who needs it pays."""
+    if not steps:
+        return None, None
+    from .mixes import MIXES, build_mix
+
+    mixes = [build_mix(step) for step in steps if step.name in MIXES]
+    transforms = [step for step in steps if step.name not in MIXES]
+    chain = mixer = None
+    if transforms:
+        from .albumentations_backend import Chain
+
+        chain = Chain(transforms)
+    if mixes:
+        from .mixer import Mixer
+
+        mixer = Mixer(mixes)
+    return chain, mixer

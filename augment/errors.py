@@ -1,7 +1,13 @@
 """The one error of this room, and how its messages end."""
 
+from __future__ import annotations
+
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class AugmentError(ValueError):
@@ -23,3 +29,16 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def one_line(error: BaseException) -> str:
     """The text of a foreign exception, on one line; its type where it has no text."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def reasons(error: ValidationError, arguments: Mapping[str, object]) -> str:
+    """All that pydantic found, on one line: "height: Field required; p=2: Input should be ..."."""
+    found: dict[str, list[str]] = {}
+    for each in error.errors():
+        argument = str(each["loc"][0]) if each["loc"] else ""
+        found.setdefault(argument, []).append(" ".join(each["msg"].removeprefix("Value error, ").split()))
+    parts = []
+    for argument, texts in found.items():
+        value = f"={arguments[argument]!r}" if argument in arguments else ""
+        parts.append((f"{argument}{value}: " if argument else "") + " or ".join(dict.fromkeys(texts)))
+    return "; ".join(parts)

@@ -130,7 +130,8 @@ class Task(ABC):
     by `Evaluation.choose` on validation, saved with it, baked into the bundle, part of the fingerprint."""
     soft_targets: ClassVar[bool] = False
     """Whether `targets` gives a `y` that may be averaged with that of another sample, as MixUp does: shares of classes,
-    not class ids."""
+    not class ids. Its `x` is then the pictures, float `[n, height, width, channels]` of the size that they were fitted
+    to, and `y`, a structure of float tensors `[n, ...]`."""
 
     def __init__(self, class_names: Sequence[str], model_options: ModelOptions, input_options: Options):
         self.class_names = tuple(class_names)

@@ -4,44 +4,71 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
+import tensorflow as tf
 from PIL import Image
 
 from ..augment import Augmenter
+from ..augment.mixer import Mixer
+from ..models.captions import PLAIN, Caption, add_strip
 from ..models.task import Task
-from .feeding.batches import batches_of_samples
+from .feeding.batches import batches_of_samples, mixing
 from .feeding.order import Order
 from .feeding.reading import reader
-from .source import Source
+from .source import Source, Truths
+from .train_options import TrainOptions
 
 TILE = 192
 """Width that small pictures are enlarged to, in pixels."""
 
 
 def training_sheet(
-    task: Task, source: Source, positions: Sequence[int], augmenter: Augmenter, seed: int, count: int = 16
+    task: Task, source: Source, positions: Sequence[int], augmenter: Augmenter, train: TrainOptions, count: int = 16
 ) -> Image.Image:
-    """Samples of the first epoch after augmentation and fitting, drawn with their truth.
+    """The first batches of the first epoch, after augmentation, fitting and mixing, drawn with their truth.
+
+    Under a mixed sample stand both truths with their shares.
 
     Args:
         task: draws them.
         source: where they come from.
         positions: the training split.
         augmenter: the recipe's augmentation.
-        seed: the recipe's seed.
-        count: how many, at most.
+        train: the recipe's seed and batch size.
+        count: how many samples, at most.
     """
-    chosen = Order(np.asarray(positions), seed).epoch()[:count]
-    read = reader(task, source, chosen, memory=0)
-    batches = batches_of_samples(task, Order(chosen, seed), read, augmenter, batch=1, seed=seed)
-    return tile([_draw(task, batch) for batch in batches.as_numpy_iterator()])
+    order = Order(np.asarray(positions), train.seed, partial(task.arrange, Truths(source, positions)))
+    read = reader(task, source, positions, memory=0)
+    batch = train.batch if augmenter.mixer else 1  # only a whole batch can be mixed, and one alone needs no padding
+    batches = batches_of_samples(task, order, read, augmenter, batch, train.seed)
+    drawn: list[np.ndarray] = []
+    for samples in batches.take(math.ceil(count / batch)):
+        drawn += _draw(task, samples, augmenter.mixer, train.seed)
+    return tile(drawn[:count])
 
 
-def _draw(task: Task, batch: dict[str, np.ndarray]) -> np.ndarray:
-    sample = {name: value[0] for name, value in batch.items()}
-    image = np.clip(np.round(sample["image"]), 0, 255).astype(np.uint8)
-    return task.draw(image, None, {name: sample[name] for name in task.truth})
+def _draw(task: Task, batch: dict[str, tf.Tensor], mixer: Mixer | None, seed: int) -> list[np.ndarray]:
+    count = len(batch["image"])
+    truths = [{name: batch[name][number].numpy() for name in task.truth} for number in range(count)]
+    images, shares, partners = batch["image"], np.ones(count), range(count)
+    if mixer:
+        with tf.device("CPU:0"):  # as in the input pipeline
+            mixed = mixing(mixer, batch, seed)
+            images = mixed.pictures(images)
+        shares, partners = mixed.share.numpy(), mixed.partner.numpy()
+    pixels = np.clip(np.round(images), 0, 255).astype(np.uint8)
+    return [
+        task.draw(image, None, truth) if share == 1 else _draw_mixed(task, image, share, truth, truths[partner])
+        for image, truth, share, partner in zip(pixels, truths, shares, partners, strict=True)
+    ]
+
+
+def _draw_mixed(task: Task, image: np.ndarray, share: float, own: dict, other: dict) -> np.ndarray:
+    parts = ((share, own), (1 - share, other))
+    lines = [Caption(f"{100 * part:.0f} % {task.in_words(truth)}", "", PLAIN) for part, truth in parts]
+    return add_strip(task.draw(image, None), lines)
 
 
 def tile(pictures: Sequence[np.ndarray]) -> Image.Image:

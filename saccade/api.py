@@ -149,7 +149,7 @@ def show(recipe: str | Path, *overrides: str, picture: str | Path, count: int = 
     from .pipelines.feeding.batches import make_augmenter
 
     positions = split(source, resolved.data)["train"]
-    sheet = training_sheet(task, source, positions, make_augmenter(resolved), resolved.train.seed, count)
+    sheet = training_sheet(task, source, positions, make_augmenter(resolved), resolved.train, count)
     sheet.save(picture)
     return Path(picture)
 

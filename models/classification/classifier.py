@@ -1,9 +1,10 @@
 """The Keras model of a classifier: backbone, head, and the loss that belongs to them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+from keras import ops
 
 
 class Classifier(keras.Model):
@@ -17,7 +18,7 @@ class Classifier(keras.Model):
         features: `[n, channels]`, the output of the layer named "features", or `inputs` itself.
         head: layers from features to logits, applied one after the other; a head made by `split` shares them.
         multi_label: each class is judged on its own (sigmoid); else exactly one holds (softmax).
-        label_smoothing: as in `keras.losses.CategoricalCrossentropy`.
+        loss: makes its loss.
     """
 
     def __init__(
@@ -26,7 +27,7 @@ class Classifier(keras.Model):
         features: keras.KerasTensor,
         head: Sequence[keras.Layer],
         multi_label: bool,
-        label_smoothing: float,
+        loss: Callable[[], keras.losses.Loss],
         name: str = "classifier",
     ):
         outputs = features
@@ -34,19 +35,16 @@ class Classifier(keras.Model):
             outputs = layer(outputs)
         super().__init__(inputs=inputs, outputs=outputs, name=name)
         self.multi_label = multi_label
-        self.label_smoothing = label_smoothing
+        self.make_loss = loss
         self.head_names = tuple(layer.name for layer in head)
 
     def compile(self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Any = None, **others: Any) -> None:
         """As `keras.Model.compile`, to which everything goes; without a loss it takes the task's, metrics likewise."""
-        if loss is None and self.multi_label:
-            loss = keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=self.label_smoothing)
-        elif loss is None:
-            loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=self.label_smoothing)
-        if metrics is None and self.multi_label:
-            metrics = [keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)]  # of logits: probability 0.5
-        elif metrics is None:
-            metrics = [keras.metrics.CategoricalAccuracy(name="accuracy")]
+        if loss is None:
+            loss = self.make_loss()
+        if metrics is None:
+            kind = _label_accuracy if self.multi_label else keras.metrics.categorical_accuracy
+            metrics = [keras.metrics.MeanMetricWrapper(kind, name="accuracy")]
         super().compile(optimizer=optimizer, loss=loss, metrics=metrics, **others)
 
     def split(self) -> tuple[keras.Model, "Classifier"]:
@@ -54,5 +52,10 @@ class Classifier(keras.Model):
         features = keras.Model(self.inputs[0], self.get_layer("features").output, name="features_of_" + self.name)
         cached = keras.Input(features.outputs[0].shape[1:], name="cached_features")
         layers = [self.get_layer(name) for name in self.head_names]
-        head = Classifier(cached, cached, layers, self.multi_label, self.label_smoothing, name="head_of_" + self.name)
+        head = Classifier(cached, cached, layers, self.multi_label, self.make_loss, name="head_of_" + self.name)
         return features, head
+
+
+def _label_accuracy(y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+    """Whether logits say the likelier of present and absent; Keras' own takes no target between the two for right."""
+    return ops.cast(ops.equal(y_true > 0.5, y_pred > 0), "float32")

@@ -2,9 +2,11 @@
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from ..backbones.backbone import Backbone, Shape
 from ..backbones.weights import copy_weights, load_file, load_imagenet
@@ -13,12 +15,15 @@ from ..naming import find_object
 from ..predictor import Predictor
 from . import MODELS
 from .classifier import Classifier
+from .losses import make_loss, penalise_kernels
 from .options import ClassificationOptions
 
 log = logging.getLogger("saccade")
 
 
-def build(class_names: Sequence[str], options: ClassificationOptions, shape: Shape) -> Classifier:
+def build(
+    class_names: Sequence[str], options: ClassificationOptions, shape: Shape, weights: np.ndarray | None = None
+) -> Classifier:
     """A new classifier with the weights that it starts from.
 
     A network of your own, `name: package.module:Name`, is called with `(shape, options)` and returns a built
@@ -29,6 +34,7 @@ def build(class_names: Sequence[str], options: ClassificationOptions, shape: Sha
         class_names: in the order of the class ids.
         options: the recipe's `model` section.
         shape: (height, width, 3) of the input, None where it follows the picture.
+        weights: of the classes in the loss, float32 `[classes]`; none where they weigh the same.
 
     Raises:
         InputError: unknown name, input too small for the network, no such level to freeze, weights that do not fit.
@@ -42,7 +48,9 @@ def build(class_names: Sequence[str], options: ClassificationOptions, shape: Sha
         keras.layers.Dense(len(class_names), name="logits", dtype="float32"),  # float32 in mixed precision, too
     ]
     inputs = backbone.net.inputs[0]
-    model = Classifier(inputs, backbone.features, head, options.multi_label, options.label_smoothing)
+    loss = partial(make_loss, options, weights)
+    model = Classifier(inputs, backbone.features, head, options.multi_label, loss)
+    penalise_kernels(model, options.l1, options.l2)
     _start(model, backbone, class_names, options)
     return model
 

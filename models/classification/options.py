@@ -1,11 +1,25 @@
 """The recipe's `model` section for classification."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
 from ..errors import nearest
 from ..task import ModelOptions
+
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def _kind(class_weights: Any) -> str:
+    """Which form `class_weights` has, so that what is wrong is told of that form alone."""
+    return "weights" if isinstance(class_weights, dict) else "word"
+
+
+ClassWeights = Annotated[
+    Annotated[Literal["none", "balanced"], Tag("word")]
+    | Annotated[dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]], Tag("weights")],
+    Discriminator(_kind),
+]
 
 
 class ClassificationOptions(ModelOptions):
@@ -31,6 +45,28 @@ class ClassificationOptions(ModelOptions):
     thresholds: str | float | dict[str, float] = "best_f1"
     """With several labels, from which probability on each counts as present: `best_f1` and `{precision: 0.9}` choose
     one for each label on validation, the latter the lowest with at least that precision; a number is for all."""
+    loss: Literal["cross_entropy", "focal"] = "cross_entropy"
+    """What is minimised; `focal` gives less to samples that are right already (Lin et al. 2017)."""
+    focal_gamma: NotNegative = 2.0
+    """How much less, the exponent of the focal factor; 0 is cross-entropy."""
+    l1: NotNegative = 0.0
+    """What the loss pays for the sum of the absolute values of all kernels that are trained."""
+    l2: NotNegative = 0.0
+    """What the loss pays for the sum of their squares; biases and normalisation are free."""
+    class_weights: ClassWeights = "none"
+    """What each class weighs in the loss: `balanced` is inverse to how frequent it is in training; or weights by name,
+    as `{rose: 2.0}`, 1 for the others."""
+    sampling: Literal["natural", "balanced"] = "natural"
+    """Whether training draws samples as they are, or each class equally often."""
+
+    @field_validator("sampling")
+    @classmethod
+    def _balance_once(cls, value: str, info: ValidationInfo) -> str:
+        if value == "balanced" and info.data.get("multi_label"):
+            raise ValueError("a picture with several labels has no one class to draw it by: balance class_weights")
+        if value == "balanced" and info.data.get("class_weights") == "balanced":
+            raise ValueError("class_weights are balanced already: take one of the two")
+        return value
 
     @field_validator("thresholds")
     @classmethod

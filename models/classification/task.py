@@ -30,6 +30,7 @@ class Classification(Task):
     demo = "digits"
     soft_targets = True
     model_options: ClassificationOptions
+    _class_weights: np.ndarray | None = None  # of the loss, so only training needs them
 
     @property
     def monitor(self) -> str:
@@ -51,13 +52,30 @@ class Classification(Task):
             return {"labels": Truth("float32", (len(self.class_names),))}
         return {"label": Truth("int32")}
 
+    def observe(self, truths: Sequence[Mapping[str, Any]]) -> None:
+        """Takes the class weights from the training truth; see `class_balance.class_weights`."""
+        if self.model_options.class_weights != "none":
+            from .class_balance import class_weights
+
+            self._class_weights = class_weights(self.model_options, self.class_names, truths)
+
+    def arrange(self, truths: Sequence[Mapping[str, Any]], generator: np.random.Generator) -> np.ndarray:
+        """All samples once, or with `sampling: balanced` each class equally often."""
+        if self.model_options.sampling == "natural":
+            return super().arrange(truths, generator)
+        import numpy as np
+
+        from .class_balance import balanced_epoch
+
+        return balanced_epoch(np.array([truth["label"] for truth in truths]), generator)
+
     def model(self) -> Classifier:
         from .model import build
 
         if len(self.class_names) < (1 if self.model_options.multi_label else 2):
             found = "only '" + "', '".join(self.class_names) + "'" if self.class_names else "none"
             raise InputError(f"classification needs at least two classes and the data has {found}: check data.path")
-        return build(self.class_names, self.model_options, self.input.shape)
+        return build(self.class_names, self.model_options, self.input.shape, self._class_weights)
 
     def targets(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         """Images float32 `[n, h, w, 3]` and what to learn: one-hot or multi-hot float32 `[n, classes]`."""
@@ -108,6 +126,7 @@ class Classification(Task):
         self, image: np.ndarray, results: Mapping[str, np.ndarray] | None, truth: Mapping[str, np.ndarray] | None = None
     ) -> np.ndarray:
         """The picture over a strip that says what the model says and, in green or red, what is true."""
-        from .drawing import add_strip, captions
+        from ..captions import add_strip
+        from .drawing import captions
 
         return add_strip(image, captions(self.class_names, results, truth))

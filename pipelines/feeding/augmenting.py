@@ -20,21 +20,21 @@ def augmented(samples: tf.data.Dataset, augmenter: Augmenter, seed: int, chunk: 
     """Samples, each changed in a way that depends on seed, epoch and its key alone.
 
     Args:
-        samples: of `(sample, epoch)`; a sample has its `key`.
+        samples: each has its `key` and its `epoch`.
         augmenter: changes them.
         seed: the recipe's.
         chunk: how many samples visit Python together; padded to one size on the way, they take memory.
     """
-    spec = samples.element_spec[0]
+    spec = samples.element_spec
     moved = [name for name in VARYING_AXES if name in spec]
 
-    def with_shapes(sample: Sample, epoch: tf.Tensor) -> tuple[Sample, tuple[tf.Tensor, ...], tf.Tensor]:
-        return sample, tuple(tf.shape(sample[name]) for name in moved), epoch
+    def with_shapes(sample: Sample) -> tuple[Sample, tuple[tf.Tensor, ...]]:
+        return sample, tuple(tf.shape(sample[name]) for name in moved)
 
-    def change(batch: Sample, shapes: tuple[tf.Tensor, ...], epoch: tf.Tensor) -> tuple[Sample, tuple[tf.Tensor, ...]]:
+    def change(batch: Sample, shapes: tuple[tf.Tensor, ...]) -> tuple[Sample, tuple[tf.Tensor, ...]]:
         types = [*(batch[name].dtype for name in moved), *(tf.int32 for _ in moved)]
         columns = [*(batch[name] for name in moved), *shapes]
-        changed = tf.numpy_function(in_python, [epoch, batch["key"], *columns], types)
+        changed = tf.numpy_function(in_python, [batch["epoch"], batch["key"], *columns], types)
         for name, value, shape in zip(moved, changed[: len(moved)], changed[len(moved) :], strict=True):
             value.set_shape([None] * (1 + spec[name].shape.rank))
             shape.set_shape([None, spec[name].shape.rank])

@@ -78,7 +78,7 @@ class Training:
             quarantine = "".join(json.dumps(entry) + "\n" for entry in data.quarantine())
             write_atomically(run.folder / QUARANTINE, quarantine)
             write_atomically(run.folder / FINDINGS, json.dumps(data.as_found(), indent=2) + "\n")
-            sheet = training_sheet(self._task, data.source, data.splits["train"], augmenter, recipe.train.seed)
+            sheet = training_sheet(self._task, data.source, data.splits["train"], augmenter, recipe.train)
             sheet.save(run.folder / "training_samples.png")
         write_proof_samples(run.folder, data)
 

@@ -5,7 +5,8 @@ import pytest
 from PIL import ImageFont
 
 from saccade.models import find_task
-from saccade.models.classification.drawing import NARROWEST, PLAIN, RIGHT, WRONG, Caption, _fitted, captions
+from saccade.models.captions import NARROWEST, PLAIN, RIGHT, WRONG, Caption, _fitted
+from saccade.models.classification.drawing import captions
 
 TASK = find_task("classification")
 NAMES = ("rose", "tulip", "x" * 200)
