@@ -12,14 +12,12 @@ __version__ = "0.1.0"
 # A model's classes would otherwise depend on a file in the user's home (~/.keras/keras.json).
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
-_VERBS = ("train", "dry_run", "evaluate", "load", "predict", "show", "export", "serve", "recipes", "recipe")
+_VERBS = ("train", "dry_run", "evaluate", "load", "predict", "show", "export", "serve", "recipes", "recipe", "networks")
 _NAMES = {
     "InputError": ".models.errors",
     "JobError": ".models.errors",
     "Task": ".models.task",
-    **dict.fromkeys(
-        ("train", "dry_run", "evaluate", "load", "predict", "show", "export", "serve", "recipes", "recipe"), ".api"
-    ),
+    **dict.fromkeys(_VERBS, ".api"),
 }
 
 __all__ = [*_NAMES, "__version__"]
