@@ -14,6 +14,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
+from .backbones.network import Network
 from .errors import InputError
 from .image_options import ImageOptions
 from .options import IsPath, Options
@@ -116,6 +117,8 @@ class Task(ABC):
 
     models: ClassVar[Mapping[str, str]] = {}
     """Names for `model.name`, to `module:Name` (a leading dot: relative to the module of the task)."""
+    networks: ClassVar[Mapping[str, Network]] = {}
+    """What `saccade models` says of them, by the same names; what is left out is listed by its name alone."""
     ModelOptions: ClassVar[type[ModelOptions]] = ModelOptions
     InputOptions: ClassVar[type[Options]] = ImageOptions
     recipe: ClassVar[str | None] = None

@@ -24,6 +24,7 @@ _VERBS = (
     "export",
     "ensemble",
     "serve",
+    "networks",
     "recipes",
     "recipe",
     "new",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from .models.errors import InputError
 
 if TYPE_CHECKING:
+    from .models.backbones.network import Network
     from .models.predictor import Predictor
     from .models.task import Value
     from .pipelines.answers import Answer
@@ -214,6 +215,26 @@ def serve(bundle: str | Path, host: str = "127.0.0.1", port: int = 8501) -> Serv
     from .serving.server import Server
 
     return Server(Bundle(Path(bundle)), host=host, port=port)
+
+
+def networks(task: str | None = None) -> dict[str, dict[str, Network]]:
+    """What is known of the networks for `model.name`, without building one; the verb is `saccade models`.
+
+    Args:
+        task: a task's name or your own as `package.module:Name`; all that ship with saccade unless given.
+
+    Returns:
+        Name of each task, to the names of its networks, to what is known of each.
+
+    Raises:
+        InputError: no such task, with the nearest names.
+    """
+    from .models import TASKS, find_task
+    from .models.listing import networks_of
+    from .models.naming import make_importable
+
+    make_importable(Path.cwd())
+    return {name: networks_of(find_task(name)) for name in ([task] if task else TASKS)}
 
 
 def recipes() -> dict[str, Sequence[str]]:

@@ -144,6 +144,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     show.add_argument("--out", type=Path, default=Path("samples.png"), help="the picture to write (samples.png)")
     show.add_argument("--count", type=int, default=16)
 
+    models = _verb(verbs, _models, "list the networks for model.name: weights, sizes, levels, licences")
+    models.add_argument("task", nargs="?", help="those of one task; of all unless given")
+
     _verb(verbs, _recipes, "list the shipped recipes")
     recipe = _verb(verbs, _recipe, "print a shipped recipe")
     recipe.add_argument("name")
@@ -261,6 +264,14 @@ def _show(parsed: argparse.Namespace) -> None:
     from . import api
 
     print(api.show(parsed.recipe, *parsed.overrides, picture=parsed.out, count=parsed.count))
+
+
+def _models(parsed: argparse.Namespace) -> None:
+    from . import api
+    from .models.listing import table
+
+    for task, networks in api.networks(parsed.task).items():
+        print(f"model.name for task: {task}\n\n{table(networks)}\n")
 
 
 def _recipes(parsed: argparse.Namespace) -> None:

@@ -1,57 +1,89 @@
-"""Backbones of `keras.applications`, with the preprocessing of their family inside."""
+"""Backbones of `keras.applications`, with the preprocessing of their family inside: `mobilenet_v2(shape)` and so on.
+
+Which there are, and all that tells them apart, stands in `families.py`.
+"""
 
 from collections.abc import Callable
+from fnmatch import fnmatchcase
+from functools import partial
 
 import keras
 import numpy as np
 
-from .backbone import Backbone, Shape, require_size
+from .backbone import Backbone, Shape, has_stride, require_one_size, require_size
+from .families import NETWORKS, Family, family_of
 
-MINIMUM = 32
-"""Pixels a side, below which keras.applications refuses each of these networks."""
-
-
-def mobilenet_v2(shape: Shape, options: object = None) -> Backbone:
-    """MobileNetV2, width 1.0 (Sandler et al. 2018): 2.3 M weights, 1280 features, levels of stride 2 to 32."""
-    family = keras.applications.mobilenet_v2
-    net = _network(keras.applications.MobileNetV2, family.preprocess_input, shape, "mobilenet_v2")
-    last = ["block_1_expand_relu", "block_3_expand_relu", "block_6_expand_relu", "block_13_expand_relu", "out_relu"]
-    return _backbone(net, dict(zip((2, 4, 8, 16, 32), last, strict=True)), keras.applications.MobileNetV2)
+MEAN, DEVIATION = np.array([0.485, 0.456, 0.406], "float32"), np.array([0.229, 0.224, 0.225], "float32")
+"""Of ImageNet's pixels / 255, red, green, blue."""
 
 
-def resnet50(shape: Shape, options: object = None) -> Backbone:
-    """ResNet-50 (He et al. 2016, table 1): 23.6 M weights, 2048 features, levels of stride 2 to 32."""
-    net = _network(keras.applications.ResNet50, keras.applications.resnet.preprocess_input, shape, "resnet50")
-    last = ["conv1_relu", "conv2_block3_out", "conv3_block4_out", "conv4_block6_out", "conv5_block3_out"]
-    return _backbone(net, dict(zip((2, 4, 8, 16, 32), last, strict=True)), keras.applications.ResNet50)
+def __getattr__(name: str) -> Callable[..., Backbone]:
+    if name not in NETWORKS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return partial(build, name)
 
 
-def efficientnet_b0(shape: Shape, options: object = None) -> Backbone:
-    """EfficientNet-B0 (Tan and Le 2019, table 1): 4.0 M weights, 1280 features, levels of stride 2 to 32.
+def build(name: str, shape: Shape, options: object = None) -> Backbone:
+    """A network of `keras.applications`, with new weights.
 
-    Keras builds it differently with ImageNet weights (one more scaling) and without: its file holds ImageNet's standard
-    deviation where the layer expects the variance (tensorflow issue 49930). Here the layer always holds mean and
-    variance, which gives the same numbers, (pixel / 255 - mean) / deviation, whatever the network starts from.
+    Args:
+        name: one of `families.NETWORKS`.
+        shape: (height, width, 3) of the input, None where it follows the picture.
+        options: the recipe's `model` section, of which nothing is used.
+
+    Returns:
+        The backbone with its levels. A level that does not align at this size is left out.
+
+    Raises:
+        InputError: the input is too small for it, or must have one size.
     """
-    family = keras.applications.efficientnet
-    net = _network(keras.applications.EfficientNetB0, family.preprocess_input, shape, "efficientnet_b0")
-    (normalization,) = (layer for layer in net.layers if isinstance(layer, keras.layers.Normalization))
-    mean, deviation = np.array([0.485, 0.456, 0.406], "float32"), np.array([0.229, 0.224, 0.225], "float32")
-    normalization.set_weights([mean, deviation**2, np.zeros((), "int32")])
-    normalization.finalize_state()
-    last = ["block2a_expand_activation", "block3a_expand_activation", "block4a_expand_activation"]
-    last += ["block6a_expand_activation", "top_activation"]
-    return _backbone(net, dict(zip((2, 4, 8, 16, 32), last, strict=True)), keras.applications.EfficientNetB0)
-
-
-def _network(build: Callable, preprocess: Callable, shape: Shape, name: str) -> keras.Model:
-    """One flat graph of preprocessing and network, so that the network's own weight files fit it."""
-    require_size(shape, MINIMUM, name)
+    family = family_of(name)
+    require_size(shape, family.minimum, name)
+    if family.fixed:
+        require_one_size(shape, f"{name} is built for one size")
+    make = getattr(keras.applications, family.members[name].builder)
+    preprocess = getattr(keras.applications, family.module).preprocess_input
     image = keras.Input(shape, name="image")
-    net = build(include_top=False, weights=None, input_tensor=preprocess(image), input_shape=shape)
-    return keras.Model(image, net.outputs[0], name=name)
+    # One flat graph of preprocessing and network, so that the network's own weight files fit it.
+    net = make(include_top=False, weights=None, input_tensor=preprocess(image), input_shape=shape)
+    net = keras.Model(image, net.outputs[0], name=name)
+    _set_normalization(net)
+    return Backbone(
+        net,
+        _levels(net, family),
+        lambda: make(include_top=False, weights="imagenet", input_shape=(224, 224, 3)),
+        _note(family, name),
+    )
 
 
-def _backbone(net: keras.Model, layers: dict[int, str], build: Callable) -> Backbone:
-    levels = {stride: net.get_layer(layer).output for stride, layer in layers.items()}
-    return Backbone(net, levels, lambda: build(include_top=False, weights="imagenet", input_shape=(224, 224, 3)))
+def _set_normalization(net: keras.Model) -> None:
+    """Sets mean and variance where the network holds them as weights, which only EfficientNet-B0 to -B7 do.
+
+    Keras builds these differently with ImageNet weights (one more scaling) and without: their files hold ImageNet's
+    standard deviation where the layer expects the variance (tensorflow issue 49930). Here the layer always holds mean
+    and variance, which gives the same numbers, (pixel / 255 - mean) / deviation, whatever the network starts from.
+    """
+    for layer in net.layers:
+        if isinstance(layer, keras.layers.Normalization) and layer.weights:
+            layer.set_weights([MEAN, DEVIATION**2, np.zeros((), "int32")])
+            layer.finalize_state()
+
+
+def _levels(net: keras.Model, family: Family) -> dict[int, keras.KerasTensor]:
+    levels = {}
+    for stride, pattern in family.levels.items():
+        *_, layer = (each for each in net.layers if fnmatchcase(each.name, pattern))
+        levels[stride] = layer._inbound_nodes[-1].input_tensors[0]  # layer.input is another one for a nested model
+    if levels:
+        levels[32] = net.outputs[0]
+    image = net.inputs[0]
+    return {stride: level for stride, level in levels.items() if has_stride(level, image, stride)}
+
+
+def _note(family: Family, name: str) -> str:
+    """For messages about missing levels: where this network has them, if anywhere."""
+    if not family.levels:
+        return f"the maps of {name} do not align at any size"
+    if family.multiple > 1:
+        return f"{name} has {', '.join(map(str, family.strides))} where both sides are multiples of {family.multiple}"
+    return ""

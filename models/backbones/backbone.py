@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import keras
 
 from ..errors import InputError
+from .families import networks_with
 
 Shape = tuple[int | None, int | None, int]
 """(height, width, 3) of the model's input; None where it follows the picture."""
@@ -22,6 +23,7 @@ class Backbone:
             or to features `[n, channels]`.
         levels: stride to feature map of `net`, finest first: the level of stride 8 has ceil(height / 8) rows.
         imagenet: makes the same network with its ImageNet weights, downloaded where they are not in Keras' cache.
+        note: where this network has levels that are missing here, for messages.
 
     Raises:
         InputError: a level's size is not that of its stride, so that maps of several levels would not align.
@@ -30,15 +32,16 @@ class Backbone:
     net: keras.Model
     levels: Mapping[int, keras.KerasTensor] = field(default_factory=dict)
     imagenet: Callable[[], keras.Model] | None = None
+    note: str = ""
 
     def __post_init__(self) -> None:
-        sides = self.net.inputs[0].shape[1:3]
+        image = self.net.inputs[0]
         for stride, level in self.levels.items():
-            expected = tuple(None if side is None else -(-side // stride) for side in sides)
-            if tuple(level.shape[1:3]) != expected:
+            if not has_stride(level, image, stride):
+                height, width = _rows_and_columns(image, stride)
                 raise InputError(
                     f"backbone {self.net.name}: level {stride} is {level.shape[1]} x {level.shape[2]} for an input of "
-                    f"{sides[0]} x {sides[1]}, not {expected[0]} x {expected[1]}: it does not align with the others"
+                    f"{image.shape[1]} x {image.shape[2]}, not {height} x {width}: it does not align with the others"
                 )
 
     @property
@@ -48,6 +51,28 @@ class Backbone:
         if len(output.shape) == 4:
             return keras.layers.GlobalAveragePooling2D(name="features")(output)
         return keras.layers.Identity(name="features")(output)
+
+    def pyramid(self, strides: Iterable[int]) -> dict[int, keras.KerasTensor]:
+        """The levels for a head that looks at several scales.
+
+        Args:
+            strides: of the levels that it needs.
+
+        Returns:
+            Stride to feature map `[n, ceil(height / stride), ceil(width / stride), channels]`, in the order asked for.
+
+        Raises:
+            InputError: a level is missing; names the networks that have them all.
+        """
+        strides = list(strides)
+        missing = [str(stride) for stride in strides if stride not in self.levels]
+        if missing:
+            height, width = self.net.inputs[0].shape[1:3]
+            raise InputError(
+                f"model.name: {self.net.name} at {height} x {width} has no level of stride {', '.join(missing)} "
+                f"(it has {self._strides()}); networks with all: {', '.join(networks_with(strides)) or 'none'}"
+            )
+        return {stride: self.levels[stride] for stride in strides}
 
     def freeze(self, until: int | str) -> None:
         """Freezes the layers up to a level: weights stay, batch norm uses its stored statistics, dropout is off.
@@ -61,8 +86,8 @@ class Backbone:
         if until == "none":
             return
         if until != "all" and until not in self.levels:
-            strides = ", ".join(str(stride) for stride in self.levels) or "no levels"
-            raise InputError(f"model.freeze: no level of stride {until}: this backbone has {strides}; or none, all")
+            found = self._strides()
+            raise InputError(f"model.freeze: no level of stride {until}: this backbone has {found}; or none, all")
         part = self.net if until == "all" else keras.Model(self.net.inputs[0], self.levels[until])
         for layer in part._flatten_layers(include_self=False):
             layer.trainable = False
@@ -74,6 +99,32 @@ class Backbone:
         for layer in self.net._flatten_layers(include_self=False):
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.momentum = momentum
+
+    def _strides(self) -> str:
+        strides = ", ".join(map(str, self.levels)) or "no levels"
+        return f"{strides}: {self.note}" if self.note else strides
+
+
+def has_stride(level: keras.KerasTensor, image: keras.KerasTensor, stride: int) -> bool:
+    """Whether a feature map has ceil(side / stride) rows and columns, as far as the image's sides are known.
+
+    Sides that follow the picture are multiples of 32, as `fit: pad` makes them unless `input.stride` says otherwise.
+    """
+    return tuple(level.shape[1:3]) == _rows_and_columns(image, stride)
+
+
+def _rows_and_columns(image: keras.KerasTensor, stride: int) -> tuple[int | None, ...]:
+    return tuple(None if side is None else -(-side // stride) for side in image.shape[1:3])
+
+
+def require_one_size(shape: Shape, reason: str) -> None:
+    """Refuses an input that follows the picture.
+
+    Raises:
+        InputError: naming `input.fit` and the reason.
+    """
+    if None in shape:
+        raise InputError(f"input.fit: {reason}: take letterbox, stretch or crop, not pad")
 
 
 def require_size(shape: Shape, minimum: int, name: str) -> None:

@@ -101,7 +101,7 @@ def copy_weights(source: keras.Model, backbone: Backbone, run: Path, name: str) 
 
 @contextmanager
 def _own_preprocessing(net: keras.Model) -> Iterator[None]:
-    """Keeps mean and variance of the input as the backbone set them, whatever is loaded (see `efficientnet_b0`)."""
+    """Keeps mean and variance of the input as the backbone set them, whatever is loaded (see `applications.py`)."""
     kept = [(layer, layer.get_weights()) for layer in net.layers if isinstance(layer, keras.layers.Normalization)]
     yield
     for layer, weights in kept:

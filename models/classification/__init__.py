@@ -1,10 +1,17 @@
 """Classification: one label, or several labels, for a whole image."""
 
-MODELS = {
-    "lenet": ".lenet:lenet",
-    "resnet20": ".resnet20:resnet20",
-    "mobilenet_v2": "..backbones.applications:mobilenet_v2",
-    "resnet50": "..backbones.applications:resnet50",
-    "efficientnet_b0": "..backbones.applications:efficientnet_b0",
+from ..backbones import families
+from ..backbones.network import Network
+
+NETWORKS = {
+    "lenet": Network(".lenet:lenet", 136_036, 8, (2, 4)),
+    "resnet20": Network(".cifar_resnet:resnet20", 270_448, 4, (1, 2, 4)),
+    "resnet32": Network(".cifar_resnet:resnet32", 465_776, 4, (1, 2, 4)),
+    "resnet44": Network(".cifar_resnet:resnet44", 661_104, 4, (1, 2, 4)),
+    "resnet56": Network(".cifar_resnet:resnet56", 856_432, 4, (1, 2, 4)),
+    **families.NETWORKS,
 }
+"""What is known of the networks for `model.name`."""
+
+MODELS = {name: network.target for name, network in NETWORKS.items()}
 """The networks for `model.name`; a user's own is `package.module:Name` (see `model.build`)."""

@@ -3,8 +3,7 @@
 import keras
 from keras import layers
 
-from ..backbones.backbone import Backbone, Shape, require_size
-from ..errors import InputError
+from ..backbones.backbone import Backbone, Shape, require_one_size, require_size
 
 
 def lenet(shape: Shape, options: object = None) -> Backbone:
@@ -18,10 +17,7 @@ def lenet(shape: Shape, options: object = None) -> Backbone:
         InputError: the input is too small, or has no fixed size, which the dense layers need.
     """
     require_size(shape, 8, "lenet")
-    if None in shape:
-        raise InputError(
-            "input.fit: lenet has dense layers and needs one size: take letterbox, stretch or crop, not pad"
-        )
+    require_one_size(shape, "lenet has dense layers and needs one size")
     image = keras.Input(shape, name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(image)
     levels = {}

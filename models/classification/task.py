@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..task import Evaluation, Task, Truth
-from . import MODELS
+from . import MODELS, NETWORKS
 from .options import ClassificationOptions
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ class Classification(Task):
     """
 
     models = MODELS
+    networks = NETWORKS
     ModelOptions = ClassificationOptions
     recipe = "photos"
     demo = "digits"

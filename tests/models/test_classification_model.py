@@ -9,14 +9,19 @@ import pytest
 from pydantic import ValidationError
 
 from saccade.models import find_task
+from saccade.models.classification import NETWORKS
 from saccade.models.errors import InputError
-from saccade.models.naming import make_importable
+from saccade.models.naming import find_object, make_importable
 
 TASK = find_task("classification")
 
 
 def make(class_names=("ant", "bee"), size=16, **options):
     return TASK(class_names, TASK.ModelOptions(**({"name": "lenet"} | options)), TASK.InputOptions(size=size))
+
+
+def backbone_of(name):
+    return find_object(name, TASK.models, "saccade.models.classification", "model")((32, 32, 3))
 
 
 def by_path(model):
@@ -51,11 +56,23 @@ def own_networks(tmp_path_factory):
     make_importable(folder)
 
 
-def test_lenet_and_resnet20_have_the_sizes_of_their_papers():
-    ten = [str(digit) for digit in range(10)]
-    resnet20 = make(ten, 32, name="resnet20").model()
-    assert sum(np.prod(weight.shape) for weight in resnet20.trainable_weights) == 269_722  # 0.27 M in table 6
-    assert sum(isinstance(layer, keras.layers.Conv2D | keras.layers.Dense) for layer in resnet20.layers) == 20
+@pytest.mark.parametrize("depth, millions", [(20, 0.27), (32, 0.46), (44, 0.66), (56, 0.85)])
+def test_the_small_resnets_have_the_sizes_of_their_paper(depth, millions):
+    model = make([str(digit) for digit in range(10)], 32, name=f"resnet{depth}").model()
+    count = sum(np.prod(weight.shape) for weight in model.trainable_weights)
+    assert count / 1e6 == pytest.approx(millions, abs=0.005)  # He et al. 2016, table 6
+    assert sum(isinstance(layer, keras.layers.Conv2D | keras.layers.Dense) for layer in model.layers) == depth
+    assert [level.shape[1:3] for level in backbone_of(f"resnet{depth}").levels.values()] == [(32, 32), (16, 16), (8, 8)]
+
+
+@pytest.mark.parametrize("name", ["lenet", "resnet20", "resnet32", "resnet44", "resnet56"])
+def test_the_table_tells_the_truth_about_small_networks(name):
+    backbone, known = backbone_of(name), NETWORKS[name]
+    assert backbone.net.count_params() == known.parameters
+    assert tuple(backbone.levels) == known.strides
+    with pytest.raises(InputError, match=f"{name}: at least {known.minimum} x {known.minimum}"):
+        make(size=known.minimum - 1, name=name).model()
+    assert make(size=known.minimum, name=name).model().input_shape[1] == known.minimum
 
 
 def test_the_loss_is_cross_entropy_of_smoothed_targets(pictures):
@@ -132,7 +149,7 @@ def test_refuses_what_is_no_network(own_networks):
 
 
 def test_refuses_unknown_names_with_the_nearest():
-    with pytest.raises(InputError, match="unknown model 'resnet51': did you mean resnet50"):
+    with pytest.raises(InputError, match="unknown model 'resnet51': did you mean .*resnet50"):
         make(name="resnet51").model()
 
 

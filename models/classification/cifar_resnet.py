@@ -1,30 +1,41 @@
-"""ResNet-20 (He et al. 2016, section 4.2), for small pictures such as CIFAR's of 32 x 32."""
+"""ResNet-20, -32, -44 and -56 (He et al. 2016, section 4.2), for small pictures such as CIFAR's of 32 x 32."""
+
+from functools import partial
 
 import keras
 from keras import layers, ops
 
 from ..backbones.backbone import Backbone, Shape, require_size
 
-BLOCKS = 3
-"""Residual blocks a stage: 6 * 3 + 2 = 20 layers with weights."""
 
-
-def resnet20(shape: Shape, options: object = None) -> Backbone:
-    """Three stages of 16, 32 and 64 maps: 0.27 M weights, 64 features, levels of stride 1, 2 and 4.
+def cifar_resnet(blocks: int, shape: Shape, options: object = None) -> Backbone:
+    """Three stages of 16, 32 and 64 maps: 0.27 M to 0.86 M weights, 64 features, levels of stride 1, 2 and 4.
 
     As in the paper: a 3 x 3 convolution first, shortcuts without weights (option A), He initialisation, no bias before
     batch norm. Pixels are scaled to -1..1 in place of subtracting the data set's mean picture.
+
+    Args:
+        blocks: residual blocks a stage, n in the paper; 6 n + 2 layers with weights, the classifier's counted.
+        shape: (height, width, 3) of the input, None where it follows the picture.
+        options: the recipe's `model` section, of which nothing is used.
+
+    Raises:
+        InputError: the input is smaller than 4 x 4.
     """
-    require_size(shape, 4, "resnet20")
+    name = f"resnet{6 * blocks + 2}"
+    require_size(shape, 4, name)
     image = keras.Input(shape, name="image")
     x = _conv(layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(image), 16, 1, "stem")
     x = layers.ReLU(name="stem_relu")(x)
     levels = {}
     for stride, filters in ((1, 16), (2, 32), (4, 64)):
-        for block in range(BLOCKS):
+        for block in range(blocks):
             x = _block(x, filters, 2 if stride > 1 and block == 0 else 1, f"stride{stride}_block{block + 1}")
         levels[stride] = x
-    return Backbone(keras.Model(image, x, name="resnet20"), levels)
+    return Backbone(keras.Model(image, x, name=name), levels)
+
+
+resnet20, resnet32, resnet44, resnet56 = (partial(cifar_resnet, blocks) for blocks in (3, 5, 7, 9))
 
 
 def _block(x: keras.KerasTensor, filters: int, stride: int, name: str) -> keras.KerasTensor:
