@@ -42,7 +42,8 @@ def build(class_names: Sequence[str], options: ClassificationOptions, shape: Sha
         keras.layers.Dense(len(class_names), name="logits", dtype="float32"),  # float32 in mixed precision, too
     ]
     inputs = backbone.net.inputs[0]
-    model = Classifier(inputs, backbone.features, head, options.multi_label, options.label_smoothing)
+    features, levels = backbone.features, backbone.levels
+    model = Classifier(inputs, features, head, options.multi_label, options.label_smoothing, levels=levels)
     _start(model, backbone, class_names, options)
     return model
 
