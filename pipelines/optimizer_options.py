@@ -26,13 +26,13 @@ class AnyOptimizer(Options):
     clip_value: PositiveFloat | None = None
     """The largest absolute value of each gradient."""
     ema: Share | None = None
-    """Momentum of a moving average of the weights (Polyak and Juditsky, 1992): the averaged ones are validated and kept,
-    the plain ones go on training."""
+    """Momentum of a moving average of the weights (Polyak and Juditsky, 1992): the averaged ones are validated and
+    kept, the plain ones go on training."""
     accumulate: PositiveInt = 1
     """Steps whose gradients are averaged before one update; a group may go on into the next epoch."""
     stages: dict[PositiveInt, NonNegativeFloat] = {}
-    """Stride of a level of the backbone to the factor of the learning rate for the layers up to it, above the level named
-    before; all that comes after the last one learns at the full rate (Howard and Ruder 2018, section 3.2)."""
+    """Stride of a level of the backbone to the factor of the learning rate for the layers up to it, above the level
+    named before; all that comes after the last one learns at the full rate (Howard and Ruder 2018, section 3.2)."""
 
     @model_validator(mode="after")
     def _clips_in_one_way(self) -> Self:

@@ -50,8 +50,8 @@ class TrainOptions(Options):
     head: HeadPhase | None = None
     """Fine-tuning in two phases: this one first, then `epochs` of all that `model.freeze` leaves trainable."""
     select: Select = Select()
-    """Which epoch's weights are kept: `maximise` or `minimise` a figure of the evaluation, on validation (the task's own
-    unless one is given), `subject_to` bounds on others."""
+    """Which epoch's weights are kept: `maximise` or `minimise` a figure of the evaluation, on validation (the task's
+    own unless one is given), `subject_to` bounds on others."""
     early_stopping: EarlyStopping | None = None
     """Stop when a figure of the evaluation has not improved for `patience` epochs."""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
