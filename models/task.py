@@ -126,7 +126,7 @@ class Task(ABC):
     demo: ClassVar[str | None] = None
     """The shipped recipe that `saccade demo TASK` runs, on embedded data."""
     monitor: str
-    """The figure of the evaluation that chooses the best weights, unless `train.monitor` names another. A value of the
+    """The figure of the evaluation that chooses the best weights, unless `train.select` names another. A value of the
     class, or a property where it depends on the options; likewise `settings`."""
     settings: Mapping[str, float] = MappingProxyType({})
     """Values that predictions depend on beside the weights, with their start values. They are the Predictor's: chosen
@@ -182,6 +182,8 @@ class Task(ABC):
 
         A model may offer `split() -> (features, head)`: two keras models that applied one after the other equal it,
         cut where features may be computed once while the first is frozen; the head compiles its own loss too.
+        It may offer `stages() -> {stride: variables, ..., "head": variables}`: its trainable variables, nearest to the
+        input first, each in the first stage that it belongs to; then the recipe may name learning rates by stage.
         """
 
     @abstractmethod

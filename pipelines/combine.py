@@ -73,7 +73,7 @@ def combine(runs: Sequence[Path], recipes: Sequence[Recipe], average: str, views
         run = Run(folder)
         run.progress.finished = True  # so that nothing is ever trained into this folder
         run.save_progress()
-    monitor = recipe.train.monitor or task.monitor
+    monitor = recipe.train.select.figure or task.monitor
     for path in runs:
         log.info("alone: validation %s %s (%s)", monitor, _quoted(path, monitor), path)
     log.info("together: validation %s %s", monitor, values[monitor])

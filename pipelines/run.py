@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +28,23 @@ RECIPE, STATE, HISTORY, PROVENANCE, QUARANTINE, FINDINGS = (
 
 @dataclass
 class Progress:
-    """How far a training has come; epochs count through all phases."""
+    """How far a training has come; epochs count through all phases.
+
+    Attributes:
+        best, best_epoch: the figure that `train.select` optimises, of the weights that are kept, and their epoch.
+        violation: how far they are past the bounds of `train.select`; 0 where they keep to all.
+        latency_ms: how long one picture takes, where a bound names it.
+        unkept: at the end, the bounds that they do not keep to: figure, bound, value, closest, closest_epoch.
+    """
 
     phase: int = 0
     epoch: int = 0
     step: int = 0
     best: float | None = None
     best_epoch: int | None = None
+    violation: float = 0.0
+    latency_ms: float | None = None
+    unkept: list[dict[str, Any]] = field(default_factory=list)
     finished: bool = False
 
 

@@ -1,6 +1,7 @@
 """The Keras model of a classifier: backbone, head, and the loss that belongs to them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -19,6 +20,7 @@ class Classifier(keras.Model):
         head: layers from features to logits, applied one after the other; a head made by `split` shares them.
         multi_label: each class is judged on its own (sigmoid); else exactly one holds (softmax).
         loss: makes its loss.
+        levels: stride to feature map, as the backbone has them; they part the layers into stages.
     """
 
     def __init__(
@@ -29,6 +31,7 @@ class Classifier(keras.Model):
         multi_label: bool,
         loss: Callable[[], keras.losses.Loss],
         name: str = "classifier",
+        levels: Mapping[int, keras.KerasTensor] = MappingProxyType({}),
     ):
         outputs = features
         for layer in head:
@@ -37,6 +40,7 @@ class Classifier(keras.Model):
         self.multi_label = multi_label
         self.make_loss = loss
         self.head_names = tuple(layer.name for layer in head)
+        self.levels = dict(levels)
 
     def compile(self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Any = None, **others: Any) -> None:
         """As `keras.Model.compile`, to which everything goes; without a loss it takes the task's, metrics likewise."""
@@ -54,6 +58,18 @@ class Classifier(keras.Model):
         layers = [self.get_layer(name) for name in self.head_names]
         head = Classifier(cached, cached, layers, self.multi_label, self.make_loss, name="head_of_" + self.name)
         return features, head
+
+    def stages(self) -> dict[int | str, list[keras.Variable]]:
+        """The trainable variables by stage, nearest to the input first: up to each level by its stride, then "head"."""
+        found: dict[int | str, list[keras.Variable]] = {}
+        for stride, level in sorted(self.levels.items()):
+            found[stride] = _others(keras.Model(self.inputs[0], level).trainable_variables, found)
+        return found | {"head": _others(self.trainable_variables, found)}
+
+
+def _others(variables: list[keras.Variable], known: Mapping[int | str, list[keras.Variable]]) -> list[keras.Variable]:
+    seen = {id(variable) for each in known.values() for variable in each}
+    return [variable for variable in variables if id(variable) not in seen]
 
 
 def _label_accuracy(y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:

@@ -49,7 +49,7 @@ def build(
     ]
     inputs = backbone.net.inputs[0]
     loss = partial(make_loss, options, weights)
-    model = Classifier(inputs, backbone.features, head, options.multi_label, loss)
+    model = Classifier(inputs, backbone.features, head, options.multi_label, loss, levels=backbone.levels)
     penalise_kernels(model, options.l1, options.l2)
     _start(model, backbone, class_names, options)
     return model

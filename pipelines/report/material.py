@@ -105,7 +105,7 @@ def gather(run: Run, recipe: Recipe) -> Material:
             missing.append(f"The {split} split could not be evaluated: {error}.")
     if not (folder / FINDINGS).is_file():
         missing.append(f"Leaks and duplicates are not known: the run has no {FINDINGS}.")
-    monitor = recipe.train.monitor or predictor.task.monitor
+    monitor = recipe.train.select.figure or predictor.task.monitor
     return Material(
         folder=folder,
         recipe=recipe,

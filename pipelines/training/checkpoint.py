@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import numpy as np
 
 from ...models.predictor import WEIGHTS, Predictor
 from ..run import Run, saving, whole_file
+from .selection import Standing
 
 STATE = "last.npz"
 
@@ -48,18 +48,14 @@ class Checkpoint:
             for i, variable in enumerate(optimizer.variables if optimizer else []):
                 variable.assign(values[f"optimizer/{i}"])
 
-    def keep_if_best(self, value: float, higher_is_better: bool, min_delta: float = 0.0) -> bool:
-        """Keeps the weights of the model if its figure beats the best so far; says whether it does."""
+    def keep_if_best(self, standing: Standing) -> bool:
+        """Keeps the weights of the model if they beat the best so far; says whether they do."""
         progress = self._run.progress
-        if not math.isfinite(value):
+        if not standing.beats(progress.best, progress.violation):
             return False
-        if progress.best is not None:
-            gain = value - progress.best if higher_is_better else progress.best - value
-            if gain <= min_delta:
-                return False
         with saving(self._run.folder):
             save_weights(self._predictor.model, self._run.folder / WEIGHTS)
-        progress.best, progress.best_epoch = value, progress.epoch
+        progress.best, progress.violation, progress.best_epoch = standing.value, standing.violation, progress.epoch
         return True
 
     def restore_best(self) -> None:

@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import logging
-import math
 import re
 import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import keras
 import tensorflow as tf
 
 from ...augment import Augmenter
-from ...models.errors import InputError, JobError, nearest
+from ...models.errors import JobError
 from ...models.predictor import Predictor
 from ..checking.data import Data
-from ..progress import EpochProgress
 from ..recipe import Recipe
-from ..run import HISTORY, Run, saving
-from ..train_options import TrainOptions
+from ..run import Run
+from .averaging import Averaging
 from .checkpoint import Checkpoint
+from .latency import latency_ms
 from .optimizers import make_optimizer
-from .phases import Fit, phases, prepare
+from .phases import Fit, Phase, phases, prepare
+from .selection import Selection
+from .stages import stage_factors
+from .watch import Watch
 
 log = logging.getLogger("saccade")
-
-
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM; the step in hand was finished and everything is saved."""
 
 
 def fit(
@@ -47,33 +46,45 @@ def fit(
         JobError: a sample or a step failed.
     """
     checkpoint, progress, first = Checkpoint(run, predictor), run.progress, 0
+    selection = Selection(recipe.train, predictor.task.monitor)
+    measure = partial(latency_ms, predictor, data.source, data.splits["validation"])
     for number, phase in enumerate(phases(recipe, predictor.model)):
         epochs = range(first, first + phase.options.epochs)
         first = epochs.stop
         if number < progress.phase:
             continue
         work = prepare(phase, recipe, predictor, data, augmenter)
-        optimizer = make_optimizer(phase.options.optimizer, phase.options.schedule, len(epochs), work.steps)
-        work.model.compile(optimizer=optimizer, jit_compile=recipe.train.jit)
-        optimizer.build(work.model.trainable_variables)
         begun = progress.epoch > epochs.start or progress.step > 0
-        if begun:
-            checkpoint.restore(optimizer)
-        elif number > 0:
+        if not begun and number > 0:
             checkpoint.restore_best()
+        optimizer = _compile(work, phase, len(epochs), recipe)
+        if begun:
+            checkpoint.restore(work.model.optimizer)
         log.info("phase '%s': epochs %d to %d of %d steps", phase.name, epochs.start + 1, epochs.stop, work.steps)
-        watch = _Watch(work, epochs, recipe.train, run, checkpoint, recipe.train.monitor or predictor.task.monitor)
+        watch = Watch(work, epochs, recipe.train, run, checkpoint, optimizer, selection, measure)
         _fit_phase(work, epochs, run, watch, own_callbacks)
         progress.phase, progress.epoch = number + 1, epochs.stop
-        checkpoint.save(optimizer)
+        checkpoint.save(work.model.optimizer)
     if progress.best is None:
-        raise JobError(
-            f"'{recipe.train.monitor or predictor.task.monitor}' was no number in any epoch: nothing was learnt"
-        )
+        raise JobError(f"'{selection.figure}' was no number in any epoch: nothing was learnt")
+
+
+def _compile(work: Fit, phase: Phase, epochs: int, recipe: Recipe) -> Averaging:
+    """Gives the model its optimizer and builds that; Keras may wrap it, to scale the loss of float16."""
+    options, variables = phase.options.optimizer, work.model.trainable_variables
+    factors = stage_factors(options.stages, work.model)
+    optimizer = make_optimizer(options, phase.options.schedule, epochs, work.steps, factors)
+    work.model.compile(optimizer=optimizer, jit_compile=recipe.train.jit)
+    optimizer.build(variables)  # before what wraps it, under which a Nadam would leave out one of its variables
+    work.model.optimizer.build(variables)
+    if options.accumulate > epochs * work.steps:
+        steps = f"{epochs * work.steps} steps"
+        log.warning("optimizer.accumulate: phase '%s' has %s, fewer than one update takes", phase.name, steps)
+    return optimizer
 
 
 def _fit_phase(
-    work: Fit, epochs: range, run: Run, watch: _Watch, own_callbacks: Sequence[keras.callbacks.Callback]
+    work: Fit, epochs: range, run: Run, watch: Watch, own_callbacks: Sequence[keras.callbacks.Callback]
 ) -> None:
     events = keras.callbacks.TensorBoard(run.folder / "events", write_graph=False)
     with _stop_signals(watch):
@@ -101,60 +112,8 @@ def _fit_phase(
                 return
 
 
-class _Watch(keras.callbacks.Callback):
-    """Begins, counts, validates, shows and saves the epochs of a phase."""
-
-    def __init__(self, work: Fit, epochs: range, train: TrainOptions, run: Run, checkpoint: Checkpoint, monitor: str):
-        super().__init__()
-        self._work, self._epochs, self._run, self._checkpoint = work, epochs, run, checkpoint
-        self._batch, self._early, self._monitor = train.batch, train.early_stopping, monitor
-        self._show = EpochProgress(work.steps, self._batch, epochs.stop)
-        self.stop_wanted = False
-
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        done = self._run.progress.step
-        self._work.order.start(epoch, done * self._batch)
-        self._show.begin(epoch, done)
-
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        self._run.progress.step += 1
-        self._show.step(logs or {})
-        if self.stop_wanted and self._run.progress.step < self._work.steps:
-            self._checkpoint.save(self.model.optimizer)
-            raise Interrupted
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        self._show.fitted()
-        progress = self._run.progress
-        if not math.isfinite(logs["loss"]):
-            raise JobError(f"the loss is {logs['loss']} in epoch {epoch + 1}: lower train.optimizer.learning_rate")
-        values = self._work.validate()
-        monitored = self._monitor
-        if monitored not in values:
-            raise InputError(f"train.monitor: the evaluation has no figure '{monitored}': {nearest(monitored, values)}")
-        logs.update({f"val_{name}": value.value for name, value in values.items()})
-        logs["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        progress.epoch, progress.step = epoch + 1, 0
-        min_delta = self._early.min_delta if self._early else 0.0
-        best = self._checkpoint.keep_if_best(values[monitored].value, values[monitored].higher_is_better, min_delta)
-        self._show.end(epoch, logs, best)
-        with saving(self._run.folder):
-            pace = {"pictures_per_second": round(self._show.rate(), 1), "seconds": round(self._show.seconds(), 2)}
-            self._run.append(HISTORY, {"epoch": epoch + 1, **logs, **pace})
-        self._checkpoint.save(self.model.optimizer)
-        waited = progress.epoch - max(progress.best_epoch or 0, self._epochs.start)
-        if self._early and waited >= self._early.patience:
-            log.info("%s has not improved for %d epochs: this phase stops here", monitored, waited)
-            self.model.stop_training = True
-        if self.stop_wanted:
-            raise Interrupted
-
-    def close(self) -> None:
-        self._show.close()
-
-
 @contextmanager
-def _stop_signals(watch: _Watch) -> Iterator[None]:
+def _stop_signals(watch: Watch) -> Iterator[None]:
     """The first Ctrl-C or SIGTERM lets the step in hand finish; a second one stops at once."""
     if threading.current_thread() is not threading.main_thread():
         yield

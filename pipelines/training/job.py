@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from ...augment import Augmenter
 from ...models.naming import find_object
 from ...models.predictor import Predictor
-from ...models.task import Task
+from ...models.task import Task, Value
 from ..checking.data import Data, checked_data
 from ..checking.splits import split
 from ..contact_sheet import training_sheet
@@ -25,9 +28,14 @@ from ..proof_samples import write_proof_samples
 from ..provenance import provenance
 from ..recipe import Recipe
 from ..run import FINDINGS, PROVENANCE, QUARANTINE, Run, saving, write_atomically
+from ..select_options import LATENCY
 from ..source import Source, Truths
-from ..validation import settle
-from .fitting import Interrupted, fit
+from ..validation import evaluate_positions, settle
+from .fitting import fit
+from .latency import latency_ms
+from .phases import phases
+from .selection import Selection
+from .watch import Interrupted
 
 log = logging.getLogger("saccade")
 
@@ -37,6 +45,7 @@ class Training:
 
     def __init__(self, recipe: Recipe, run: Run, source: Source, task: Task, limit: int | None = None):
         self._recipe, self._run, self._source, self._task, self._limit = recipe, run, source, task, limit
+        self._selection = Selection(recipe.train, task.monitor)
 
     def work(self) -> Path:
         """Does the job; see `train`."""
@@ -48,6 +57,9 @@ class Training:
             self._task.observe(Truths(self._source, splits["train"]))
             predictor = Predictor(self._task, self._task.model())
             data = checked_data(self._source, splits, self._task, recipe.data)
+            if not run.resumed:
+                phases(recipe, predictor.model)  # what it refuses is told before the data is prepared
+                self._selection.check(partial(_figures, predictor, data))
             if self._limit:
                 data = data.limited(self._limit)
             run.write_recipe(recipe)
@@ -90,11 +102,32 @@ class Training:
             predictor.describe(run.folder, recipe.task, recipe.import_paths)
             values = write_evaluation(evaluation, bad, data.source, "validation", predictor, run.folder)
             draw_curves(run.history(), run.folder / "curves.png")
+            self._tell_unkept(predictor, values, data)
             run.progress.finished = True
             run.save_progress()
-        monitor = self._recipe.train.monitor or self._task.monitor
-        log.info("best: epoch %d, validation %s %s", run.progress.best_epoch, monitor, values[monitor])
+        figure = self._selection.figure
+        log.info("best: epoch %d, validation %s %s", run.progress.best_epoch, figure, values[figure])
         log.info("next: saccade report %s", run.folder)
+
+    def _tell_unkept(self, predictor: Predictor, values: Mapping[str, Value], data: Data) -> None:
+        """Warns of each bound that the weights do not keep to, as they are quoted, and notes it in the run."""
+        run, selection = self._run, self._selection
+        if LATENCY in selection.bounds:
+            run.progress.latency_ms = latency_ms(predictor, data.source, data.splits["validation"])
+            values = values | {LATENCY: Value(run.progress.latency_ms, higher_is_better=False)}
+        failures = selection.failures(values, run.history())
+        run.progress.unkept = [dataclasses.asdict(failure) for failure in failures]
+        for failure in failures:
+            log.warning("train.select.subject_to: %s", failure)
+
+
+def _figures(predictor: Predictor, data: Data, samples: int | None) -> dict[str, Value]:
+    """Figures on validation samples that are spread evenly over the split; all of them without a number."""
+    positions = data.splits["validation"]
+    if samples is not None:
+        positions = positions[np.unique(np.linspace(0, len(positions) - 1, samples).astype(int))]
+    evaluation, _ = evaluate_positions(predictor, data.source, positions, show="looking for figures")
+    return evaluation.values(intervals=False)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from ..recipe import Recipe
 from ..source import Truths
 from ..train_options import HeadPhase, TrainOptions
 from ..validation import Validate, validator, validator_on_features
+from .stages import check_stages
 
 
 @dataclass(frozen=True)
@@ -60,14 +61,21 @@ def phases(recipe: Recipe, model: keras.Model) -> list[Phase]:
     """The phases of a recipe, in order.
 
     Raises:
-        InputError: a head phase for a model that names no point where features may be cached.
+        InputError: a head phase for a model that names no point where features may be cached; learning rates for stages
+            that the model has not, or that the phase does not train.
     """
     splits = hasattr(model, "split")
     if recipe.train.head is not None and not splits:
         raise InputError(f"train.head: the model '{recipe.model.name}' has no head of its own to train first")
     first = [Phase("head", recipe.train.head)] if recipe.train.head is not None else []
     frozen = splits and not model.split()[0].trainable_variables
-    return [*first, Phase("head" if frozen and not recipe.augment else "all", recipe.train)]
+    found = [*first, Phase("head" if frozen and not recipe.augment else "all", recipe.train)]
+    for phase in found:
+        where = "train.optimizer.stages" if phase.options is recipe.train else "train.head.optimizer.stages"
+        if phase.name == "head" and phase.options.optimizer.stages:
+            raise InputError(f"{where}: this phase trains the head alone: leave them out")
+        check_stages(phase.options.optimizer.stages, model, where)
+    return found
 
 
 def prepare(phase: Phase, recipe: Recipe, predictor: Predictor, data: Data, augmenter: Augmenter) -> Fit:

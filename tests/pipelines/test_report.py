@@ -100,6 +100,7 @@ def test_the_page_says_what_the_run_is(reported):
         "In pictures",
         "Figures by name",
         "The worst mistakes",
+        "Likely mislabelled",
         "What the network saw",
         "Data",
         "Provenance",
@@ -107,10 +108,12 @@ def test_the_page_says_what_the_run_is(reported):
 
 
 def test_every_mistake_is_shown_with_picture_note_and_key(reported):
-    cases = [json.loads(line) for line in (reported / "evaluation/test/worst.jsonl").read_text().splitlines()]
-    page = read(reported)
+    folder, page = reported / "evaluation", read(reported)
+    cases = [json.loads(line) for line in (folder / "test/worst.jsonl").read_text().splitlines()]
     assert cases and all(case["note"] in page.text and case["key"] in page.text for case in cases)
-    assert page.tags.count("img") == len(cases) + 2  # the confusion matrix and the training samples
+    suspects = [line for each in ("test", "validation") for line in (folder / each / "suspects.jsonl").open()]
+    figures = list((folder / "test").glob("*.svg"))
+    assert page.tags.count("img") == len(cases) + len(suspects) + len(figures) + 1  # the training samples
 
 
 def test_a_second_report_evaluates_nothing_and_is_the_same(run):

@@ -16,7 +16,7 @@ from saccade.pipelines.recipe import load_recipe
 from saccade.pipelines.run import Run, recipe_file, saving
 from saccade.pipelines.train import dry_run, train
 from saccade.pipelines.training.checkpoint import save_weights
-from saccade.pipelines.training.fitting import Interrupted
+from saccade.pipelines.training.watch import Interrupted
 
 
 def lines(path):
@@ -148,14 +148,6 @@ def test_a_dry_run_does_everything_on_a_few_samples(digits_recipe, tmp_path):
     run = dry_run(recipe, tmp_path)
     assert len(lines(run / "history.jsonl")) == 1
     assert Run(run).progress.finished
-
-
-def test_a_monitor_that_the_evaluation_has_not(digits_recipe, tmp_path):
-    recipe = digits_recipe(f"train.run={tmp_path / 'run'}", "train.monitor=acuracy")
-    with pytest.raises(
-        InputError, match=r"train\.monitor: the evaluation has no figure 'acuracy': did you mean accuracy"
-    ):
-        train(recipe)
 
 
 STOP_NOW = """

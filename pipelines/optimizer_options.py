@@ -1,0 +1,112 @@
+"""The recipe's `optimizer`: which rule updates the weights, and what all rules share.
+
+Defaults are those of Keras, except where a docstring gives the reason.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, Tag, model_validator
+
+from ..models.options import Options
+from .named_options import by_name
+
+Momentum = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class AnyOptimizer(Options):
+    """What every optimizer takes."""
+
+    name: str
+    learning_rate: PositiveFloat = 1e-3
+    weight_decay: NonNegativeFloat = 0.0
+    """Decoupled (Loshchilov and Hutter, 2019), times the learning rate; biases and normalisation are left out of it."""
+    clip_norm: PositiveFloat | None = None
+    """The largest norm of all gradients together (Pascanu et al. 2013, section 3.2)."""
+    clip_value: PositiveFloat | None = None
+    """The largest absolute value of each gradient."""
+    ema: Share | None = None
+    """Momentum of a moving average of the weights (Polyak and Juditsky, 1992): the averaged ones are validated and
+    kept, the plain ones go on training."""
+    accumulate: PositiveInt = 1
+    """Steps whose gradients are averaged before one update; a group may go on into the next epoch."""
+    stages: dict[PositiveInt, NonNegativeFloat] = {}
+    """Stride of a level of the backbone to the factor of the learning rate for the layers up to it, above the level
+    named before; all that comes after the last one learns at the full rate (Howard and Ruder 2018, section 3.2)."""
+
+    @model_validator(mode="after")
+    def _clips_in_one_way(self) -> Self:
+        if self.clip_norm is not None and self.clip_value is not None:
+            raise ValueError("clip_norm or clip_value, not both")
+        return self
+
+
+class Adam(AnyOptimizer):
+    """Kingma and Ba, 2015."""
+
+    name: Literal["adam"] = "adam"
+    beta_1: Momentum = 0.9
+    beta_2: Momentum = 0.999
+    epsilon: PositiveFloat = 1e-7
+
+
+class AdamW(Adam):
+    """Loshchilov and Hutter, 2019: Adam with weight decay by default, a mild one (Keras: 0.004)."""
+
+    name: Literal["adamw"] = "adamw"
+    weight_decay: NonNegativeFloat = 1e-4
+
+
+class Nadam(Adam):
+    """Adam with Nesterov's momentum (Dozat, 2016)."""
+
+    name: Literal["nadam"] = "nadam"
+
+
+class Sgd(AnyOptimizer):
+    """Stochastic gradient descent with momentum, Nesterov's unless switched off; Keras' own default has none."""
+
+    name: Literal["sgd"] = "sgd"
+    learning_rate: PositiveFloat = 1e-2
+    momentum: Momentum = 0.9
+    nesterov: bool = True
+
+
+class RmsProp(AnyOptimizer):
+    """Hinton, 2012: gradients over the root of their moving mean square; `centered` takes the variance in its place."""
+
+    name: Literal["rmsprop"] = "rmsprop"
+    rho: Momentum = 0.9
+    momentum: Momentum = 0.0
+    centered: bool = False
+    epsilon: PositiveFloat = 1e-7
+
+
+class Adagrad(AnyOptimizer):
+    """Duchi et al., 2011: gradients over the root of the sum of all their squares."""
+
+    name: Literal["adagrad"] = "adagrad"
+    initial_accumulator_value: NonNegativeFloat = 0.1
+    epsilon: PositiveFloat = 1e-7
+
+
+class Lion(AnyOptimizer):
+    """Chen et al., 2023: the sign of a momentum. All updates are of one size, so that its learning rate is three to ten
+    times smaller than Adam's (section 5): 0.0001 here, 0.001 in Keras."""
+
+    name: Literal["lion"] = "lion"
+    learning_rate: PositiveFloat = 1e-4
+    beta_1: Share = 0.9
+    beta_2: Momentum = 0.99
+
+
+Optimizer = Annotated[
+    Annotated[Adam, Tag("adam")]
+    | Annotated[AdamW, Tag("adamw")]
+    | Annotated[Nadam, Tag("nadam")]
+    | Annotated[Sgd, Tag("sgd")]
+    | Annotated[RmsProp, Tag("rmsprop")]
+    | Annotated[Adagrad, Tag("adagrad")]
+    | Annotated[Lion, Tag("lion")],
+    by_name("adam"),
+]

@@ -1,0 +1,101 @@
+"""The callback that begins, counts, validates, shows and saves the epochs of a phase."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+
+import keras
+
+from ...models.errors import JobError
+from ...models.task import Value
+from ..progress import EpochProgress
+from ..run import HISTORY, Run, saving
+from ..select_options import LATENCY
+from ..train_options import TrainOptions
+from .averaging import Averaging
+from .checkpoint import Checkpoint
+from .phases import Fit
+from .selection import Selection
+
+log = logging.getLogger("saccade")
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM; the step in hand was finished and everything is saved."""
+
+
+class Watch(keras.callbacks.Callback):
+    """One for each phase.
+
+    Attributes:
+        stop_wanted: to be set by whoever wants the training to stop after the step in hand.
+    """
+
+    def __init__(
+        self,
+        work: Fit,
+        epochs: range,
+        train: TrainOptions,
+        run: Run,
+        checkpoint: Checkpoint,
+        optimizer: Averaging,
+        selection: Selection,
+        measure_latency: Callable[[], float],
+    ):
+        super().__init__()
+        self._work, self._epochs, self._run, self._checkpoint = work, epochs, run, checkpoint
+        self._optimizer, self._selection, self._measure_latency = optimizer, selection, measure_latency
+        self._batch = train.batch
+        self._show = EpochProgress(work.steps, train.batch, epochs.stop)
+        self.stop_wanted = False
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        done = self._run.progress.step
+        self._work.order.start(epoch, done * self._batch)
+        self._show.begin(epoch, done)
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self._run.progress.step += 1
+        self._show.step(logs or {})
+        if self.stop_wanted and self._run.progress.step < self._work.steps:
+            self._checkpoint.save(self.model.optimizer)
+            raise Interrupted
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self._show.fitted()
+        if not math.isfinite(logs["loss"]):
+            raise JobError(f"the loss is {logs['loss']} in epoch {epoch + 1}: lower train.optimizer.learning_rate")
+        progress = self._run.progress
+        with self._optimizer.averaged():
+            values = self._work.validate()
+            standing = self._selection.standing(values | self._latency())
+            progress.epoch, progress.step = epoch + 1, 0
+            best = self._checkpoint.keep_if_best(standing)
+        logs.update({f"val_{name}": value.value for name, value in values.items()})
+        logs["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        self._show.end(epoch, logs, best)
+        with saving(self._run.folder):
+            pace = {"pictures_per_second": round(self._show.rate(), 1), "seconds": round(self._show.seconds(), 2)}
+            self._run.append(HISTORY, {"epoch": epoch + 1, **logs, **pace})
+        self._checkpoint.save(self.model.optimizer)
+        if self._selection.is_patience_over(values, self._run.history(), self._epochs.start):
+            self.model.stop_training = True
+        if self.stop_wanted:
+            raise Interrupted
+
+    def _latency(self) -> dict[str, Value]:
+        """Measured once in a run, where a bound names it: the weights do not change it, and no noise of the clock is to
+        choose among epochs."""
+        bound, progress = self._selection.bounds.get(LATENCY), self._run.progress
+        if bound is None:
+            return {}
+        if progress.latency_ms is None:
+            progress.latency_ms = self._measure_latency()
+            if bound.excess(progress.latency_ms) > 0:
+                log.warning("%s is %.1f, not %s, whatever the epoch", LATENCY, progress.latency_ms, bound)
+        return {LATENCY: Value(progress.latency_ms, higher_is_better=False)}
+
+    def close(self) -> None:
+        self._show.close()
