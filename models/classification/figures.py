@@ -23,7 +23,7 @@ def confusion_figure(matrix: np.ndarray, class_names: Sequence[str]) -> Figure:
     shown = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(shown, ax=axes, label="share of the true class", shrink=0.8)
     size = 9 if count <= NUMBERS_UP_TO else 6
-    names = [_shortened(name) for name in class_names]
+    names = [shortened(name) for name in class_names]
     turned = count > 6 or max(map(len, names)) > 8
     axes.set_xticks(range(count), names, rotation=90 if turned else 0, fontsize=size, parse_math=False)
     axes.set_yticks(range(count), names, fontsize=size, parse_math=False)
@@ -43,10 +43,10 @@ def bars_figure(values: Mapping[str, float], label: str) -> Figure:
     axes = figure.add_subplot()
     bars = axes.barh(range(len(ordered)), [value for _, value in ordered])
     axes.bar_label(bars, fmt="%.2f", padding=2, fontsize=8)
-    axes.set_yticks(range(len(ordered)), [_shortened(name) for name, _ in ordered], fontsize=8, parse_math=False)
+    axes.set_yticks(range(len(ordered)), [shortened(name) for name, _ in ordered], fontsize=8, parse_math=False)
     axes.set(xlabel=label, xlim=(0, 1.1))
     return figure
 
 
-def _shortened(name: str, length: int = 24) -> str:
+def shortened(name: str, length: int = 24) -> str:
     return name if len(name) <= length else name[: length - 3] + "..."

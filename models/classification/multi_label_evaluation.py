@@ -1,89 +1,73 @@
 """How good a classifier is where each picture has any number of labels."""
 
+import logging
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 
 import numpy as np
 from matplotlib.figure import Figure
-from sklearn.metrics import precision_recall_fscore_support
 
-from ..errors import JobError
-from ..task import Case, Evaluation, Value
-from .bootstrap import measured
+from ..task import Case
 from .figures import bars_figure
+from .label_evaluation import Headline, LabelEvaluation, f1_macro
+from .suspects import suspected
+from .thresholds import at_precision, best_f1
+
+log = logging.getLogger("saccade")
+
+FEW = 10  # validation samples that have a label: with less, its threshold is mostly chance, and the log says so
 
 
-class MultiLabelEvaluation(Evaluation):
-    """Mean average precision, macro and micro F1, exact match; per label precision, recall, F1, average precision.
+class MultiLabelEvaluation(LabelEvaluation):
+    """Exact match, mean average precision, macro and micro F1, mean ROC area; per label precision, recall, F1, ROC area
+    and average precision.
 
-    Average precision needs no threshold; all else is at the Predictor's. A label that no sample has is left out: it has
-    no recall, and it does not count in the means over labels; micro F1 and exact match count all.
+    Areas and average precision need no threshold; all else is at the Predictor's.
+
+    Args:
+        class_names: in the order of the labels.
+        thresholds: how `choose` sets them, as in `ClassificationOptions`; a number leaves them alone.
     """
 
-    def __init__(self, class_names: Sequence[str]):
-        self.class_names = tuple(class_names)
-        self._keys: list[str] = []
-        self._labels: list[np.ndarray] = []
-        self._present: list[np.ndarray] = []
-        self._probabilities: list[np.ndarray] = []
+    def __init__(self, class_names: Sequence[str], thresholds: str | float | Mapping[str, float] = "best_f1"):
+        super().__init__(class_names)
+        self._thresholds = thresholds
 
-    def update(self, truth: Mapping[str, np.ndarray], results: Mapping[str, np.ndarray], key: str) -> None:
-        """Truth: `labels` `[classes]`, 1 for those that are there. Results: `present`, `probabilities` `[classes]`."""
-        self._keys.append(key)
-        self._labels.append(np.asarray(truth["labels"]) > 0.5)
-        self._present.append(np.asarray(results["present"], bool))
-        self._probabilities.append(np.asarray(results["probabilities"], np.float32))
-        self.__dict__.pop("_arrays", None)
+    def _label_and_said(self, truth: Mapping[str, np.ndarray], results: Mapping[str, np.ndarray]) -> tuple:
+        return np.asarray(truth["labels"]) > 0.5, np.asarray(results["present"], bool)
 
-    @cached_property
-    def _arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        if not self._keys:
-            raise JobError("no sample was evaluated: the split is empty, or all its pictures are unusable")
-        return np.stack(self._labels), np.stack(self._present), np.stack(self._probabilities)
+    def _as_columns(self, labels: np.ndarray) -> np.ndarray:
+        return labels
 
-    def values(self, intervals: bool = True) -> dict[str, Value]:
-        labels, present, probabilities = self._arrays
-        right = labels & present
-        exact = (labels == present).all(axis=1)
-        curves = [_Curve(labels[:, i], probabilities[:, i]) for i in range(labels.shape[1])]
+    def _right(self) -> np.ndarray:
+        labels, present, _ = self._arrays
+        return (labels == present).all(axis=1)
 
-        def headline(weights: np.ndarray) -> dict[str, float]:
-            there, said, hits = weights @ labels, weights @ present, weights @ right
-            held = there > 0
-            figures = {"exact_match": weights @ exact / weights.sum()}
-            if held.any():
-                precisions = [curves[i].average_precision(weights) for i in np.flatnonzero(held)]
-                figures["mean_average_precision"] = np.mean(precisions)
-                figures["f1_macro"] = np.mean(2 * hits[held] / (there + said)[held])
-                figures["f1_micro"] = 2 * hits.sum() / (there + said).sum()
-            return figures
+    def _headline(self) -> Headline:
+        exact = self._right()
 
-        per_label = self._per_label(labels, present)
-        ones = np.ones(len(labels))
-        for name, curve, there in zip(self.class_names, curves, labels.any(axis=0), strict=True):
-            if there:
-                per_label[f"average_precision/{name}"] = Value(float(curve.average_precision(ones)))
-        return measured(headline, len(labels), intervals) | per_label
+        def headline(weights, there, named, hits):
+            roc, average_precision = self._areas.means(weights)
+            return {
+                "exact_match": weights @ exact / weights.sum(axis=1),
+                "mean_average_precision": average_precision,
+                "f1_macro": f1_macro(there, named, hits),
+                "f1_micro": _f1(*(each.sum(axis=1) for each in (there, named, hits))),
+                "roc_auc": roc,
+            }
 
-    def _per_label(self, labels: np.ndarray, present: np.ndarray) -> dict[str, Value]:
-        columns = [  # one label at a time: scikit-learn takes a single column for the two classes 0 and 1
-            precision_recall_fscore_support(labels[:, i], present[:, i], average="binary", zero_division=0)[:3]
-            if labels[:, i].any()
-            else None
-            for i in range(labels.shape[1])
-        ]
-        return {
-            f"{figure}/{name}": Value(float(column[place]))
-            for place, figure in enumerate(("precision", "recall", "f1"))
-            for name, column in zip(self.class_names, columns, strict=True)
-            if column is not None
-        }
+        return headline
 
     def figures(self) -> dict[str, Figure]:
-        values = self.values(intervals=False)
-        precisions = {name: values.get(f"average_precision/{name}") for name in self.class_names}
-        shown = {name: value.value for name, value in precisions.items() if value is not None}
-        return {"average_precision": bars_figure(shown, "average precision")}
+        """`average_precision` of each label as bars, `roc`, and `precision_recall` with the thresholds marked."""
+        precisions = zip(self.class_names, self._areas.average_precision, strict=True)
+        shown = {name: float(value) for name, value in precisions if not np.isnan(value)}
+        return {"average_precision": bars_figure(shown, "average precision"), **super().figures()}
+
+    def _points(self) -> np.ndarray:
+        labels, present, _ = self._arrays
+        hits = (labels & present).sum(axis=0)
+        recall, precision = (hits / np.maximum(each.sum(axis=0), 1) for each in (labels, present))
+        return np.stack([recall, np.where(present.any(axis=0), precision, 1)], axis=1)  # as scikit-learn's curve ends
 
     def worst(self, n: int) -> list[Case]:
         """The samples with the label that the model was surest of and wrong about."""
@@ -95,26 +79,60 @@ class MultiLabelEvaluation(Evaluation):
         return [self._case(i, label[i], float(badness[i])) for i in order if badness[i] > 0]
 
     def _case(self, sample: int, label: int, badness: float) -> Case:
-        name, probability = self.class_names[label], self._probabilities[sample][label]
-        missed = self._labels[sample][label]
-        note = f"missed {name} {probability:.2f}" if missed else f"said {name} {probability:.2f}, is not"
+        labels, _, probabilities = self._arrays
+        name, probability = self.class_names[label], probabilities[sample, label]
+        note = f"missed {name} {probability:.2f}" if labels[sample, label] else f"said {name} {probability:.2f}, is not"
         return Case(self._keys[sample], badness, note)
 
+    def suspects(self, n: int) -> list[Case]:
+        """Samples with a label that is likelier wrong than the model, each label judged on its own; a sample stands
+        here once, for its most doubtful label."""
+        labels, _, probabilities = self._arrays
+        found: dict[int, tuple[float, int]] = {}
+        for label, (given, scores) in enumerate(zip(labels.T, probabilities.T, strict=True)):
+            for sample in suspected(given.astype(int), np.stack([1 - scores, scores], axis=1))[0]:
+                doubt = (abs(float(given[sample]) - float(scores[sample])), label)
+                found[sample] = max(found.get(sample, doubt), doubt)
+        worst = sorted(found.items(), key=lambda item: (-item[1][0], item[0]))[:n]
+        return [
+            Case(
+                self._keys[sample],
+                doubt,
+                f"labelled {'' if labels[sample, label] else 'not '}{self.class_names[label]}, the model says "
+                f"{probabilities[sample, label]:.2f}",
+            )
+            for sample, (doubt, label) in worst
+        ]
 
-class _Curve:
-    """Precision and recall of one label, sorted once for many weightings of the samples."""
+    def choose(self) -> dict[str, float]:
+        """`threshold/NAME` for each label that a sample has; a label that none has keeps its threshold."""
+        labels, _, probabilities = self._arrays
+        if isinstance(self._thresholds, int | float):
+            return {}
+        counts = labels.sum(axis=0)
+        self._warn("no validation sample has the label, its threshold stays as it is: %s", counts == 0)
+        self._warn(f"less than {FEW} validation samples have the label, its threshold is rough: %s", counts < FEW)
+        chosen, failed = {}, []
+        for i in np.flatnonzero(counts):
+            name, threshold = self.class_names[i], None
+            if isinstance(self._thresholds, str):
+                threshold = best_f1(labels[:, i], probabilities[:, i])
+            else:
+                threshold, reached = at_precision(labels[:, i], probabilities[:, i], self._thresholds["precision"])
+                if reached < self._thresholds["precision"]:
+                    failed.append(f"{name} ({reached:.2f})")
+            chosen[f"threshold/{name}"] = threshold
+        if failed:
+            wanted = self._thresholds["precision"]
+            told = ", ".join(failed)
+            log.warning("no threshold reaches precision %g on validation, the highest is taken: %s", wanted, told)
+        return chosen
 
-    def __init__(self, labels: np.ndarray, scores: np.ndarray):
-        self._order = np.argsort(-scores, kind="stable")
-        self._labels = labels[self._order].astype(np.float64)
-        ordered = scores[self._order]
-        # Samples of equal score come in together: each takes the precision behind the last of its equals.
-        self._last = np.searchsorted(-ordered, -ordered, side="right") - 1
+    def _warn(self, message: str, which: np.ndarray) -> None:
+        if which.any():
+            log.warning(message, ", ".join(self.class_names[i] for i in np.flatnonzero(which)))
 
-    def average_precision(self, weights: np.ndarray) -> float:
-        """The mean of precision over the recalled, as in `sklearn.metrics.average_precision_score`."""
-        weights = weights[self._order]
-        hits = weights * self._labels
-        seen = np.cumsum(weights)[self._last]
-        precision = np.cumsum(hits)[self._last] / np.maximum(seen, 1)
-        return hits @ precision / hits.sum()
+
+def _f1(there: np.ndarray, named: np.ndarray, hits: np.ndarray) -> np.ndarray:
+    """F1 from weights `[r]`; NaN where nothing is there."""
+    return np.divide(2 * hits, there + named, out=np.full(len(there), np.nan), where=there > 0)

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
+from ..errors import nearest
 from ..task import ModelOptions
 
 
@@ -24,3 +25,29 @@ class ClassificationOptions(ModelOptions):
     """What batch norm keeps of its moving statistics at each step; null leaves the network's own. MobileNetV2's own
     0.999 is made for long trainings: for the first thousand steps, validation, which uses these statistics, would look
     far worse than the network is."""
+    calibrate: bool = True
+    """With one label a picture: fit a temperature on validation, so that probabilities are as high as the model is right
+    (Guo et al. 2017)."""
+    thresholds: str | float | dict[str, float] = "best_f1"
+    """With several labels: from which probability on each counts as present. `best_f1` and `{precision: 0.9}` choose one
+    for each label on validation, the latter the lowest with at least that precision; a number is taken for all."""
+
+    @field_validator("thresholds")
+    @classmethod
+    def _can_be_chosen(cls, value: str | float | dict[str, float]) -> str | float | dict[str, float]:
+        if isinstance(value, str):
+            if value != "best_f1":
+                raise ValueError(f"{nearest(value, ['best_f1'])} (or {{precision: 0.9}}, or a number)")
+            return value
+        if isinstance(value, dict) and list(value) != ["precision"]:
+            raise ValueError("a mapping has the one key precision: {precision: 0.9}")
+        number = value["precision"] if isinstance(value, dict) else value
+        if not 0 <= number <= 1:
+            raise ValueError("a threshold and a precision lie between 0 and 1")
+        return value
+
+    @model_validator(mode="after")
+    def _thresholds_need_several_labels(self) -> "ClassificationOptions":
+        if not self.multi_label and self.thresholds != "best_f1":
+            raise ValueError("thresholds are for several labels a picture: say model.multi_label=true as well")
+        return self

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 
-def one_label(logits: tf.Tensor, class_names: Sequence[str]) -> dict[str, tf.Tensor]:
+def one_label(logits: tf.Tensor, class_names: Sequence[str], temperature: float = 1.0) -> dict[str, tf.Tensor]:
     """Results where exactly one class holds.
 
     Args:
         logits: float `[n, classes]`.
         class_names: in the order of the class ids.
+        temperature: what logits are divided by (Guo et al. 2017, section 4.2): above 1 the model is less sure, below 1
+            surer; the likeliest class stays the same.
 
     Returns:
         class: string `[n]`, the name of the likeliest class.
@@ -18,8 +20,9 @@ def one_label(logits: tf.Tensor, class_names: Sequence[str]) -> dict[str, tf.Ten
         score: float32 `[n]`, its probability.
         probabilities: float32 `[n, classes]`, sum 1.
     """
-    probabilities = tf.nn.softmax(tf.cast(logits, tf.float32))
-    class_id = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
+    logits = tf.cast(logits, tf.float32)
+    class_id = tf.argmax(logits, axis=-1, output_type=tf.int32)  # division could round two neighbours to a tie
+    probabilities = tf.nn.softmax(logits / temperature)
     return {
         "class": tf.gather(tf.constant(list(class_names)), class_id),
         "class_id": class_id,
@@ -28,7 +31,7 @@ def one_label(logits: tf.Tensor, class_names: Sequence[str]) -> dict[str, tf.Ten
     }
 
 
-def several_labels(logits: tf.Tensor, class_names: Sequence[str], threshold: float) -> dict[str, tf.Tensor]:
+def several_labels(logits: tf.Tensor, class_names: Sequence[str], thresholds: Sequence[float]) -> dict[str, tf.Tensor]:
     """Results where any number of labels holds.
 
     All labels are listed for each picture: a tensor cannot hold another number of names in each row, and TF Serving
@@ -37,7 +40,7 @@ def several_labels(logits: tf.Tensor, class_names: Sequence[str], threshold: flo
     Args:
         logits: float `[n, classes]`.
         class_names: in the order of the class ids.
-        threshold: the probability from which on a label counts as present.
+        thresholds: for each class the probability from which on it counts as present.
 
     Returns:
         classes: string `[n, classes]`, the names, the same in each row.
@@ -48,6 +51,6 @@ def several_labels(logits: tf.Tensor, class_names: Sequence[str], threshold: flo
     names = tf.constant([list(class_names)])
     return {
         "classes": tf.tile(names, [tf.shape(logits)[0], 1]),
-        "present": probabilities >= tf.cast(threshold, tf.float32),
+        "present": probabilities >= tf.constant(list(thresholds), tf.float32),
         "probabilities": probabilities,
     }

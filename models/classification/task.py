@@ -37,8 +37,13 @@ class Classification(Task):
 
     @property
     def settings(self) -> Mapping[str, float]:
-        """With several labels `threshold`: the probability from which on a label counts as present."""
-        return {"threshold": 0.5} if self.model_options.multi_label else {}
+        """`temperature`, what logits are divided by; with several labels `threshold/NAME` for each class, the
+        probability from which on it counts as present."""
+        if not self.model_options.multi_label:
+            return {"temperature": 1.0}
+        fixed = self.model_options.thresholds
+        start = float(fixed) if isinstance(fixed, int | float) else 0.5
+        return {f"threshold/{name}": start for name in self.class_names}
 
     @property
     def truth(self) -> dict[str, Truth]:
@@ -70,17 +75,18 @@ class Classification(Task):
         from .results import one_label, several_labels
 
         if self.model_options.multi_label:
-            return several_labels(outputs, self.class_names, settings["threshold"])
-        return one_label(outputs, self.class_names)
+            thresholds = [settings[f"threshold/{name}"] for name in self.class_names]
+            return several_labels(outputs, self.class_names, thresholds)
+        return one_label(outputs, self.class_names, settings["temperature"])
 
     def evaluation(self, settings: Mapping[str, float]) -> Evaluation:
         if self.model_options.multi_label:
             from .multi_label_evaluation import MultiLabelEvaluation
 
-            return MultiLabelEvaluation(self.class_names)
+            return MultiLabelEvaluation(self.class_names, self.model_options.thresholds)
         from .evaluation import SingleLabelEvaluation
 
-        return SingleLabelEvaluation(self.class_names)
+        return SingleLabelEvaluation(self.class_names, settings["temperature"], self.model_options.calibrate)
 
     def average(self, outputs: Sequence[tf.Tensor]) -> tf.Tensor:
         """The mean of the probabilities, as logits; see `average.py`."""

@@ -1,0 +1,142 @@
+"""Areas under ROC and precision-recall curves, of each class against the rest, also under many resamplings."""
+
+import numpy as np
+
+EXACT = 25_000  # samples times classes, up to which the areas of every resample are computed anew
+
+
+class Ranking:
+    """The samples in the order of their scores for one class, sorted once for many weightings.
+
+    Samples of equal score come in together, as in scikit-learn.
+
+    Args:
+        labels: bool `[n]`, whether the class holds.
+        scores: `[n]`, higher where it is likelier.
+    """
+
+    def __init__(self, labels: np.ndarray, scores: np.ndarray):
+        self._order = np.argsort(-scores, kind="stable")
+        self._labels = labels[self._order].astype(np.float64)
+        ordered = scores[self._order]
+        self._ends = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), len(ordered) - 1)
+
+    def areas(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The areas where samples count by weight.
+
+        Args:
+            weights: how often each sample counts, float64 `[r, n]`.
+
+        Returns:
+            ROC area and average precision (the mean of precision over the recalled), each float64 `[r]`; NaN where
+            nothing is right, the ROC area also where everything is.
+        """
+        hits, seen = self._counts(weights)  # [r, distinct scores]
+        new_hits, misses = np.diff(hits, prepend=0), seen - hits
+        new_misses = np.diff(misses, prepend=0)
+        positives, negatives = hits[:, -1], misses[:, -1]
+        precision = np.divide(hits, seen, out=np.zeros_like(hits), where=seen > 0)
+        under_roc = (new_misses * (hits - new_hits / 2)).sum(axis=1)
+        recalled = (new_hits * precision).sum(axis=1)
+        return _ratio(under_roc, positives * negatives), _ratio(recalled, positives)
+
+    def slopes(self) -> tuple[np.ndarray, np.ndarray]:
+        """How fast both areas change with the weight of each sample, where all weights are 1; each float64 `[n]`.
+
+        For the ROC area these are the placement values of DeLong et al. 1988; NaN as for `areas`.
+        """
+        ones = np.ones((1, len(self._order)))
+        (roc,), (average,) = self.areas(ones)
+        hits, seen = (each[0] for each in self._counts(ones))
+        new_hits, misses = np.diff(hits, prepend=0), seen - hits
+        positives, negatives, precision = hits[-1], misses[-1], hits / seen
+        sizes = np.diff(self._ends, prepend=-1)
+
+        def each(by_score: np.ndarray) -> np.ndarray:
+            return np.repeat(by_score, sizes)
+
+        beaten = _ratio(negatives - misses + np.diff(misses, prepend=0) / 2, negatives)
+        losing = _ratio(hits - new_hits / 2, positives)
+        of_roc = np.where(
+            self._labels > 0, _ratio(each(beaten) - roc, positives), _ratio(each(losing) - roc, negatives)
+        )
+        # A sample raises the precision at its own score and at all below, or lowers it.
+        below = np.cumsum((new_hits / seen)[::-1])[::-1]
+        loss = np.cumsum((new_hits * precision / seen)[::-1])[::-1]
+        of_average = _ratio(self._labels * (each(precision + below) - average) - each(loss), positives)
+        back = np.empty_like(self._order)
+        back[self._order] = np.arange(len(back))
+        return of_roc[back], of_average[back]
+
+    def _counts(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """For each distinct score, from the highest: the weight of right and of all samples from it upwards."""
+        weights = weights[:, self._order]
+        return (
+            np.cumsum(weights * self._labels, axis=1)[:, self._ends],
+            np.cumsum(weights, axis=1)[:, self._ends],
+        )
+
+
+class Areas:
+    """ROC area and average precision of every class against the rest, and their means over classes.
+
+    Attributes:
+        roc, average_precision: float64 `[classes]`, NaN where a class has no samples, the ROC area also where it has
+            all of them.
+
+    Args:
+        labels: bool `[n, classes]`.
+        scores: float `[n, classes]`.
+    """
+
+    def __init__(self, labels: np.ndarray, scores: np.ndarray):
+        count, classes = labels.shape
+        self._kept: list[Ranking] | None = [] if count * classes <= EXACT else None
+        self._slopes = np.zeros((2, count))
+        areas = []
+        for i in np.flatnonzero(labels.any(axis=0)):
+            ranking = Ranking(labels[:, i], scores[:, i])
+            areas.append(np.array(ranking.areas(np.ones((1, count))))[:, 0])
+            if self._kept is not None:
+                self._kept.append(ranking)
+            else:
+                self._slopes += np.nan_to_num(ranking.slopes())
+        self.roc, self.average_precision = np.full((2, classes), np.nan)
+        for i, (roc, average) in zip(np.flatnonzero(labels.any(axis=0)), areas, strict=True):
+            self.roc[i], self.average_precision[i] = roc, average
+        self._means = np.array([_mean(self.roc[None]), _mean(self.average_precision[None])])  # [2, 1]
+        defined = np.array([np.count_nonzero(~np.isnan(each)) for each in (self.roc, self.average_precision)])
+        self._slopes /= np.maximum(defined, 1)[:, None]
+
+    def means(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The means over classes where samples count by weight.
+
+        Up to 25,000 samples times classes each class is measured anew; with more the means follow their slopes from
+        the samples as they are (the infinitesimal jackknife, Efron 1982, chapter 6), which takes one sort a class
+        however many resamples there are.
+
+        Args:
+            weights: float64 `[r, n]`.
+
+        Returns:
+            Mean ROC area and mean average precision, each float64 `[r]`, NaN where no class has one.
+        """
+        if self._kept is None:
+            along = np.clip(self._means + self._slopes @ (weights - 1).T, 0, 1)
+            return along[0], along[1]
+        if not self._kept:
+            return np.full(len(weights), np.nan), np.full(len(weights), np.nan)
+        areas = np.array([ranking.areas(weights) for ranking in self._kept])  # [classes, 2, r]
+        return _mean(areas[:, 0].T), _mean(areas[:, 1].T)
+
+
+def _mean(rows: np.ndarray) -> np.ndarray:
+    """The mean of each row over what is no NaN; NaN where nothing else is."""
+    there = ~np.isnan(rows)
+    return _ratio(np.where(there, rows, 0).sum(axis=1), there.sum(axis=1))
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray | float) -> np.ndarray:
+    """`part / whole`, NaN where `whole` is 0."""
+    part, whole = np.broadcast_arrays(np.asarray(part, np.float64), np.asarray(whole, np.float64))
+    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
