@@ -10,26 +10,30 @@ import numpy as np
 
 from ..models.errors import InputError
 from ..models.task import Value
+from .breakdown import Breakdown, find_column
 from .recipe import load_recipe
 from .run import recipe_file, saving
 
 log = logging.getLogger("saccade")
 
 
-def evaluate(run: Path | str, split: str = "test", overrides: Sequence[str] = (), batch: int = 32) -> dict[str, Value]:
-    """Evaluates a run, and writes figures, pictures and the worst cases into its `evaluation/SPLIT` folder.
+def evaluate(
+    run: Path | str, split: str = "test", overrides: Sequence[str] = (), batch: int = 32, by: str | None = None
+) -> dict[str, Value]:
+    """Evaluates a run, and writes figures, pictures, worst and doubtful cases into its `evaluation/SPLIT` folder.
 
     Args:
         run: the folder that `train` left.
         split: "train", "validation", "test", or "all" samples, as for data that was never trained on.
         overrides: `data.key=value`, to evaluate on other data.
         batch: pictures in one call of the graph.
+        by: a column of the data, for each of whose values the figures are told, too: `by` in `metrics.json`.
 
     Returns:
         Name to figure, with 95 % intervals.
 
     Raises:
-        InputError: no run, a split without samples, more bad samples than `data.max_bad`.
+        InputError: no run, a split without samples, no such column, more bad samples than `data.max_bad`.
     """
     foreign = [each for each in overrides if not each.startswith(("data.", "data="))]
     if foreign:
@@ -37,6 +41,9 @@ def evaluate(run: Path | str, split: str = "test", overrides: Sequence[str] = ()
     run = Path(run)
     recipe = load_recipe(recipe_file(run), overrides)
     source, task = recipe.open()
+
+    if by is not None:
+        find_column(source, by)
 
     from ..models.predictor import Predictor
     from .checking.findings import refuse_bad
@@ -51,9 +58,10 @@ def evaluate(run: Path | str, split: str = "test", overrides: Sequence[str] = ()
     positions = np.arange(len(source)) if split == "all" else split_source(source, recipe.data)[split]
     if not len(positions):
         raise InputError(f"{run}: the {split} split is empty (data.{split} is its share of the data)")
-    evaluation, bad = evaluate_positions(predictor, source, positions, batch, show=split)
+    breakdown = Breakdown(by, source, positions) if by is not None else None
+    evaluation, bad = evaluate_positions(predictor, source, positions, batch, show=split, breakdown=breakdown)
     for position, why in bad.items():
         log.warning("set aside: %s (%s)", source.where(position), why)
     refuse_bad(bad, len(positions), source, recipe.data)
     with saving(run):
-        return write_evaluation(evaluation, bad, source, split, predictor, run, overrides)
+        return write_evaluation(evaluation, bad, source, split, predictor, run, overrides, breakdown)

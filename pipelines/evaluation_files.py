@@ -11,11 +11,18 @@ from PIL import Image
 
 from ..models.predictor import Predictor
 from ..models.task import Case, Evaluation, Value
-from .run import write_atomically
+from .breakdown import Breakdown, Part
+from .run import read_json, write_atomically
 from .source import Source
 
+METRICS, SCORES = "metrics.json", "scores.json"
 CASES = 12
 """How many of the worst and of the likeliest mislabelled samples are shown."""
+
+
+def evaluation_folder(run: Path, split: str) -> Path:
+    """Where the evaluation of a split stands in a run."""
+    return run / "evaluation" / split
 
 
 def write_evaluation(
@@ -26,9 +33,10 @@ def write_evaluation(
     predictor: Predictor,
     run: Path,
     overrides: Sequence[str] = (),
+    breakdown: Breakdown | None = None,
 ) -> dict[str, Value]:
-    """Writes `evaluation/SPLIT/` into a run: `metrics.json`, each figure as PNG and SVG, and with their pictures the
-    `worst` cases and the `suspects`, whose truth is likelier wrong than the results.
+    """Writes `evaluation/SPLIT/` into a run: `metrics.json`, the score of each sample in `scores.json`, each figure as PNG
+    and SVG, and with their pictures the `worst` cases and the `suspects`, whose truth is likelier wrong than the results.
 
     Args:
         evaluation: fed with the whole split.
@@ -38,37 +46,68 @@ def write_evaluation(
         predictor: what was evaluated.
         run: the run's folder.
         overrides: what of the run's data was changed for this evaluation.
+        breakdown: the same samples by the values of a column.
 
     Returns:
         The figures, with their intervals.
     """
-    folder = run / "evaluation" / split
+    folder = evaluation_folder(run, split)
     folder.mkdir(parents=True, exist_ok=True)
     values = evaluation.values()
     figures = evaluation.figures()
     for name, figure in figures.items():
         figure.savefig(folder / f"{name}.png", dpi=120)
         figure.savefig(folder / f"{name}.svg")
-    _write_cases(evaluation.worst(CASES), "worst", source, predictor, folder)
-    _write_cases(evaluation.suspects(CASES), "suspects", source, predictor, folder)
+    _write_cases("worst", evaluation.worst(CASES), source, predictor, folder)
+    _write_cases("suspects", evaluation.suspects(CASES), source, predictor, folder)
     metrics = {
         "split": split,
         "fingerprint": predictor.fingerprint,
         "overrides": list(overrides),
-        "figures": {name: _plain(value) for name, value in values.items()},
+        "figures": _plain(values),
         "pictures": list(figures),
         "set_aside": [{"key": source.keys[position], "reason": why} for position, why in bad.items()],
     }
-    write_atomically(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")  # last: it says all is there
+    if breakdown is not None:
+        parts = {
+            value: {"count": part.count, "figures": _plain(part.values)} for value, part in breakdown.parts().items()
+        }
+        metrics["by"] = {breakdown.column: parts}
+    write_atomically(folder / SCORES, json.dumps(evaluation.scores()) + "\n")
+    write_atomically(folder / METRICS, json.dumps(metrics, indent=2) + "\n")  # last: it says all is there
     return values
 
 
-def _plain(value: Value) -> dict[str, Any]:
+def read_metrics(run: Path, split: str) -> dict[str, Any] | None:
+    """What `metrics.json` of an evaluation says, `figures` as name to `Value`; None where there is none yet."""
+    path = evaluation_folder(run, split) / METRICS
+    if not path.is_file():
+        return None
+    metrics = read_json(path)
+    return metrics | {"figures": _values(metrics["figures"])}
+
+
+def read_breakdown(run: Path, split: str, column: str) -> dict[str, Part]:
+    """What `metrics.json` of an evaluation by a column says of each of its values."""
+    parts = read_json(evaluation_folder(run, split) / METRICS)["by"][column]
+    return {value: Part(part["count"], _values(part["figures"])) for value, part in parts.items()}
+
+
+def _plain(values: Mapping[str, Value]) -> dict[str, dict[str, Any]]:
+    return {name: _fields(value) for name, value in values.items()}
+
+
+def _fields(value: Value) -> dict[str, Any]:
     fields = {"value": value.value, "low": value.low, "high": value.high, "higher_is_better": value.higher_is_better}
     return {name: each for name, each in fields.items() if each is not None}
 
 
-def _write_cases(cases: Sequence[Case], name: str, source: Source, predictor: Predictor, folder: Path) -> None:
+def _values(plain: Mapping[str, Mapping[str, Any]]) -> dict[str, Value]:
+    return {name: Value(**fields) for name, fields in plain.items()}
+
+
+def _write_cases(name: str, cases: Sequence[Case], source: Source, predictor: Predictor, folder: Path) -> None:
+    """Writes cases as numbered pictures into `name/` and as lines into `name.jsonl`, in their order."""
     pictures = folder / name
     pictures.mkdir(exist_ok=True)
     for old in pictures.glob("*.png"):

@@ -109,6 +109,11 @@ class Source(ABC):
         """Where a person finds the sample: its file, by default its key."""
         return self.keys[position]
 
+    @property
+    def columns(self) -> Mapping[str, Sequence[str]]:
+        """Named texts of all samples by which figures may be told apart: by default the groups, where there are any."""
+        return {} if list(self.groups) == list(self.keys) else {"group": self.groups}
+
     def stamp(self, position: int) -> str | None:
         """What changes whenever the bytes of a sample do, found without reading them: a file's size and time.
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 from ..models.predictor import Predictor, one_by_one
 from ..models.task import Evaluation, Value
 from .answers import answers
+from .breakdown import Breakdown
 from .progress import bar
 from .source import Source
 
@@ -21,7 +22,12 @@ Validate = Callable[[], dict[str, Value]]
 
 
 def evaluate_positions(
-    predictor: Predictor, source: Source, positions: Sequence[int], batch: int = 32, show: str | None = None
+    predictor: Predictor,
+    source: Source,
+    positions: Sequence[int],
+    batch: int = 32,
+    show: str | None = None,
+    breakdown: Breakdown | None = None,
 ) -> tuple[Evaluation, dict[int, str]]:
     """Feeds the task's evaluation with samples of a source.
 
@@ -31,6 +37,7 @@ def evaluate_positions(
         positions: which samples.
         batch: pictures in one call of the graph.
         show: a word for the progress bar; none without it.
+        breakdown: takes in the same samples.
 
     Returns:
         The evaluation, and for each sample that could not be read its position and the reason.
@@ -41,7 +48,10 @@ def evaluate_positions(
         if answer.results is None:
             bad[answer.item] = answer.reason
         else:
-            evaluation.update(source.truth(answer.item), answer.results, source.keys[answer.item])
+            truth, key = source.truth(answer.item), source.keys[answer.item]
+            evaluation.update(truth, answer.results, key)
+            if breakdown is not None:
+                breakdown.update(predictor.evaluation, truth, answer.results, key)
     return evaluation, bad
 
 

@@ -16,6 +16,7 @@ _VERBS = (
     "train",
     "dry_run",
     "evaluate",
+    "compare",
     "report",
     "load",
     "predict",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .models.predictor import Predictor
     from .models.task import Value
     from .pipelines.answers import Answer
+    from .pipelines.compare import Comparison
     from .serving.server import Server
 
 if os.environ["KERAS_BACKEND"] != "tensorflow":
@@ -58,20 +59,34 @@ def dry_run(recipe: str | Path, *overrides: str) -> None:
         export(run, Path(folder) / "bundles", "dry-run")
 
 
-def evaluate(run: str | Path, split: str = "test", *overrides: str) -> dict[str, Value]:
+def evaluate(run: str | Path, split: str = "test", *overrides: str, by: str | None = None) -> dict[str, Value]:
     """Evaluates a run through the Predictor, on bytes.
 
     Args:
         run: the folder that `train` left.
         split: "train", "validation", "test", or "all" samples, as for data that was never trained on.
         overrides: `data.key=value`, to evaluate on other data.
+        by: a column of the data, for each of whose values the figures are written into `metrics.json`, too.
 
     Returns:
         Name to figure, with 95 % intervals where they can be had.
     """
     from .pipelines.evaluate import evaluate
 
-    return evaluate(run, split, overrides)
+    return evaluate(run, split, overrides, by=by)
+
+
+def compare(first: str | Path, second: str | Path, split: str = "test") -> Comparison:
+    """The figures of two runs side by side, and whether the difference may be chance; `print` what it returns.
+
+    Args:
+        first: the folder that `train` left.
+        second: another one, of the same task and data.
+        split: as for `evaluate`, which is run where its files are not up to date.
+    """
+    from .pipelines.compare import compare
+
+    return compare(first, second, split)
 
 
 def report(run: str | Path) -> Path:

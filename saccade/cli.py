@@ -15,6 +15,7 @@ from .models.errors import InputError, JobError, nearest
 from .quiet import QuietTensorFlow
 
 RECIPE_HELP = "a recipe file, a shipped recipe (see 'saccade recipes'), or a task's name"
+SPLITS = ("train", "validation", "test", "all")
 OVERRIDE_HELP = "key.sub=value, laid over the recipe; for example train.epochs=3"
 
 
@@ -92,11 +93,17 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
     evaluate = _verb(verbs, _evaluate, "evaluate a run on held-out data")
     evaluate.add_argument("run", help="the folder that 'train' left")
-    evaluate.add_argument("--split", choices=("train", "validation", "test", "all"), default="test")
+    evaluate.add_argument("--split", choices=SPLITS, default="test")
+    evaluate.add_argument("--by", metavar="COLUMN", help="the figures for each value of a column of the data, too")
     evaluate.add_argument("overrides", nargs="*", metavar="data.KEY=VALUE", help="evaluate on other data")
 
     report = _verb(verbs, _report, "one page about a finished run: figures, curves and what they say, mistakes, data")
     report.add_argument("run", help="the folder that 'train' left")
+
+    compare = _verb(verbs, _compare, "two runs side by side, and whether the difference may be chance")
+    compare.add_argument("first", metavar="RUN", help="the folder that 'train' left")
+    compare.add_argument("second", metavar="RUN", help="another one, of the same task and data")
+    compare.add_argument("--split", choices=SPLITS, default="test")
 
     predict = _verb(verbs, _predict, "results for pictures, as JSON Lines or CSV on standard output")
     predict.add_argument("run", help="the folder that 'train' left")
@@ -182,10 +189,15 @@ def _train(parsed: argparse.Namespace) -> None:
 def _evaluate(parsed: argparse.Namespace) -> None:
     from . import api
 
-    values = api.evaluate(parsed.run, parsed.split, *parsed.overrides)
-    width = max(map(len, values))
-    for name, value in values.items():
-        print(f"{name:<{width}}  {value}")
+    values = api.evaluate(parsed.run, parsed.split, *parsed.overrides, by=parsed.by)
+
+    from .pipelines.figure_tables import breakdown_text, figures_text
+
+    print(figures_text(values))
+    if parsed.by is not None:
+        from .pipelines.evaluation_files import read_breakdown
+
+        print("\n" + breakdown_text(parsed.by, read_breakdown(Path(parsed.run), parsed.split, parsed.by)))
     print(f"{parsed.run}/evaluation/{parsed.split}")
 
 
@@ -193,6 +205,12 @@ def _report(parsed: argparse.Namespace) -> None:
     from . import api
 
     print(api.report(parsed.run))
+
+
+def _compare(parsed: argparse.Namespace) -> None:
+    from . import api
+
+    print(api.compare(parsed.first, parsed.second, parsed.split))
 
 
 def _predict(parsed: argparse.Namespace) -> int:

@@ -47,14 +47,22 @@ def pictures(tmp_path_factory):
 
 
 def test_every_way_gives_the_same_probabilities(digits_run, pictures, tmp_path, capsys):
+    """Among them that the temperature, which validation chose, is in the bundle."""
     predictor = saccade.load(digits_run)
     expected = np.array([answer["probabilities"] for answer in predictor.predict(pictures)])
+    temperature = predictor.settings["temperature"]
+    logits = predictor.model.predict_on_batch(predictor.task.input(bytes=[each.read_bytes() for each in pictures])[0])
+    exponents = np.exp(logits / temperature)
+    assert abs(temperature - 1) > 0.05
+    np.testing.assert_allclose(expected, exponents / exponents.sum(axis=1, keepdims=True), atol=1e-5)
     np.testing.assert_allclose(expected, np.broadcast_to(expected[0], expected.shape), atol=1e-6)
 
     assert main(["predict", str(digits_run), *map(str, pictures)]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     bundle = saccade.export(digits_run, tmp_path, "digits")
     command = [sys.executable, "-c", ALONE, str(bundle), *map(str, pictures)]
+    description = json.loads((bundle / "assets.extra" / "saccade.json").read_text())
+    assert description["settings"] == {"temperature": temperature}
     alone = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     with saccade.serve(bundle, port=0) as server:
         served = Client(server.url, "digits").predict(pictures)

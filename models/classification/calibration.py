@@ -4,7 +4,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 BINS = 15
-COLDEST, HOTTEST = 0.25, 8.0
+COLDEST, HOTTEST = 0.1, 10.0
 FEWEST = 20  # samples: with less, and where all are right, the loss says nothing about how sure to be
 TINIEST = 1e-38  # about the smallest float32; a probability of 0 has no logarithm
 
@@ -53,7 +53,7 @@ def fit_temperature(probabilities: np.ndarray, labels: np.ndarray, made_at: floa
         made_at: the temperature that the probabilities were made at.
 
     Returns:
-        From 0.25 to 8; what lies beyond comes from too few samples, not from a network.
+        From 0.1 to 10; what lies beyond comes from too few samples, not from a network.
     """
     logits = np.log(np.maximum(probabilities, TINIEST, dtype=np.float64)) * made_at
     rows = np.arange(len(labels))

@@ -26,11 +26,11 @@ class ClassificationOptions(ModelOptions):
     0.999 is made for long trainings: for the first thousand steps, validation, which uses these statistics, would look
     far worse than the network is."""
     calibrate: bool = True
-    """With one label a picture: fit a temperature on validation, so that probabilities are as high as the model is right
-    (Guo et al. 2017)."""
+    """With one label: fit a temperature on validation, so that probabilities are as high as the model is right (Guo et
+    al. 2017)."""
     thresholds: str | float | dict[str, float] = "best_f1"
-    """With several labels: from which probability on each counts as present. `best_f1` and `{precision: 0.9}` choose one
-    for each label on validation, the latter the lowest with at least that precision; a number is taken for all."""
+    """With several labels: from which probability on each counts as present. `best_f1` and `{precision: 0.9}` choose it
+    label by label on validation, the latter the lowest with at least that precision; a number is taken for all."""
 
     @field_validator("thresholds")
     @classmethod

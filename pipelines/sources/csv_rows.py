@@ -10,10 +10,17 @@ from ...models.errors import InputError, nearest
 
 @dataclass(frozen=True)
 class Row:
-    """The wanted cells of one row by name, stripped of white space; `line` counts from 1, at the row's start."""
+    """The cells of one row, stripped of white space.
+
+    Attributes:
+        line: from 1, at the row's start.
+        cells: those that are wanted, by name.
+        named: all of them, by the name of their column; without columns that have none or share one.
+    """
 
     line: int
     cells: Mapping[str, str]
+    named: Mapping[str, str]
 
 
 def read_rows(file: str, delimiter: str, columns: Mapping[str, str], optional: Sequence[str]) -> list[Row]:
@@ -41,11 +48,14 @@ def read_rows(file: str, delimiter: str, columns: Mapping[str, str], optional: S
             at[name] = header.index(column)
         elif name not in optional:
             raise InputError(_no_column(f"{file}:{header_line}", name, column, header, delimiter))
+    single = {name: position for position, name in enumerate(header) if name and header.count(name) == 1}
     found = []
     for line, cells in rows:
         if len(cells) < len(header) or any(cells[len(header) :]):
             raise InputError(f"{file}:{line}: {len(cells)} cells, and the header names {len(header)} columns")
-        found.append(Row(line, {name: cells[position].strip() for name, position in at.items()}))
+        cells = [cell.strip() for cell in cells]
+        wanted, named = ({name: cells[place] for name, place in each.items()} for each in (at, single))
+        found.append(Row(line, wanted, named))
     if not found:
         raise InputError(f"{file}: no rows below the header")
     return found

@@ -71,6 +71,7 @@ class Csv(FileSource):
         self.splits = self._read_splits(rows)
         self.groups = self._each(rows, _group) if "group" in rows[0].cells else self.keys
 
+        self._texts = {name: [row.named[name] for row in rows] for name in rows[0].named}
         self._columns: dict[str, tuple[Column, list[Any]]] = {}
         self.class_names = options.classes or []
         for name, wanted in truth.items():
@@ -80,6 +81,11 @@ class Csv(FileSource):
 
     def truth(self, position: int) -> dict[str, np.generic | np.ndarray]:
         return {name: reader.value(parsed[position]) for name, (reader, parsed) in self._columns.items()}
+
+    @property
+    def columns(self) -> Mapping[str, list[str]]:
+        """Every column of the table."""
+        return self._texts
 
     def _each(self, rows: list[Row], parse: Callable[[Row], Any]) -> list[Any]:
         """`parse` of every row; its ValueError is told with file and line."""

@@ -1,11 +1,14 @@
 """Classification through the jobs: real photographs, several labels, other starts; and what is wrong on purpose."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
 from saccade.models.errors import InputError
+from saccade.models.predictor import Predictor
 from saccade.pipelines.evaluate import evaluate
 from saccade.pipelines.recipe import load_recipe
 from saccade.pipelines.train import train
@@ -61,6 +64,10 @@ def test_several_labels_from_a_table(pairs, digits_recipe, tmp_path):
     values = evaluate(run)
     assert values["mean_average_precision"].value > 0.85
     assert 0 < values["exact_match"].value <= 1
+    settings = json.loads((run / "predictor.json").read_text())["settings"]
+    assert list(settings) == ["threshold/0", "threshold/1", "threshold/2"] and set(settings.values()) != {0.5}
+    (said,) = Predictor.load(run).predict([pairs.parent / "0.png"])
+    np.testing.assert_array_equal(said["present"], said["probabilities"] >= np.float32(list(settings.values())))
 
 
 def test_a_former_run_with_other_classes_is_a_start(digits_run, pairs, digits_recipe, tmp_path, caplog):
@@ -78,6 +85,8 @@ def test_a_former_run_with_other_classes_is_a_start(digits_run, pairs, digits_re
         (["model.weights=/no/such.weights.h5"], ["model.weights: no file or folder /no/such.weights.h5"]),
         (["model.multi_label=true"], ["digits", "labels", "data.source=csv"]),
         (["data={source: folder, path: /no/such/folder}"], ["data.path=/no/such/folder: no such folder"]),
+        (["model.thresholds=0.3"], ["'model'", "thresholds are for several labels a picture"]),
+        (["model={multi_label: true, thresholds: best}"], ["'model.thresholds' is 'best': did you mean best_f1"]),
         (["model.freeze=7"], ["model.freeze: no level of stride 7"]),
     ],
 )

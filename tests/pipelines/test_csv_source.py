@@ -104,6 +104,11 @@ def test_split_and_group_columns_are_used_where_they_stand(table):
     assert source.splits == {"validation": [0], "train": [1]} and source.groups == ["g", "h"]
 
 
+def test_columns_are_all_of_the_table_but_those_without_a_name_of_their_own(table):
+    source = opened(table("path,label,camera,,x,x\n1.png,a, phone ,1,2,3\n2.png,b,,4,5,6\n"))
+    assert source.columns == {"path": ["1.png", "2.png"], "label": ["a", "b"], "camera": ["phone", ""]}
+
+
 def test_prediction_needs_paths_alone(table):
     source = opened(table("path\n1.png\n2.png\n"), None)
     assert source.keys == ["1.png", "2.png"] and source.truth(0) == {} and source.class_names == []

@@ -1,5 +1,6 @@
 """The evaluation job, against scikit-learn on the Predictor's own answers."""
 
+import io
 import json
 
 import numpy as np
@@ -7,10 +8,13 @@ import pytest
 from PIL import Image
 from sklearn.metrics import accuracy_score, f1_score
 
+import saccade
+from saccade.cli import main
 from saccade.models.errors import InputError
 from saccade.models.predictor import Predictor
 from saccade.pipelines.checking.splits import split
 from saccade.pipelines.evaluate import evaluate
+from saccade.pipelines.evaluation_files import read_breakdown, read_metrics
 from saccade.pipelines.recipe import load_recipe
 from saccade.pipelines.run import recipe_file
 
@@ -29,9 +33,14 @@ def test_the_test_split_is_quoted_with_intervals(digits_run):
     folder = digits_run / "evaluation" / "test"
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["figures"]["accuracy"]["value"] == values["accuracy"].value
-    cases = (folder / "worst.jsonl").read_text().splitlines()
-    assert len(cases) == len(list((folder / "worst").iterdir())) > 0
-    for name in ("confusion.png",):
+    assert metrics["figures"]["accuracy"]["higher_is_better"] and not metrics["figures"]["log_loss"]["higher_is_better"]
+    assert read_metrics(digits_run, "test")["figures"] == values
+    for name in ("worst", "suspects"):
+        cases = (folder / f"{name}.jsonl").read_text().splitlines()
+        assert len(cases) == len(list((folder / name).iterdir())) > 0
+    right = dict(zip([source.keys[position] for position in positions], np.equal(truth, said), strict=True))
+    assert json.loads((folder / "scores.json").read_text()) == right
+    for name in ("confusion.png", "roc.png", "precision_recall.png", "reliability.png"):
         with Image.open(folder / name) as picture:
             assert min(picture.size) > 200
 
@@ -71,3 +80,48 @@ def test_an_empty_split(digits_run):
 def test_no_run(tmp_path):
     with pytest.raises(InputError, match="not a run"):
         evaluate(tmp_path)
+
+
+@pytest.fixture
+def cameras(digits_run, tmp_path):
+    """A table of pictures of all digits; those of the "broken" camera are black."""
+    write_digits(tmp_path, "0123456789")
+    recipe = load_recipe(recipe_file(digits_run))
+    source, _ = recipe.open()
+    rows = ["path,label,camera"]
+    for position in range(36):
+        camera = ("good", "broken", "rare")[0 if position < 17 else 1 if position < 33 else 2]
+        label = int(source.truth(position)["label"])
+        with Image.open(io.BytesIO(source.read(position))) as picture:
+            (picture.point(lambda _: 0) if camera == "broken" else picture).save(tmp_path / f"{position}.png")
+        rows.append(f"{position}.png,{label},{camera}")
+    (tmp_path / "table.csv").write_text("\n".join(rows) + "\n")
+    return ["data={source: csv}", f"data.path={tmp_path / 'table.csv'}"]
+
+
+def test_figures_by_a_column(digits_run, cameras, capsys):
+    values = saccade.evaluate(digits_run, "all", *cameras, by="camera")
+    parts = read_breakdown(digits_run, "all", "camera")
+    assert {value: part.count for value, part in parts.items()} == {"good": 17, "broken": 16, "rare": 3}
+    total = sum(part.count * part.values["accuracy"].value for part in parts.values())
+    assert total / 36 == pytest.approx(values["accuracy"].value)
+    assert parts["good"].values["accuracy"].low is not None
+    assert parts["broken"].values["accuracy"].value < 0.4 < parts["good"].values["accuracy"].value
+    assert read_metrics(digits_run, "all")["overrides"] == cameras
+    assert main(["evaluate", str(digits_run), "--split", "all", "--by", "camera", *cameras]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].startswith("accuracy ") and any(line.split()[:1] == ["class"] for line in printed)
+    assert any(line.startswith("rare ") and "3 (too few)" in line for line in printed)
+    assert printed[-2].startswith("widest gap: ") and "camera=broken" in printed[-2]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["data.columns={label: label}"], "no column 'kamera' to tell figures apart by: did you mean camera?"),
+        (["data={source: digits}"], "no column 'kamera' to tell figures apart by: it has none"),
+    ],
+)
+def test_a_column_that_is_not_there(digits_run, cameras, overrides, told):
+    with pytest.raises(InputError, match=told):
+        evaluate(digits_run, "all", [*cameras, *overrides], by="kamera")

@@ -44,6 +44,7 @@ def test_a_folder_a_class(draw):
         "c/deep/er/9.webp": "c",
     }
     assert list(source.keys) == sorted(source.keys) and source.groups == source.keys and source.splits == {}
+    assert source.columns == {}
     assert source.read(0) == (root / "a/x.jpeg").read_bytes()
     assert source.where(0) == str(root / "a/x.jpeg")
     label = source.truth(5)["label"]
@@ -117,7 +118,7 @@ def test_links_are_followed_and_never_for_ever(draw, tmp_path):
 
 def test_groups_are_read_from_the_key(draw):
     source = folder(draw("a/p1_1.png", "a/p2_1.png", "b/p1_2.png"), group=r"/(p\d+)_")
-    assert source.groups == ["p1", "p2", "p1"]
+    assert source.groups == ["p1", "p2", "p1"] and source.columns == {"group": ["p1", "p2", "p1"]}
     assert refused(draw("b/x.png"), group=r"(p\d+)_") == "data.group '(p\\d+)_' is not in 1 of 4 paths (first b/x.png)"
 
 

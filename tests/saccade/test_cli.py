@@ -45,6 +45,7 @@ def run_light(*arguments, cwd=None, **environment):
         (["train", "classification", "data.path=/no/such/folder"], 2, "/no/such/folder: no such folder"),
         (["train", "clasification"], 2, "did you mean classification?"),
         (["evaluate", "/no/such/run"], 2, "not a run"),
+        (["compare", "/no/such/run", "/no/such/run"], 2, "not a run"),
         (["evaluate", "/no/such/run", "train.epochs=1"], 2, "only data.* can be changed"),
         (["report", "/no/such/run"], 2, "not a run"),
         (["export", "/no/such/run"], 2, "not a run"),

@@ -1,0 +1,103 @@
+"""The comparison of two runs: their figures side by side, and whether the difference may be chance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..models.errors import InputError
+from ..models.task import Value
+from .evaluate import evaluate
+from .figure_tables import comparison_rows
+from .paired import PairedTest, paired_test
+from .recipe import Recipe, load_recipe
+from .run import read_json, recipe_file
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two runs on the same samples; `print` it.
+
+    Attributes:
+        runs: their folders.
+        split: what they were evaluated on.
+        values: the figures of each, by name.
+        test: the paired test; None for a task that does not score single samples.
+    """
+
+    runs: tuple[Path, Path]
+    split: str
+    values: tuple[Mapping[str, Value], Mapping[str, Value]]
+    test: PairedTest | None
+
+    def __str__(self) -> str:
+        names = (str(self.runs[0]), str(self.runs[1]))
+        table = comparison_rows(names, *self.values)
+        if self.test is None:
+            return f"{table}\nno paired test: this task does not score single samples"
+        return f"{table}\n{self.test.conclusion(*names)}"
+
+
+def compare(first: Path | str, second: Path | str, split: str = "test") -> Comparison:
+    """Compares two runs of one task on one split of the same data.
+
+    What `evaluate` left is used where it is of the run's present weights and data; else the run is evaluated.
+
+    Args:
+        first: the folder that `train` left.
+        second: another one.
+        split: "train", "validation", "test", or "all" samples.
+
+    Raises:
+        InputError: no run, runs of different tasks, classes or samples.
+    """
+    runs = Path(first), Path(second)
+    recipes = [load_recipe(recipe_file(run)) for run in runs]
+    _refuse_other_tasks(runs, *recipes)
+
+    from ..models.predictor import Predictor
+
+    predictors = [Predictor.load(run) for run in runs]
+    if predictors[0].task.class_names != predictors[1].task.class_names:
+        odd = set(predictors[0].task.class_names) ^ set(predictors[1].task.class_names)
+        raise InputError(f"{runs[0]} and {runs[1]} know other classes: {', '.join(sorted(odd)) or 'in another order'}")
+    found = [_evaluation(run, split, predictor.fingerprint) for run, predictor in zip(runs, predictors, strict=True)]
+    answered = [set(scores) for _, scores in found]
+    asked = [set(scores) | {each["key"] for each in metrics["set_aside"]} for metrics, scores in found]
+    if any(answered) and asked[0] != asked[1]:
+        raise InputError(
+            f"{runs[0]} and {runs[1]} are runs on other data: of {len(asked[0])} and {len(asked[1])} samples of the "
+            f"{split} split they share {len(asked[0] & asked[1])}, and figures of different samples cannot be compared"
+        )
+    shared = sorted(answered[0] & answered[1])
+    test = paired_test(*([scores[key] for key in shared] for _, scores in found)) if shared else None
+    return Comparison(runs, split, (found[0][0]["figures"], found[1][0]["figures"]), test)
+
+
+def _refuse_other_tasks(runs: tuple[Path, Path], first: Recipe, second: Recipe) -> None:
+    if first.task_class is not second.task_class:
+        raise InputError(
+            f"{runs[0]} is a run of task '{first.task}' and {runs[1]} of '{second.task}': only runs of one task can be "
+            "compared"
+        )
+    truths = [recipe.task_class((), recipe.model, recipe.input).truth for recipe in (first, second)]
+    if truths[0].keys() != truths[1].keys():
+        told = [" and ".join(truth) for truth in truths]
+        raise InputError(
+            f"{runs[0]} answers to the truth '{told[0]}' and {runs[1]} to '{told[1]}': only runs on the same truth can "
+            "be compared"
+        )
+
+
+def _evaluation(run: Path, split: str, fingerprint: str) -> tuple[dict[str, Any], dict[str, float]]:
+    """Metrics and scores of a run that are up to date."""
+    from .evaluation_files import SCORES, evaluation_folder, read_metrics
+
+    scores = evaluation_folder(run, split) / SCORES
+    metrics = read_metrics(run, split) if scores.is_file() else None
+    if metrics is None or metrics["overrides"] or metrics["fingerprint"] != fingerprint:
+        evaluate(run, split)
+        metrics = read_metrics(run, split)
+    return metrics, read_json(scores)
