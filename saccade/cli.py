@@ -104,6 +104,11 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     compare.add_argument("second", metavar="RUN", help="another one, of the same task and data")
     compare.add_argument("--split", choices=SPLITS, default="test")
 
+    compare = _verb(verbs, _compare, "two runs side by side, and whether the difference may be chance")
+    compare.add_argument("first", metavar="RUN", help="the folder that 'train' left")
+    compare.add_argument("second", metavar="RUN", help="another one, of the same task and data")
+    compare.add_argument("--split", choices=SPLITS, default="test")
+
     predict = _verb(verbs, _predict, "results for pictures, as JSON Lines or CSV on standard output")
     predict.add_argument("run", help="the folder that 'train' left")
     predict.add_argument("pictures", nargs="+", help="files, folders, globs, or - for a list on standard input")
