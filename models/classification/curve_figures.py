@@ -71,7 +71,7 @@ def _end(figure: Figure, axes: Axes, shown: np.ndarray) -> Figure:
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.04), box_aspect=1, anchor="E")
     axes.grid(alpha=0.3)
     if len(shown):
-        legend = figure.legend(loc="outside right upper", fontsize=9, frameon=False)
+        legend = figure.legend(loc="outside right upper", title="area   class", fontsize=9, frameon=False)
         for text in legend.get_texts():
             text.set_parse_math(False)
     return figure

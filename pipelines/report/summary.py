@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ..progress import span
 from .figure_tables import in_words, interval, number
 from .intervals_svg import common_scale, interval_bar, is_share, own_scale
@@ -10,11 +13,12 @@ from .material import Material
 
 
 def summary(material: Material) -> Markup:
-    """Title, paragraph, quoted figure, and what is missing."""
+    """Title, paragraph, quoted figure, bounds that are not kept to, and what is missing."""
     title = element("h1", {}, material.folder.resolve().name)
     text = element("p", {"class": "lead"}, *_sentences(material))
     missing = [element("p", {"class": "warning"}, line) for line in material.missing]
-    return element("header", {}, element("div", {}, title, text, *missing), _quoted_figure(material))
+    failed = [element("p", {"class": "warning"}, _unkept(each)) for each in material.progress.unkept]
+    return element("header", {}, element("div", {}, title, text, *failed, *missing), _quoted_figure(material))
 
 
 def _sentences(material: Material) -> list[str]:
@@ -36,6 +40,14 @@ def _sentences(material: Material) -> list[str]:
         runs = len(whole["members"])
         parts.append(f" It is the mean of the {whole['average']} of {runs} run{'s' if runs > 1 else ''}.")
     return parts
+
+
+def _unkept(failure: Mapping[str, Any]) -> str:
+    """A bound of the recipe's `select` that the chosen weights do not keep to."""
+    figure, bound = failure["figure"], failure["bound"]
+    if failure["value"] is None:
+        return f"Whether {figure} is {bound} could not be told on validation."
+    return f"On validation {figure} is {number(failure['value'])}, not {bound} as the recipe wants."
 
 
 def _result(material: Material) -> list[str]:

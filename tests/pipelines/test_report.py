@@ -107,13 +107,15 @@ def test_the_page_says_what_the_run_is(reported):
     ]
 
 
-def test_every_mistake_is_shown_with_picture_note_and_key(reported):
-    folder, page = reported / "evaluation", read(reported)
-    cases = [json.loads(line) for line in (folder / "test/worst.jsonl").read_text().splitlines()]
-    assert cases and all(case["note"] in page.text and case["key"] in page.text for case in cases)
-    suspects = [line for each in ("test", "validation") for line in (folder / each / "suspects.jsonl").open()]
-    figures = list((folder / "test").glob("*.svg"))
-    assert page.tags.count("img") == len(cases) + len(suspects) + len(figures) + 1  # the training samples
+def test_every_case_is_shown_with_picture_note_and_key(reported):
+    files = ("test/worst", "test/suspects", "validation/suspects")
+    texts = [(reported / "evaluation" / f"{file}.jsonl").read_text() for file in files]
+    cases = [json.loads(line) for text in texts for line in text.splitlines()]
+    page = read(reported)
+    assert all(texts) and all(case["note"] in page.text and case["key"] in page.text for case in cases)
+    drawn = json.loads((reported / "evaluation/test/metrics.json").read_text())["pictures"]
+    assert drawn == ["confusion", "roc", "precision_recall", "reliability"]
+    assert page.tags.count("img") == len(cases) + len(drawn) + 1  # and the training samples
 
 
 def test_a_second_report_evaluates_nothing_and_is_the_same(run):
