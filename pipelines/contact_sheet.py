@@ -17,8 +17,8 @@ from ..models.task import Task
 from .feeding.batches import batches_of_samples, mixing
 from .feeding.order import Order
 from .feeding.reading import reader
+from .options.train_options import TrainOptions
 from .source import Source, Truths
-from .train_options import TrainOptions
 
 TILE = 192
 """Width that small pictures are enlarged to, in pixels."""

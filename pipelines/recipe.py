@@ -18,11 +18,11 @@ from ..models.errors import InputError, nearest
 from ..models.naming import check_name, make_importable
 from ..models.options import IsPath, Options
 from ..models.task import ModelOptions, Task
+from .options.train_options import ExportOptions, TrainOptions
 from .recipe_text import KeyPath, RecipeText, read_recipe
 from .shipped import default_recipe, shipped_recipe
 from .source import DataOptions, Source
 from .sources import SOURCES, find_source
-from .train_options import ExportOptions, TrainOptions
 
 SECTIONS = ("task", "data", "input", "augment", "model", "train", "export")
 VARIABLES = {"SACCADE_DATA": "../shared/data", "SACCADE_WEIGHTS": "../shared/weights"}

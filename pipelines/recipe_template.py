@@ -13,10 +13,10 @@ from pydantic.fields import FieldInfo
 from ..models import find_task
 from ..models.errors import InputError
 from ..models.options import Options
+from .options.train_options import ExportOptions, TrainOptions
 from .recipe_text import read_recipe
 from .shipped import default_recipe, header
 from .sources import find_source
-from .train_options import ExportOptions, TrainOptions
 
 COLUMN, WIDTH = 32, 120
 """Where the meaning of a key begins, and where lines end."""

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from .models.backbones.network import Network
     from .models.predictor import Predictor
     from .models.task import Value
-    from .pipelines.answers import Answer
-    from .pipelines.compare import Comparison
+    from .pipelines.evaluating.compare import Comparison
+    from .pipelines.predicting.answers import Answer
     from .serving.server import Server
 
 if os.environ["KERAS_BACKEND"] != "tensorflow":
@@ -72,7 +72,7 @@ def evaluate(run: str | Path, split: str = "test", *overrides: str, by: str | No
     Returns:
         Name to figure, with 95 % intervals where they can be had.
     """
-    from .pipelines.evaluate import evaluate
+    from .pipelines.evaluating.evaluate import evaluate
 
     return evaluate(run, split, overrides, by=by)
 
@@ -85,7 +85,7 @@ def compare(first: str | Path, second: str | Path, split: str = "test") -> Compa
         second: another one, of the same task and data.
         split: as for `evaluate`, which is run where its files are not up to date.
     """
-    from .pipelines.compare import compare
+    from .pipelines.evaluating.compare import compare
 
     return compare(first, second, split)
 
@@ -120,13 +120,13 @@ def predict(run: str | Path, *places: str | Path, batch: int = 32, draw: str | P
         batch: pictures in one call of the graph.
         draw: a folder for pictures with their results drawn on them.
     """
-    from .pipelines.picture_files import find_pictures
+    from .pipelines.predicting.picture_files import find_pictures
     from .pipelines.run import recipe_file
 
     pictures = find_pictures(map(str, places))
     recipe_file(run)
 
-    from .pipelines.predict import predict
+    from .pipelines.predicting.predict import predict
 
     return predict(load(run), pictures, batch, Path(draw) if draw else None)
 
@@ -204,7 +204,7 @@ def ensemble(
         InputError: what does not belong together; nothing is left behind.
     """
     from .models.views import Views
-    from .pipelines.ensemble import ensemble
+    from .pipelines.combining.ensemble import ensemble
 
     return ensemble(runs, out, average, Views.of(flip, crops, crop_share))
 

@@ -104,11 +104,6 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     compare.add_argument("second", metavar="RUN", help="another one, of the same task and data")
     compare.add_argument("--split", choices=SPLITS, default="test")
 
-    compare = _verb(verbs, _compare, "two runs side by side, and whether the difference may be chance")
-    compare.add_argument("first", metavar="RUN", help="the folder that 'train' left")
-    compare.add_argument("second", metavar="RUN", help="another one, of the same task and data")
-    compare.add_argument("--split", choices=SPLITS, default="test")
-
     predict = _verb(verbs, _predict, "results for pictures, as JSON Lines or CSV on standard output")
     predict.add_argument("run", help="the folder that 'train' left")
     predict.add_argument("pictures", nargs="+", help="files, folders, globs, or - for a list on standard input")
@@ -198,11 +193,11 @@ def _evaluate(parsed: argparse.Namespace) -> None:
 
     values = api.evaluate(parsed.run, parsed.split, *parsed.overrides, by=parsed.by)
 
-    from .pipelines.figure_tables import breakdown_text, figures_text
+    from .pipelines.evaluating.figure_tables import breakdown_text, figures_text
 
     print(figures_text(values))
     if parsed.by is not None:
-        from .pipelines.evaluation_files import read_breakdown
+        from .pipelines.evaluating.evaluation_files import read_breakdown
 
         print("\n" + breakdown_text(parsed.by, read_breakdown(Path(parsed.run), parsed.split, parsed.by)))
     print(f"{parsed.run}/evaluation/{parsed.split}")
@@ -222,14 +217,14 @@ def _compare(parsed: argparse.Namespace) -> None:
 
 def _predict(parsed: argparse.Namespace) -> int:
     from . import api
-    from .pipelines.picture_files import find_pictures
+    from .pipelines.predicting.picture_files import find_pictures
     from .pipelines.run import recipe_file
 
     pictures = find_pictures(parsed.pictures)
     recipe_file(parsed.run)
 
-    from .pipelines.answer_files import write_csv, write_jsonl
-    from .pipelines.predict import predict
+    from .pipelines.predicting.answer_files import write_csv, write_jsonl
+    from .pipelines.predicting.predict import predict
 
     predictor = api.load(parsed.run)
     found = predict(predictor, pictures, parsed.batch, parsed.draw)

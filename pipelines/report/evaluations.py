@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...models.task import Value
-from ..evaluation_files import evaluation_folder, read_metrics
+from ..evaluating.evaluation_files import evaluation_folder, read_metrics
 
 
 @dataclass(frozen=True)

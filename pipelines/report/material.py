@@ -10,7 +10,7 @@ from typing import Any
 
 from ...models.errors import InputError
 from ...models.predictor import Predictor
-from ..evaluate import evaluate
+from ..evaluating.evaluate import evaluate
 from ..recipe import Recipe
 from ..run import FINDINGS, PROVENANCE, Progress, Run, read_json
 from .evaluations import Evaluated, read_evaluation

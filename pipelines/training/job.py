@@ -22,15 +22,15 @@ from ..checking.data import Data, checked_data
 from ..checking.splits import split
 from ..contact_sheet import training_sheet
 from ..curves import draw_curves
-from ..evaluation_files import write_evaluation
+from ..evaluating.evaluation_files import write_evaluation
+from ..evaluating.validation import evaluate_positions, settle
 from ..feeding.batches import make_augmenter
+from ..options.select_options import LATENCY
 from ..proof_samples import write_proof_samples
 from ..provenance import provenance
 from ..recipe import Recipe
 from ..run import FINDINGS, PROVENANCE, QUARANTINE, Run, saving, write_atomically
-from ..select_options import LATENCY
 from ..source import Source, Truths
-from ..validation import evaluate_positions, settle
 from .fitting import fit
 from .latency import latency_ms
 from .phases import phases

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import keras
 
-from ..optimizer_options import AnyOptimizer
-from ..schedule_options import Constant
+from ..options.optimizer_options import AnyOptimizer
+from ..options.schedule_options import Constant
 from .averaging import Averaging
 from .schedules import make_schedule
 from .stages import Staged

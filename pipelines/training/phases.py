@@ -14,14 +14,14 @@ from ...augment import Augmenter
 from ...models.errors import InputError
 from ...models.predictor import Predictor
 from ..checking.data import Data
+from ..evaluating.validation import Validate, validator, validator_on_features
 from ..feeding.batches import training_batches
 from ..feeding.fixed_batches import fixed_batches
 from ..feeding.order import Order
 from ..feeding.reading import reader
+from ..options.train_options import HeadPhase, TrainOptions
 from ..recipe import Recipe
 from ..source import Truths
-from ..train_options import HeadPhase, TrainOptions
-from ..validation import Validate, validator, validator_on_features
 from .stages import check_stages
 
 

@@ -6,7 +6,7 @@ import math
 
 import keras
 
-from ..schedule_options import Constant, Cosine, Exponential, Polynomial, Step
+from ..options.schedule_options import Constant, Cosine, Exponential, Polynomial, Step
 
 
 class Warmup(keras.optimizers.schedules.LearningRateSchedule):

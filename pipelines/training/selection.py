@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from ...models.errors import InputError, nearest
 from ...models.task import Value
-from ..select_options import LATENCY, Bound, Select
-from ..train_options import TrainOptions
+from ..options.select_options import LATENCY, Bound, Select
+from ..options.train_options import TrainOptions
 
 log = logging.getLogger("saccade")
 

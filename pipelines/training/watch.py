@@ -10,10 +10,10 @@ import keras
 
 from ...models.errors import JobError
 from ...models.task import Value
+from ..options.select_options import LATENCY
+from ..options.train_options import TrainOptions
 from ..progress import EpochProgress
 from ..run import HISTORY, Run, saving
-from ..select_options import LATENCY
-from ..train_options import TrainOptions
 from .averaging import Averaging
 from .checkpoint import Checkpoint
 from .phases import Fit

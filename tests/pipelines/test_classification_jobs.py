@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits
 
 from saccade.models.errors import InputError
 from saccade.models.predictor import Predictor
-from saccade.pipelines.evaluate import evaluate
+from saccade.pipelines.evaluating.evaluate import evaluate
 from saccade.pipelines.recipe import load_recipe
 from saccade.pipelines.train import train
 

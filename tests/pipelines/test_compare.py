@@ -12,8 +12,8 @@ from scipy.stats import wilcoxon
 from saccade.cli import main
 from saccade.models.errors import InputError
 from saccade.models.predictor import Predictor
-from saccade.pipelines.compare import compare
-from saccade.pipelines.paired import paired_test
+from saccade.pipelines.evaluating.compare import compare
+from saccade.pipelines.evaluating.paired import paired_test
 
 
 def scores(both, first, second, neither):

@@ -10,11 +10,11 @@ import saccade
 from saccade.cli import main
 from saccade.models.errors import InputError
 from saccade.models.predictor import Predictor
-from saccade.pipelines.agreement import recipes_in_agreement
 from saccade.pipelines.checking.splits import split
+from saccade.pipelines.combining.agreement import recipes_in_agreement
+from saccade.pipelines.evaluating.validation import settle
 from saccade.pipelines.recipe import load_recipe
 from saccade.pipelines.train import train
-from saccade.pipelines.validation import settle
 
 
 def changed(run, folder, old="", new="", seed=0):

@@ -13,8 +13,8 @@ from saccade.cli import main
 from saccade.models.errors import InputError
 from saccade.models.predictor import Predictor
 from saccade.pipelines.checking.splits import split
-from saccade.pipelines.evaluate import evaluate
-from saccade.pipelines.evaluation_files import read_breakdown, read_metrics
+from saccade.pipelines.evaluating.evaluate import evaluate
+from saccade.pipelines.evaluating.evaluation_files import read_breakdown, read_metrics
 from saccade.pipelines.recipe import load_recipe
 from saccade.pipelines.run import recipe_file
 

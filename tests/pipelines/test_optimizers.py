@@ -7,8 +7,8 @@ import tensorflow as tf
 from keras.ops import convert_to_numpy
 
 from saccade.models.errors import InputError
-from saccade.pipelines.optimizer_options import Adagrad, Adam, AdamW, Lion, Nadam, RmsProp, Sgd
-from saccade.pipelines.schedule_options import Constant, Polynomial
+from saccade.pipelines.options.optimizer_options import Adagrad, Adam, AdamW, Lion, Nadam, RmsProp, Sgd
+from saccade.pipelines.options.schedule_options import Constant, Polynomial
 from saccade.pipelines.training.optimizers import make_optimizer
 from saccade.pipelines.training.stages import check_stages, stage_factors
 

@@ -11,9 +11,9 @@ from PIL import Image, ImageOps
 import saccade
 from saccade.models.errors import InputError
 from saccade.models.predictor import Predictor
-from saccade.pipelines.answer_files import plain, write_csv, write_jsonl
-from saccade.pipelines.picture_files import find_pictures
-from saccade.pipelines.predict import predict
+from saccade.pipelines.predicting.answer_files import plain, write_csv, write_jsonl
+from saccade.pipelines.predicting.picture_files import find_pictures
+from saccade.pipelines.predicting.predict import predict
 from saccade.pipelines.sources import find_source
 
 

@@ -8,9 +8,9 @@ import yaml
 
 from saccade.models.options import Options
 from saccade.models.task import ModelOptions
+from saccade.pipelines.options.train_options import ExportOptions, TrainOptions
 from saccade.pipelines.recipe import load_recipe
 from saccade.pipelines.source import DataOptions
-from saccade.pipelines.train_options import ExportOptions, TrainOptions
 
 
 def keys(schema: type[Options]) -> set[str]:

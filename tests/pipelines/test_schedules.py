@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from saccade.pipelines.schedule_options import Constant, Cosine, Exponential, Polynomial, Step
+from saccade.pipelines.options.schedule_options import Constant, Cosine, Exponential, Polynomial, Step
 from saccade.pipelines.training.schedules import make_schedule
 
 

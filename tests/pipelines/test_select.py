@@ -10,8 +10,8 @@ from hypothesis import given
 
 from saccade.models.errors import InputError
 from saccade.models.task import Value
+from saccade.pipelines.options.select_options import Bound
 from saccade.pipelines.recipe import load_recipe
-from saccade.pipelines.select_options import Bound
 from saccade.pipelines.training.selection import GLANCE, Selection
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from ..models.predictor import Predictor, one_by_one
-from ..models.task import Evaluation, Value
-from .answers import answers
+from ...models.predictor import Predictor, one_by_one
+from ...models.task import Evaluation, Value
+from ..predicting.answers import answers
+from ..progress import bar
+from ..source import Source
 from .breakdown import Breakdown
-from .progress import bar
-from .source import Source
 
 log = logging.getLogger("saccade")
 

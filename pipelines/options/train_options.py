@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
-from ..models.options import Options, RecipePath
+from ...models.options import Options, RecipePath
 from .optimizer_options import Adam, Optimizer
 from .schedule_options import Constant, Schedule
 from .select_options import Select

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, model_validator
 
-from ..models.options import Options
+from ...models.options import Options
 
 LATENCY = "latency_ms"
 """The one figure that is not the evaluation's: how long one picture takes, in milliseconds."""

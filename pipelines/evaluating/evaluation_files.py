@@ -9,11 +9,11 @@ from typing import Any
 
 from PIL import Image
 
-from ..models.predictor import Predictor
-from ..models.task import Case, Evaluation, Value
+from ...models.predictor import Predictor
+from ...models.task import Case, Evaluation, Value
+from ..run import read_json, write_atomically
+from ..source import Source
 from .breakdown import Breakdown, Part
-from .run import read_json, write_atomically
-from .source import Source
 
 METRICS, SCORES = "metrics.json", "scores.json"
 CASES = 12

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..models.errors import InputError
-from .run import saving
+from ...models.errors import InputError
+from ..run import saving
 
 
 @contextmanager

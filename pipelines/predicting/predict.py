@@ -7,10 +7,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from ..models.predictor import Predictor
+from ...models.predictor import Predictor
+from ..progress import bar
+from ..run import saving
 from .answers import Answer, answers
-from .progress import bar
-from .run import saving
 
 
 def predict(

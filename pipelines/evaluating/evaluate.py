@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..models.errors import InputError
-from ..models.task import Value
+from ...models.errors import InputError
+from ...models.task import Value
+from ..recipe import load_recipe
+from ..run import recipe_file, saving
 from .breakdown import Breakdown, find_column
-from .recipe import load_recipe
-from .run import recipe_file, saving
 
 log = logging.getLogger("saccade")
 
@@ -45,9 +45,9 @@ def evaluate(
     if by is not None:
         find_column(source, by)
 
-    from ..models.predictor import Predictor
-    from .checking.findings import refuse_bad
-    from .checking.splits import split as split_source
+    from ...models.predictor import Predictor
+    from ..checking.findings import refuse_bad
+    from ..checking.splits import split as split_source
     from .evaluation_files import write_evaluation
     from .validation import evaluate_positions
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..models.errors import InputError
-from ..models.task import Value
+from ...models.errors import InputError
+from ...models.task import Value
+from ..recipe import Recipe, load_recipe
+from ..run import read_json, recipe_file
 from .evaluate import evaluate
 from .figure_tables import comparison_rows
 from .paired import PairedTest, paired_test
-from .recipe import Recipe, load_recipe
-from .run import read_json, recipe_file
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def compare(first: Path | str, second: Path | str, split: str = "test") -> Compa
     recipes = [load_recipe(recipe_file(run)) for run in runs]
     _refuse_other_tasks(runs, *recipes)
 
-    from ..models.predictor import Predictor
+    from ...models.predictor import Predictor
 
     predictors = [Predictor.load(run) for run in runs]
     if predictors[0].task.class_names != predictors[1].task.class_names:

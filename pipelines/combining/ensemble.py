@@ -9,8 +9,8 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..models.errors import InputError, nearest
-from ..models.views import Views
+from ...models.errors import InputError, nearest
+from ...models.views import Views
 from .agreement import recipes_in_agreement
 from .new_folder import new_folder
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ..models.image_errors import reason
-from ..models.predictor import Predictor, one_by_one
+from ...models.image_errors import reason
+from ...models.predictor import Predictor, one_by_one
 
 
 @dataclass(frozen=True)

@@ -7,19 +7,19 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..models.ensemble import Ensemble, mean_of_weights
-from ..models.errors import InputError
-from ..models.predictor import WEIGHTS, Predictor
-from ..models.views import Views
-from .checking.data import checked_data
-from .checking.splits import split
-from .evaluation_files import write_evaluation
-from .progress import bar
-from .proof_samples import write_proof_samples
-from .provenance import provenance
-from .recipe import Recipe
-from .run import FINDINGS, PROVENANCE, QUARANTINE, RECIPE, Run, read_json, saving, write_atomically
-from .validation import settle
+from ...models.ensemble import Ensemble, mean_of_weights
+from ...models.errors import InputError
+from ...models.predictor import WEIGHTS, Predictor
+from ...models.views import Views
+from ..checking.data import checked_data
+from ..checking.splits import split
+from ..evaluating.evaluation_files import write_evaluation
+from ..evaluating.validation import settle
+from ..progress import bar
+from ..proof_samples import write_proof_samples
+from ..provenance import provenance
+from ..recipe import Recipe
+from ..run import FINDINGS, PROVENANCE, QUARANTINE, RECIPE, Run, read_json, saving, write_atomically
 
 log = logging.getLogger("saccade")
 

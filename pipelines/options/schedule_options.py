@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, Tag
 
-from ..models.options import Options
+from ...models.options import Options
 from .named_options import by_name
 
 Factor = Annotated[float, Field(gt=0, lt=1)]

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..models.errors import InputError
-from .sources.picture_listing import list_pictures
-from .sources.picture_tree import DiskTree
+from ...models.errors import InputError
+from ..sources.picture_listing import list_pictures
+from ..sources.picture_tree import DiskTree
 
 
 def find_pictures(places: Iterable[str]) -> list[str]:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..models.errors import InputError
-from .recipe import Recipe, load_recipe
-from .run import difference, recipe_file
+from ...models.errors import InputError
+from ..recipe import Recipe, load_recipe
+from ..run import difference, recipe_file
 
 log = logging.getLogger("saccade")
 

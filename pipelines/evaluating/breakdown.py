@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..models.errors import InputError, nearest
-from ..models.task import Evaluation, Value
-from .source import Source
+from ...models.errors import InputError, nearest
+from ...models.task import Evaluation, Value
+from ..source import Source
 
 FEW = 10  # samples: a figure of less says next to nothing
 MOST = 200  # values of a column: a table of more is no table

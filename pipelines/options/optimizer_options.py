@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, Tag, model_validator
 
-from ..models.options import Options
+from ...models.options import Options
 from .named_options import by_name
 
 Momentum = Annotated[float, Field(ge=0, lt=1)]

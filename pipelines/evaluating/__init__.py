@@ -1,0 +1,1 @@
+"""Evaluation: a Predictor on bytes with truth, as figures, pictures and comparisons."""

@@ -1,0 +1,1 @@
+"""The recipe's `train` and `export` sections as data; free of TensorFlow."""

@@ -1,0 +1,1 @@
+"""Prediction: answers for pictures without truth, as files and lines."""
