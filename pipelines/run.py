@@ -169,20 +169,18 @@ def write_atomically(path: Path, text: str) -> None:
 
 def difference(here: Any, there: Any) -> tuple[str, Any, Any]:
     """The first key in which two mappings of mappings differ, as `a.b`, and both its values; None where it is not."""
-    mine, theirs = dict(_flat(here)), dict(_flat(there))
-    key = next((key for key in [*mine, *theirs] if mine.get(key) != theirs.get(key)), "")
-    return key, mine.get(key), theirs.get(key)
+    for key in dict.fromkeys((*here, *there)):
+        mine, theirs = here.get(key), there.get(key)
+        if isinstance(mine, dict) and isinstance(theirs, dict):
+            inner, *values = difference(mine, theirs)
+            if inner:
+                return f"{key}.{inner}", *values
+        elif mine != theirs:
+            return str(key), mine, theirs
+    return "", None, None
 
 
 def _difference(before: str, now: str) -> str:
     """The first key in which two resolved recipes differ."""
     key, here, there = difference(yaml.safe_load(now), yaml.safe_load(before))
     return f"{key} is {there!r} there and {here!r} here" if key else "as text"
-
-
-def _flat(values: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(values, dict):
-        for key, value in values.items():
-            yield from _flat(value, f"{path}.{key}" if path else str(key))
-    else:
-        yield path, values
