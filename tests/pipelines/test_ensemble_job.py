@@ -44,7 +44,7 @@ def two(digits_run, folder):
 @pytest.fixture(scope="module")
 def of_one_start(digits_run, folder):
     """Two runs that began with the weights of a third."""
-    start = ("weights: none", f"weights: {digits_run}")
+    start = ("\n  weights: none", f"\n  weights: {digits_run}")
     return tuple(changed(digits_run, folder / name, *start, seed=seed) for seed, name in ((2, "c"), (3, "d")))
 
 
