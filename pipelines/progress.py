@@ -75,7 +75,7 @@ class EpochProgress:
         self._bar.close()
         self._durations.append(self.seconds())
         left = (self._last_epoch - epoch - 1) * sum(self._durations[-5:]) / len(self._durations[-5:])
-        figures = "  ".join(f"{name} {value:.4f}" for name, value in logs.items() if _is_headline(name))
+        figures = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
         mark = "  best" if best else ""
         log.info(
             "epoch %d/%d  %s%s  (%.0f pictures/s, %s left)",
@@ -90,10 +90,6 @@ class EpochProgress:
     def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
-
-
-def _is_headline(name: str) -> bool:
-    return "/" not in name and name != "learning_rate"
 
 
 def span(seconds: float) -> str:

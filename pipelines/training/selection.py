@@ -97,6 +97,12 @@ class Selection:
             _refuse_unknown(name, values, key)
         self._check_direction(values[self.figure])
 
+    def told(self, values: Mapping[str, Value]) -> list[str]:
+        """The figures to show of an epoch: the evaluation's first two, and what the recipe chooses or stops by."""
+        first = [name for name in values if "/" not in name][:2]
+        stopping = [self._early.monitor] if self._early and self._early.monitor else []
+        return list(dict.fromkeys([*first, self.figure, *(name for name in self.bounds if name in values), *stopping]))
+
     def standing(self, values: Mapping[str, Value]) -> Standing:
         """How good an epoch is by its figures.
 

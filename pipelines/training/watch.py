@@ -73,9 +73,10 @@ class Watch(keras.callbacks.Callback):
             standing = self._selection.standing(values | self._latency())
             progress.epoch, progress.step = epoch + 1, 0
             best = self._checkpoint.keep_if_best(standing)
+        told = logs | {f"val_{name}": values[name].value for name in self._selection.told(values)}
         logs.update({f"val_{name}": value.value for name, value in values.items()})
         logs["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        self._show.end(epoch, logs, best)
+        self._show.end(epoch, told, best)
         with saving(self._run.folder):
             pace = {"pictures_per_second": round(self._show.rate(), 1), "seconds": round(self._show.seconds(), 2)}
             self._run.append(HISTORY, {"epoch": epoch + 1, **logs, **pace})
