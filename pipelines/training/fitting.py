@@ -53,7 +53,8 @@ def fit(
         first = epochs.stop
         if number < progress.phase:
             continue
-        work = prepare(phase, recipe, predictor, data, augmenter)
+        with _failures_told(run):
+            work = prepare(phase, recipe, predictor, data, augmenter)
         begun = progress.epoch > epochs.start or progress.step > 0
         if not begun and number > 0:
             checkpoint.restore_best()
@@ -94,22 +95,33 @@ def _fit_phase(
             batches = work.batches.apply(tf.data.experimental.assert_cardinality(work.steps - step))
             stop = start + 1 if step else epochs.stop
             try:
-                work.model.fit(
-                    batches,
-                    initial_epoch=start,
-                    epochs=stop,
-                    callbacks=[watch, events, *own_callbacks],
-                    shuffle=False,  # `order` has done it
-                    verbose=0,
-                )
-            except tf.errors.OpError as error:
-                raise JobError(
-                    f"training failed: {_root_cause(error)}; {run.folder} holds the epochs so far"
-                ) from error
+                with _failures_told(run):
+                    work.model.fit(
+                        batches,
+                        initial_epoch=start,
+                        epochs=stop,
+                        callbacks=[watch, events, *own_callbacks],
+                        shuffle=False,  # `order` has done it
+                        verbose=0,
+                    )
             finally:
                 watch.close()
             if work.model.stop_training:  # early, or a callback of the user's own wants it
                 return
+
+
+@contextmanager
+def _failures_told(run: Run) -> Iterator[None]:
+    """A sample that is lost or a step that fails, in one line.
+
+    Raises:
+        JobError: with the cause.
+    """
+    try:
+        yield
+    except (tf.errors.OpError, OSError) as error:
+        cause = _root_cause(error) if isinstance(error, tf.errors.OpError) else error
+        raise JobError(f"training failed: {cause}; {run.folder} holds the epochs so far") from error
 
 
 @contextmanager
