@@ -1,0 +1,52 @@
+"""Shipped recipes reach their figures on real data; `make quality` trains them, and goes on where it was stopped."""
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from saccade.pipelines.evaluating.evaluate import evaluate
+from saccade.pipelines.shipped import header, shipped_recipes
+
+LEAST = {
+    "hymenoptera": 144 / 153,  # what scikit-learn's logistic regression gets on the same frozen features
+}
+"""Accuracy on the test split."""
+
+
+@pytest.fixture(scope="session")
+def quality_runs(root, tree) -> Path:
+    """A folder that stays as long as no file of the package changes, so that a second call trains nothing again."""
+    digest = hashlib.sha256()
+    for path in tree:
+        if path.parts[0] in ("augment", "models", "pipelines") and path.suffix in (".py", ".yaml"):
+            digest.update((root / path).read_bytes())
+    return root / "build" / "quality" / digest.hexdigest()[:12]
+
+
+@pytest.mark.quality
+@pytest.mark.parametrize("name", LEAST)
+def test_recipe_reaches_its_figure(name, quality_runs, data_dir, weights_dir, monkeypatch):
+    monkeypatch.setenv("SACCADE_DATA", str(data_dir))
+    monkeypatch.setenv("SACCADE_WEIGHTS", str(weights_dir))
+    run = quality_runs / name
+    state = run / "state.json"
+    if not (state.is_file() and json.loads(state.read_text())["finished"]):
+        command = [sys.executable, "-m", "saccade", "train", name, f"train.run={run}"]
+        subprocess.run(command, env=os.environ, check=True)  # a process of its own: a kill costs one epoch
+    accuracy = evaluate(run)["accuracy"]
+    print(f"{name}: {accuracy}")
+    assert accuracy.value >= LEAST[name]
+
+
+@pytest.mark.parametrize("name", LEAST)
+def test_header_quotes_a_figure_that_is_high_enough(name):
+    lines = " ".join(header(shipped_recipes()[name]))
+    quoted = re.search(r"test accuracy (0\.\d+)", lines)
+    assert quoted and float(quoted[1]) >= LEAST[name] - 0.005
+    assert re.search(r"\(0\.\d+ to 0\.\d+\)", lines) and "seed" in lines and re.search(r"\d+ (seconds|minutes)", lines)
