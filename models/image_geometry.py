@@ -103,6 +103,62 @@ def boxes_to_original(boxes: tf.Tensor, geometry: dict[str, tf.Tensor]) -> tf.Te
     return tf.clip_by_value((boxes - offset) / scale, 0.0, tf.cast(size, tf.float32))
 
 
+def frame_of(geometry: dict[str, tf.Tensor]) -> tf.Tensor:
+    """Height and width, int32 `[2]`, that hold every original of a batch, which may be empty."""
+    return tf.reduce_max(tf.pad(geometry["size"], [[0, 1], [0, 0]]), axis=0)
+
+
+def maps_to_original(maps: tf.Tensor, geometry: dict[str, tf.Tensor], options: ImageOptions) -> tf.Tensor:
+    """Moves values that each pixel of the model's input has back to the pixels of the pictures.
+
+    Resized by the triangle filter, as pictures are; what lies in the frame beside a picture takes no part.
+
+    Args:
+        maps: float32 `[n, height, width, channels]`.
+        geometry: of the batch: `size`, `scale`, `offset`, each `[n, 2]`.
+        options: of the input; its fit is not `crop`, which leaves no values for what it cuts off.
+
+    Returns:
+        float32 `[n, H, W, channels]`, where H and W are those of the highest and the widest picture: each lies in its
+        upper left corner, and what is beside it is 0.
+    """
+    frame = frame_of(geometry)
+
+    def native(values):
+        one, size, scale, offset = values
+        content = tf.cast(tf.round(tf.cast(size, tf.float32) * scale), tf.int32)
+        start = tf.cast(offset, tf.int32)
+        covered = one[start[0] : start[0] + content[0], start[1] : start[1] + content[1]]
+        moved = tf.raw_ops.ScaleAndTranslate(
+            images=covered[tf.newaxis],
+            size=size,
+            scale=tf.cast(size / content, tf.float32),
+            translation=tf.zeros(2),
+            kernel_type="triangle",
+        )[0]
+        beside = tf.concat([frame - size, [0]], axis=0)
+        return tf.pad(moved, tf.stack([tf.zeros_like(beside), beside], axis=1))
+
+    if options.fit == "pad":  # the frame of the batch, with each picture in its corner as it is
+        inside = tf.cast(inside_of(geometry)[..., tf.newaxis], maps.dtype)
+        return maps[:, : frame[0], : frame[1]] * inside
+    each = (maps, geometry["size"], geometry["scale"], geometry["offset"])
+    spec = tf.TensorSpec([None, None, maps.shape[-1]], maps.dtype)
+    return tf.cond(  # a map over nothing does not know what size its nothing has
+        tf.shape(maps)[0] > 0,
+        lambda: tf.map_fn(native, each, fn_output_signature=spec),
+        lambda: tf.zeros([0, frame[0], frame[1], maps.shape[-1]], maps.dtype),
+    )
+
+
+def inside_of(geometry: dict[str, tf.Tensor]) -> tf.Tensor:
+    """Which pixels of `frame_of` belong to each picture, bool `[n, H, W]`."""
+    height, width = tf.unstack(frame_of(geometry))
+    size = geometry["size"]
+    rows = tf.range(height)[tf.newaxis, :, tf.newaxis] < size[:, 0, tf.newaxis, tf.newaxis]
+    return rows & (tf.range(width)[tf.newaxis, tf.newaxis] < size[:, 1, tf.newaxis, tf.newaxis])
+
+
 def _scaled(size: tf.Tensor, ratio: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.round(tf.cast(size, tf.float64) * ratio), tf.int32)
 

@@ -5,7 +5,17 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from .image_decode import decode
-from .image_geometry import IGNORE, boxes_to_original, move_boxes, move_image, move_mask, place, round_up
+from .image_geometry import (
+    IGNORE,
+    boxes_to_original,
+    frame_of,
+    maps_to_original,
+    move_boxes,
+    move_image,
+    move_mask,
+    place,
+    round_up,
+)
 from .image_options import ImageOptions
 
 _IN_FLIGHT = 16  # pictures decoded at the same time: as many as there are cores, at most these
@@ -107,6 +117,11 @@ class ImageInput:
         """Boxes float32 `[n, k, 4]` in the model's input to pixels of the upright originals, clipped to them."""
         return boxes_to_original(boxes, geometry)
 
+    def maps_to_original(self, maps: tf.Tensor, geometry: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Values float32 `[n, height, width, channels]` of the pixels of the model's input to those of the upright
+        originals, `[n, H, W, channels]`; each picture lies in the upper left corner, and what is beside it is 0."""
+        return maps_to_original(maps, geometry, self.options)
+
     def _batch_of(self, elements: tf.Tensor, decode_one: Callable[[tf.Tensor], tf.Tensor]) -> Fitted:
         """Decodes and fits the pictures of a batch side by side."""
 
@@ -134,7 +149,7 @@ class ImageInput:
             return move_image(image, placement, self.options)
 
         natives, geometry = _map(native, elements, (tf.TensorSpec([], tf.string), _GEOMETRY))
-        frame = round_up(tf.reduce_max(tf.pad(geometry["size"], [[0, 1], [0, 0]]), axis=0), self.options.stride)
+        frame = round_up(frame_of(geometry), self.options.stride)
         images = tf.cond(  # a map over nothing does not know what size its nothing has
             tf.size(natives) > 0,
             lambda: _map(framed, natives, tf.TensorSpec(self.shape, tf.float32)),

@@ -1,8 +1,8 @@
 """How sections of a recipe are typed: strict pydantic models, paths marked as paths."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 
 class Options(BaseModel):
@@ -31,3 +31,19 @@ class IsPath:
 
 
 RecipePath = Annotated[str, IsPath()]
+
+
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def _kind(class_weights: Any) -> str:
+    """Which form the weights have, so that what is wrong is told of that form alone."""
+    return "weights" if isinstance(class_weights, dict) else "word"
+
+
+ClassWeights = Annotated[
+    Annotated[Literal["none", "balanced"], Tag("word")]
+    | Annotated[dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]], Tag("weights")],
+    Discriminator(_kind),
+]
+"""What each class weighs in a loss: a word, or weights by name."""

@@ -20,20 +20,24 @@ import tensorflow as tf
 
 from . import find_task
 from .ensemble import Ensemble, restore
-from .errors import InputError
+from .errors import InputError, nearest
 from .image_errors import reason
 from .naming import make_importable
 from .task import Evaluation, Task
 
 DESCRIPTION = "predictor.json"
 WEIGHTS = "best.weights.h5"
+DEFAULT_SIGNATURE = "serving_default"
+"""TF Serving's name for the signature that is meant where none is named."""
 
 
 class Predictor(tf.Module):
     """Input, model and results of one task as one graph.
 
     Call it with the raw values that `task.input.signature` names, batch first; for one image that is
-    `predictor(bytes=string[n])`. It answers with a dict of tensors, batch first.
+    `predictor(bytes=string[n])`. It answers with a dict of tensors, batch first: the results of the task's default
+    signature, or those that `results` names, `predictor(["probabilities"], bytes=...)`; what is not asked for is
+    not computed.
 
     Attributes:
         task: the task, which knows input, results and names.
@@ -46,24 +50,54 @@ class Predictor(tf.Module):
         self.task = task
         self.model = model
         self.settings = dict(task.settings if settings is None else settings)
-        self._call = tf.function(self._graph, input_signature=[dict(task.input.signature)])
+        self._calls: dict[tuple[str, ...] | None, Any] = {}
 
-    def __call__(self, **raw: Any) -> dict[str, tf.Tensor]:
-        return self._call({name: tf.convert_to_tensor(value) for name, value in raw.items()})
+    def __call__(self, results: Sequence[str] | None = None, **raw: Any) -> dict[str, tf.Tensor]:
+        names = None if results is None else tuple(results)
+        if names not in self._calls:  # a function of its own for each choice, from which TensorFlow prunes the rest
+            self._calls[names] = tf.function(
+                lambda tensors: self.answer(*self.task.input(**tensors), names),
+                input_signature=[dict(self.task.input.signature)],
+            )
+        return self._calls[names]({name: tf.convert_to_tensor(value) for name, value in raw.items()})
 
-    def _graph(self, raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return self.answer(*self.task.input(**raw))
+    def answer(
+        self, tensors: Any, geometry: dict[str, tf.Tensor], results: Sequence[str] | None = None
+    ) -> dict[str, tf.Tensor]:
+        """From model tensors and geometry to results: the part of the graph behind the input.
 
-    def answer(self, tensors: Any, geometry: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """From model tensors and geometry to results: the part of the graph behind the input."""
-        return self.task.results(self.model(tensors, training=False), geometry, self.settings)
+        Args:
+            tensors: as `task.input` gives them.
+            geometry: likewise.
+            results: names of those that are wanted; the default signature's unless given.
+        """
+        return self.choose(self.task.results(self.model(tensors, training=False), geometry, self.settings), results)
+
+    def choose(self, found: dict[str, tf.Tensor], results: Sequence[str] | None = None) -> dict[str, tf.Tensor]:
+        """Those of the task's results that are wanted; the default signature's unless given.
+
+        Raises:
+            InputError: a name that the task's results do not have.
+        """
+        wanted = results if results is not None else self.task.signatures.get(DEFAULT_SIGNATURE, found)
+        for name in wanted:
+            if name not in found:
+                raise InputError(f"no result '{name}': {nearest(name, found)}")
+        return {name: found[name] for name in wanted}
 
     def evaluation(self) -> Evaluation:
         """A fresh evaluation of this Predictor's results."""
         return self.task.evaluation(self.settings)
 
-    def predict(self, pictures: Iterable[Any], batch: int = 32) -> list[dict[str, np.ndarray]]:
+    def predict(
+        self, pictures: Iterable[Any], batch: int = 32, results: Sequence[str] | None = None
+    ) -> list[dict[str, np.ndarray]]:
         """Results for paths, encoded bytes, uint8 arrays `[h, w, 3]` or PIL images, in their order.
+
+        Args:
+            pictures: what to look at.
+            batch: pictures in one call of the graph.
+            results: names of those that are wanted; the default signature's unless given.
 
         Raises:
             FileNotFoundError: a path that does not exist.
@@ -74,18 +108,18 @@ class Predictor(tf.Module):
         for start in range(0, len(encoded), batch):
             chunk = encoded[start : start + batch]
             try:
-                answers += self._answers(chunk)
+                answers += self._answers(chunk, results)
             except tf.errors.InvalidArgumentError:  # the graph cannot say which: ask one by one
                 for place, picture in enumerate(chunk, start):
                     try:
-                        answers += self._answers([picture])
+                        answers += self._answers([picture], results)
                     except tf.errors.InvalidArgumentError as error:
                         raise InputError(f"picture {place}: {reason(error)}") from error
         return answers
 
-    def _answers(self, encoded: list[bytes]) -> list[dict[str, np.ndarray]]:
-        results = self(bytes=tf.constant(encoded, tf.string))
-        return one_by_one({name: value.numpy() for name, value in results.items()})
+    def _answers(self, encoded: list[bytes], names: Sequence[str] | None) -> list[dict[str, np.ndarray]]:
+        found = self(names, bytes=tf.constant(encoded, tf.string))
+        return self.task.one_by_one({name: value.numpy() for name, value in found.items()})
 
     @cached_property
     def fingerprint(self) -> str:
@@ -173,9 +207,3 @@ def to_bytes(picture: Any) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", exif=b"")
     return buffer.getvalue()
-
-
-def one_by_one(results: Mapping[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
-    """Batched results to one dict a sample."""
-    count = len(next(iter(results.values())))
-    return [{name: value[i] for name, value in results.items()} for i in range(count)]

@@ -39,10 +39,15 @@ class ModelOptions(Options):
 
 @dataclass(frozen=True)
 class Truth:
-    """The type of one named truth value of one sample: NumPy dtype and shape, None where it varies."""
+    """The type of one named truth value of one sample: NumPy dtype and shape, None where it varies.
+
+    Attributes:
+        trains: whether training reads it, too; else it is for the evaluation alone, as it was before augmentation.
+    """
 
     dtype: str
     shape: tuple[int | None, ...] = ()
+    trains: bool = True
 
 
 @dataclass(frozen=True)
@@ -69,11 +74,17 @@ class Case:
 
 
 class Evaluation(ABC):
-    """Gathers truth and results sample by sample, and says how good they are."""
+    """Gathers truth and results sample by sample, and says how good they are.
+
+    Attributes:
+        needs: names of the results that `update` reads; None: those of the default signature.
+    """
+
+    needs: Sequence[str] | None = None
 
     @abstractmethod
     def update(self, truth: Mapping[str, np.ndarray], results: Mapping[str, np.ndarray], key: str) -> None:
-        """Takes in one sample: its truth, and its results as the Predictor gave them (without the batch axis)."""
+        """Takes in one sample: its truth, and its results as `Task.one_by_one` gives them."""
 
     @abstractmethod
     def values(self, intervals: bool = True) -> dict[str, Value]:
@@ -136,6 +147,11 @@ class Task(ABC):
     not class ids. Its `x` is then the pictures, float `[n, height, width, channels]` of the size that they were fitted
     to, and `y`, a structure of float tensors `[n, ...]`."""
 
+    signatures: ClassVar[Mapping[str, Sequence[str]]] = MappingProxyType({})
+    """Which results each signature of a bundle gives, by the signature's name. `serving_default` is what a prediction
+    gives unless others are asked for; the rest is for those who want more, or the same in another form. Empty: all
+    results in the one default signature."""
+
     def __init__(self, class_names: Sequence[str], model_options: ModelOptions, input_options: Options):
         self.class_names = tuple(class_names)
         self.model_options = model_options
@@ -154,6 +170,19 @@ class Task(ABC):
         """The named truth values that a sample must bring for training and evaluation.
 
         A source is asked for them before its classes are known, so this works without class names too.
+        """
+
+    def check(self, size: tuple[int, int], truth: Mapping[str, np.ndarray]) -> None:  # noqa: B027
+        """Refuses truth that cannot belong to its picture; asked of every sample before a training begins.
+
+        Only where some truth varies in shape: what all samples have alike, a source checks when it is opened.
+
+        Args:
+            size: height and width of the upright picture.
+            truth: of the sample.
+
+        Raises:
+            InputError: what is wrong, in a phrase that stands behind the sample's name.
         """
 
     def observe(self, truths: Sequence[Mapping[str, Any]]) -> None:  # noqa: B027
@@ -224,6 +253,24 @@ class Task(ABC):
             InputError: a task that cannot do it, or not for such a view.
         """
         raise InputError(f"{type(self).__name__} has no way back from a mirrored or cropped view: leave the views out")
+
+    def one_by_one(self, results: Mapping[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
+        """Results of a batch to those of each sample; a task takes off the padding that a batch of mixed sizes has.
+
+        Args:
+            results: some or all of the names that `results` gives, batch first.
+        """
+        count = len(next(iter(results.values())))
+        return [{name: value[i] for name, value in results.items()} for i in range(count)]
+
+    def line(self, results: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """What of one sample's results belongs on a line of text: numbers, names, short lists; here all of them."""
+        return dict(results)
+
+    def files(self, results: Mapping[str, np.ndarray]) -> dict[str, bytes]:
+        """What of one sample's results is better kept as files: how each file's name ends, as ".mask.png", to its
+        bytes; here nothing."""
+        return {}
 
     def in_words(self, values: Mapping[str, Any]) -> str:
         """Results or truth of one sample in one short line; here each single value with its name."""

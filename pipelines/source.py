@@ -95,7 +95,12 @@ class Source(ABC):
 
     @abstractmethod
     def truth(self, position: int) -> dict[str, Any]:
-        """The truth of one sample without reading its picture where the format allows it: NumPy values by name."""
+        """The truth of one sample without reading its picture where the format allows it: NumPy values by name.
+
+        Raises:
+            OSError: a file of truth cannot be read.
+            InputError: it is wrong; how, in a phrase that stands behind the sample's name.
+        """
 
     @abstractmethod
     def read(self, position: int) -> bytes:
@@ -115,7 +120,8 @@ class Source(ABC):
         return {} if list(self.groups) == list(self.keys) else {"group": self.groups}
 
     def stamp(self, position: int) -> str | None:
-        """What changes whenever the bytes of a sample do, found without reading them: a file's size and time.
+        """What changes whenever the bytes of a sample or of its truth do, found without reading them: a file's size and
+        time.
 
         None: there is no such thing, or it cannot be told; the sample is read again at every start.
         """

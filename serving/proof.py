@@ -13,14 +13,16 @@ import tensorflow as tf
 
 from ..models.errors import InputError, JobError
 from ..models.image_errors import reason
-from ..models.predictor import Predictor, one_by_one
+from ..models.predictor import Predictor
 from .clean_call import Calls, call_clean
 from .clean_process import read_tensors, write_tensors
 from .description import EXTRA, IMAGES, SERVING, Description, Proof
 from .samples import FOLDER, ProofSample, read_samples
+from .saved_model import signatures_of
 
 TOLERANCE = 1e-5
-"""The largest difference between equal numbers: absolute below 1, relative above."""
+"""The largest difference between equal numbers: absolute below 1, relative above. Of whole numbers, the largest share
+that differs: of a hundred thousand pixels, one may lie so near to the border of two classes that rounding decides."""
 EXPECTED = "expected.npz"
 _BATCH = "all samples in one batch"
 
@@ -28,8 +30,8 @@ _BATCH = "all samples in one batch"
 def prove_export(predictor: Predictor, samples: Sequence[ProofSample], folder: Path) -> Proof:
     """Compares a SavedModel with the Predictor that it was made from, and leaves the expected results in it.
 
-    The samples go through `serving_default` in one batch and one by one, and decoded through `images` where there is
-    such a signature; then the task's evaluation takes in both sides' results.
+    The samples go through `serving_default` one by one, through every signature of raw values in one batch, and decoded
+    through `images` where there is such a signature; then the task's evaluation takes in both sides' results.
 
     Args:
         predictor: the reference.
@@ -41,15 +43,16 @@ def prove_export(predictor: Predictor, samples: Sequence[ProofSample], folder: P
         InputError: a proof sample is no picture.
     """
     start = time.monotonic()
-    calls = _calls(samples)
+    signatures = signatures_of(predictor)
+    calls = _calls(samples, list(signatures))
     with tf.device("CPU:0"):
         expected = {}
-        for call, inputs in calls.items():
+        for (case, signature), inputs in calls.items():
             try:
-                results = predictor(**inputs)
+                results = predictor(signatures[signature], **inputs)
             except tf.errors.InvalidArgumentError as error:
-                raise InputError(f"the run's proof samples, {call[0]}: {reason(error)}") from None
-            expected[call] = {name: value.numpy() for name, value in results.items()}
+                raise InputError(f"the run's proof samples, {case}: {reason(error)}") from None
+            expected[case, signature] = {name: value.numpy() for name, value in results.items()}
         write_tensors(folder / EXTRA / FOLDER / EXPECTED, expected)
         if hasattr(predictor.task.input, "tensor_signature"):
             decoded = _decoded_calls(predictor, samples)
@@ -66,7 +69,7 @@ def prove_export(predictor: Predictor, samples: Sequence[ProofSample], folder: P
 def prove(folder: Path) -> Proof:
     """Proves a finished bundle once more, against the results that it carries: after a copy, or on another machine.
 
-    It needs neither the run nor the task. The signature of bytes stands for all: they share their weights.
+    It needs neither the run nor the task. The signatures of bytes stand for all: they share their weights.
 
     Args:
         folder: the version folder, `NAME/VERSION`.
@@ -83,16 +86,18 @@ def prove(folder: Path) -> Proof:
     file = folder / EXTRA / FOLDER / EXPECTED
     if description.proof is None or not file.is_file():
         raise InputError(f"{folder}: carries no proof (no {EXTRA}/{FOLDER}/{EXPECTED}); export again")
-    samples = read_samples(file.parent)
-    largest = _compare(call_clean(folder, _calls(samples)), read_tensors(file))
+    samples, expected = read_samples(file.parent), read_tensors(file)
+    largest = _compare(
+        call_clean(folder, _calls(samples, [name for case, name in expected if case == _BATCH])), expected
+    )
     return Proof(len(samples), largest, description.proof.metric, time.monotonic() - start)
 
 
-def _calls(samples: Sequence[ProofSample]) -> Calls:
-    """Each sample alone, so that a bad one is named first, then all at once, as bytes."""
+def _calls(samples: Sequence[ProofSample], signatures: Sequence[str]) -> Calls:
+    """Each sample alone, so that a bad one is named first, then all at once through each signature of bytes."""
     pictures = np.array([each.bytes for each in samples], object)
     alone = {(_alone(each), SERVING): {"bytes": pictures[i : i + 1]} for i, each in enumerate(samples)}
-    return alone | {(_BATCH, SERVING): {"bytes": pictures}}
+    return alone | {(_BATCH, name): {"bytes": pictures} for name in signatures}
 
 
 def _decoded_calls(predictor: Predictor, samples: Sequence[ProofSample]) -> Calls:
@@ -128,13 +133,13 @@ def difference(left: np.ndarray, right: np.ndarray) -> float:
     """How far two arrays differ at most.
 
     Returns:
-        |left - right| / max(1, |right|) of floats; 0 or 1 of what can only be equal or not, as strings and integers;
-        infinity for another type or shape, or where only one is NaN or infinite. NaN equals NaN here.
+        |left - right| / max(1, |right|) of floats; of what can only be equal or not, as strings and integers, the share
+        that is not; infinity for another type or shape, or where only one is NaN or infinite. NaN equals NaN here.
     """
     if left.shape != right.shape or left.dtype != right.dtype:
         return np.inf
     if right.dtype.kind != "f":
-        return float((left != right).any())
+        return float(np.mean(left != right)) if right.size else 0.0
     left, right = left.astype(np.float64), right.astype(np.float64)
     same = (left == right) | (np.isnan(left) & np.isnan(right))
     with np.errstate(invalid="ignore"):
@@ -144,8 +149,12 @@ def difference(left: np.ndarray, right: np.ndarray) -> float:
 
 def _metric(predictor: Predictor, samples: Sequence[ProofSample], results: Calls) -> dict[str, np.ndarray]:
     evaluation = predictor.evaluation()
-    types = predictor.task.truth
-    for sample, one in zip(samples, one_by_one(results[_BATCH, SERVING]), strict=True):
+    types, needs = predictor.task.truth, set(evaluation.needs or ())
+    batches = [each for (case, _), each in results.items() if case == _BATCH]
+    enough = next((each for each in batches if needs <= each.keys()), None)
+    if enough is None:
+        raise JobError(f"proof failed: no signature gives all that the evaluation needs ({', '.join(sorted(needs))})")
+    for sample, one in zip(samples, predictor.task.one_by_one(enough), strict=True):
         truth = {name: np.asarray(sample.truth[name], types[name].dtype) for name in types if name in sample.truth}
         evaluation.update(truth, one, sample.key)
     return {name: np.asarray(each.value, float) for name, each in evaluation.values(intervals=False).items()}

@@ -1,7 +1,7 @@
 """From a Predictor to a SavedModel that plain TensorFlow runs."""
 
 import errno
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +22,18 @@ def save(predictor: Predictor, folder: Path) -> dict[str, Signature]:
         folder: where to; it becomes the SavedModel.
 
     Returns:
-        The type of each signature: `serving_default` takes the raw values of `task.input.signature`; `images` takes
-        what `task.input.tensor_signature` names, where the input has one.
+        The type of each signature: `serving_default` and those that the task adds take the raw values of
+        `task.input.signature`; `images` takes what `task.input.tensor_signature` names, where the input has one.
 
     Raises:
         OSError: the folder cannot be written to, or the disk is full.
     """
-    functions = {SERVING: _trace(predictor.task.input, predictor, predictor.task.input.signature)}
-    if hasattr(predictor.task.input, "tensor_signature"):
-        functions[IMAGES] = _trace(predictor.task.input.from_images, predictor, predictor.task.input.tensor_signature)
+    source = predictor.task.input
+    functions = {
+        name: _trace(source, predictor, source.signature, results) for name, results in signatures_of(predictor).items()
+    }
+    if hasattr(source, "tensor_signature"):
+        functions[IMAGES] = _trace(source.from_images, predictor, source.tensor_signature)
     module = tf.Module()
     module.variables_read = list({id(each): each for f in functions.values() for each in f.variables}.values())
     try:
@@ -40,11 +43,19 @@ def save(predictor: Predictor, folder: Path) -> dict[str, Signature]:
     return {name: _describe(function) for name, function in functions.items()}
 
 
+def signatures_of(predictor: Predictor) -> dict[str, Sequence[str] | None]:
+    """The signatures that take raw values, each to the names of its results; None are those of the default."""
+    return {SERVING: None} | dict(predictor.task.signatures)
+
+
 def _trace(
-    to_tensors: Callable[..., tuple[Any, dict]], predictor: Predictor, types: Mapping[str, tf.TensorSpec]
+    to_tensors: Callable[..., tuple[Any, dict]],
+    predictor: Predictor,
+    types: Mapping[str, tf.TensorSpec],
+    results: Sequence[str] | None = None,
 ) -> tf.types.experimental.ConcreteFunction:
     def graph(**raw: tf.Tensor) -> dict[str, tf.Tensor]:  # by keyword, so that the signature bears the inputs' names
-        return predictor.answer(*to_tensors(**raw))
+        return predictor.answer(*to_tensors(**raw), results)
 
     named = {name: tf.TensorSpec(each.shape, each.dtype, name) for name, each in types.items()}
     return tf.function(graph).get_concrete_function(**named)

@@ -1,25 +1,12 @@
 """The recipe's `model` section for classification."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from ..errors import nearest
+from ..options import ClassWeights, NotNegative
 from ..task import ModelOptions
-
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-def _kind(class_weights: Any) -> str:
-    """Which form `class_weights` has, so that what is wrong is told of that form alone."""
-    return "weights" if isinstance(class_weights, dict) else "word"
-
-
-ClassWeights = Annotated[
-    Annotated[Literal["none", "balanced"], Tag("word")]
-    | Annotated[dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]], Tag("weights")],
-    Discriminator(_kind),
-]
 
 
 class ClassificationOptions(ModelOptions):

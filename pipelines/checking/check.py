@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from multiprocessing.pool import ThreadPool
 from pathlib import Path, PurePath
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from ...models.errors import InputError
 from ..source import SPLITS, Source
 from .check_cache import CheckCache, Known
 from .findings import Findings, fingerprint
@@ -28,15 +30,18 @@ _FORMATS = (
 
 _log = logging.getLogger(__name__)
 
+Judge = Callable[[tuple[int, int], Mapping[str, Any]], None]
+
 
 @dataclass(frozen=True)
 class _Read:
-    """What reading one sample gave: no digest if its file cannot be read, a reason if its picture cannot be used."""
+    """What reading one sample gave: no digest if its file cannot be read, a reason if the sample cannot be used."""
 
     position: int
     digest: str = ""
     note: str = ""
     reason: str = ""
+    truth: str = ""
 
 
 def check(
@@ -45,6 +50,7 @@ def check(
     decode: Callable[[tf.Tensor], tf.Tensor],
     reason: Callable[[Exception], str],
     cache: Path | None,
+    judge: Judge | None = None,
 ) -> Findings:
     """Reads, hashes and decodes every sample of all splits; a progress line on stderr appears after two seconds.
 
@@ -55,6 +61,8 @@ def check(
             `tf.errors.InvalidArgumentError` on a picture it refuses.
         reason: says in a phrase why, from that error.
         cache: file that remembers good samples by their stamp, kept when interrupted too; None reads all.
+        judge: refuses truth that cannot belong to a picture of some height and width, by an InputError; without it
+            truth is not read.
 
     Returns:
         What was found. Nothing is refused yet: `Findings.refuse` does that.
@@ -67,15 +75,15 @@ def check(
     for position in positions:
         known = memory.get(source.where(position), stamps[position])
         if known:
-            done.append(_Read(position, known.digest, known.note))
+            done.append(_Read(position, known.digest, known.note, truth=known.truth))
         else:
             todo.append(position)
     try:
-        for result in _read_all(source, todo, decode, reason):
+        for result in _read_all(source, todo, decode, reason, judge):
             done.append(result)
             stamp = stamps[result.position]
             if stamp and not result.reason:
-                memory.put(source.where(result.position), Known(stamp, result.digest, result.note))
+                memory.put(source.where(result.position), Known(stamp, result.digest, result.note, result.truth))
     finally:  # Ctrl-C loses nothing
         memory.save()
     done.sort(key=lambda result: result.position)
@@ -85,14 +93,20 @@ def check(
         bad={result.position: result.reason for result in done if result.reason},
         notes={result.position: result.note for result in done if result.note},
         digests=digests,
-        fingerprint=fingerprint(source, digests),
+        fingerprint=fingerprint(
+            source, {result.position: result.digest + result.truth for result in done if result.digest}
+        ),
     )
     _report(source, found, len(todo))
     return found
 
 
 def _read_all(
-    source: Source, positions: list[int], decode: Callable[[tf.Tensor], tf.Tensor], reason: Callable[[Exception], str]
+    source: Source,
+    positions: list[int],
+    decode: Callable[[tf.Tensor], tf.Tensor],
+    reason: Callable[[Exception], str],
+    judge: Judge | None,
 ) -> Iterator[_Read]:
     """Reads in threads, in any order: reading, hashing and the decoder's graph all run outside Python's lock.
 
@@ -109,10 +123,15 @@ def _read_all(
             return _Read(position, reason=error.strerror or str(error))
         digest = blake2b(data, digest_size=16).hexdigest()
         try:
-            graph(tf.constant(data))
+            picture = graph(tf.constant(data))
+            truth = _judged(source, position, picture, judge) if judge else ""
         except tf.errors.InvalidArgumentError as error:
             return _Read(position, digest, reason=reason(error))
-        return _Read(position, digest, note=_note(data, source.where(position)))
+        except InputError as error:
+            return _Read(position, digest, reason=str(error))
+        except OSError as error:
+            return _Read(position, digest, reason=f"its truth: {error.strerror or error}")
+        return _Read(position, digest, note=_note(data, source.where(position)), truth=truth)
 
     interval = 0.2 if sys.stderr.isatty() else 10  # seconds; a log file needs no animation
     with (
@@ -124,6 +143,17 @@ def _read_all(
         for result in pool.imap_unordered(read, positions):
             bar.update()
             yield result
+
+
+def _judged(source: Source, position: int, picture: tf.Tensor, judge: Judge) -> str:
+    """A digest of the sample's truth, if that passes."""
+    truth = source.truth(position)
+    height, width = picture.shape[:2]
+    judge((height, width), truth)
+    digest = blake2b(digest_size=16)
+    for name in sorted(truth):
+        digest.update(np.ascontiguousarray(truth[name]).tobytes())
+    return digest.hexdigest()
 
 
 def _note(data: bytes, where: str) -> str:

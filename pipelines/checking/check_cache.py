@@ -11,11 +11,13 @@ _log = logging.getLogger(__name__)
 
 
 class Known(NamedTuple):
-    """A good picture: the stamp of its file then, the hash of its bytes, what is odd about it ("" is nothing)."""
+    """A good sample: the stamp of its files then, the hash of its picture's bytes, what is odd about it, and the hash
+    of its truth; "" is nothing odd, and truth that was not looked at."""
 
     stamp: str
     digest: str
     note: str
+    truth: str = ""
 
 
 class CheckCache:

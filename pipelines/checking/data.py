@@ -67,13 +67,16 @@ def checked_data(source: Source, splits: Mapping[str, np.ndarray], task: Task, o
     Raises:
         InputError: more bad samples than `data.max_bad`, leaks that are not allowed.
     """
-    findings = check(source, splits, task.input.decode, reason, _cache_file(options))
+    varies = any(None in each.shape for each in task.truth.values())
+    judge = task.check if varies else None
+    findings = check(source, splits, task.input.decode, reason, _cache_file(options, task), judge)
     findings.refuse(source, options)
     return Data(source, findings.usable(), findings)
 
 
-def _cache_file(options: DataOptions) -> Path:
-    """Where the findings about this data are kept from job to job."""
+def _cache_file(options: DataOptions, task: Task) -> Path:
+    """Where the findings about this data and this kind of truth are kept from job to job."""
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    name = hashlib.blake2b(options.model_dump_json().encode(), digest_size=8).hexdigest()
+    identity = f"{options.model_dump_json()} {sorted(task.truth.items())} {task.class_names}"
+    name = hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
     return caches / "saccade" / "checks" / f"{name}.json"

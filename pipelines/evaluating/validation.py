@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from ...models.predictor import Predictor, one_by_one
+from ...models.predictor import Predictor
 from ...models.task import Evaluation, Value
 from ..predicting.answers import answers
 from ..progress import bar
@@ -43,7 +43,7 @@ def evaluate_positions(
         The evaluation, and for each sample that could not be read its position and the reason.
     """
     evaluation, bad = predictor.evaluation(), {}
-    found = answers(predictor, (int(position) for position in positions), source.read, batch)
+    found = answers(predictor, (int(position) for position in positions), source.read, batch, evaluation.needs)
     for answer in bar(show or "", "pictures", len(positions), found, shown=show is not None):
         if answer.results is None:
             bad[answer.item] = answer.reason
@@ -94,8 +94,8 @@ def validator_on_features(
         evaluation = predictor.evaluation()
         for chunk, values, geometry in kept:
             outputs = head(values, training=False)
-            results = predictor.task.results(outputs, geometry, predictor.settings)
-            rows = one_by_one({name: value.numpy() for name, value in results.items()})
+            results = predictor.choose(predictor.task.results(outputs, geometry, predictor.settings), evaluation.needs)
+            rows = predictor.task.one_by_one({name: value.numpy() for name, value in results.items()})
             for position, row in zip(chunk, rows, strict=True):
                 evaluation.update(source.truth(position), row, source.keys[position])
         return evaluation.values(intervals=False)

@@ -25,11 +25,11 @@ def reader(task: Task, source: Source, positions: Sequence[int], memory: int, ke
         memory: encoded pictures are kept in memory up to this many bytes in all, read from the source again beyond.
         keep_decoded: keep decoded pictures too, if they take no more than that.
     """
-    varying = any(None in each.shape for each in task.truth.values())
-    pictures = None if varying else _read_all(source, positions, memory)
-    if pictures is None:
-        return _loading(task, _from_source(source, task.truth))
-    encoded = _from_memory(source, positions, task.truth, pictures)
+    truth = {name: each for name, each in task.truth.items() if each.trains}
+    samples = _read_all(source, positions, truth, memory)
+    if samples is None:
+        return _loading(task, _from_source(source, truth))
+    encoded = _from_memory(source, positions, truth, samples)
     return (_decoded(task, encoded, positions, memory) if keep_decoded else None) or _loading(task, encoded)
 
 
@@ -62,27 +62,47 @@ def _row_of(positions: Sequence[int]) -> np.ndarray:
     return rows
 
 
-def _read_all(source: Source, positions: Sequence[int], memory: int) -> list[bytes] | None:
-    pictures, total = [], 0
+def _read_all(
+    source: Source, positions: Sequence[int], truth: Mapping[str, Truth], memory: int
+) -> list[tuple[bytes, dict[str, np.ndarray]]] | None:
+    """Encoded pictures with their truth; None if they take too much."""
+    samples, total = [], 0
     for position in positions:
-        pictures.append(source.read(int(position)))
-        total += len(pictures[-1])
+        values = source.truth(int(position)) if truth else {}
+        wanted = {name: np.asarray(values[name], each.dtype) for name, each in truth.items()}
+        samples.append((source.read(int(position)), wanted))
+        total += len(samples[-1][0]) + sum(value.nbytes for value in wanted.values())
         if total > memory:
             return None
-    return pictures
+    return samples
 
 
-def _from_memory(source: Source, positions: Sequence[int], truth: Mapping[str, Truth], pictures: list[bytes]) -> Reader:
-    truths = [source.truth(int(position)) for position in positions]
+def _from_memory(
+    source: Source,
+    positions: Sequence[int],
+    truth: Mapping[str, Truth],
+    samples: Sequence[tuple[bytes, dict[str, np.ndarray]]],
+) -> Reader:
+    varying = {name for name, each in truth.items() if None in each.shape}  # each kept as one string
     columns = {
         "key": tf.constant([source.keys[int(position)] for position in positions]),
-        "bytes": tf.constant(pictures, tf.string),
-    } | {name: tf.constant(np.stack([each[name] for each in truths]).astype(truth[name].dtype)) for name in truth}
+        "bytes": tf.constant([encoded for encoded, _ in samples], tf.string),
+    }
+    for name in truth:
+        values = [each[name] for _, each in samples]
+        if name in varying:
+            columns[name] = tf.constant([tf.io.serialize_tensor(value).numpy() for value in values], tf.string)
+        else:
+            columns[name] = tf.constant(np.stack(values))
     rows = tf.constant(_row_of(positions))
 
     def read(position: tf.Tensor) -> dict[str, tf.Tensor]:
         row = rows[position]
-        return {name: column[row] for name, column in columns.items()}
+        sample = {name: column[row] for name, column in columns.items()}
+        for name in varying:
+            value = tf.io.parse_tensor(sample[name], truth[name].dtype)
+            sample[name] = tf.ensure_shape(value, truth[name].shape)
+        return sample
 
     return read
 

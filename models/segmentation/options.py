@@ -1,0 +1,97 @@
+"""The recipe's `model` and `input` sections for segmentation."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from ..errors import nearest
+from ..image_options import ImageOptions, Pixels
+from ..options import ClassWeights, NotNegative
+from ..task import ModelOptions
+
+LOSSES = ("cross_entropy", "dice", "focal", "jaccard", "tversky", "boundary")
+"""Names for `model.loss`; see `losses`."""
+
+
+class SegmentationInput(ImageOptions):
+    """How a picture becomes the model's input: here by default in its own size, whatever that is."""
+
+    size: Pixels | tuple[Pixels, Pixels] | None = None
+    """Height and width of the model's input in pixels, `[192, 256]`; one number is a square. null with `fit: pad`."""
+    fit: Literal["letterbox", "stretch", "crop", "pad"] = "pad"
+    """`pad` keeps the native size and fills the bottom and the right, up to the largest of the batch rounded up to
+    `stride`; `letterbox` scales the whole picture to fit inside, centres it and fills the rest; `stretch` scales both
+    sides on their own. `crop` is refused: every pixel gets a class."""
+
+    @field_validator("fit")
+    @classmethod
+    def _whole_picture(cls, value: str) -> str:
+        if value == "crop":
+            raise ValueError("it would cut off pixels that need a class: take pad, letterbox or stretch")
+        return value
+
+
+class SegmentationOptions(ModelOptions):
+    """What a segmentation network is made of."""
+
+    name: str = "unet"
+    """A network from the task's table, or your own as `package.module:Name` (see `model.build`)."""
+    backbone: str = "none"
+    """The encoder of `unet`, `fcn8s`, `fcn16s`, `fcn32s` and `deeplab_v3plus`: a network of keras.applications whose
+    levels align, as `mobilenet_v2`; `none` is the encoder of the network's own paper, where it has one."""
+    width: Annotated[int, Field(ge=1)] = 64
+    """Channels at full resolution in `unet` and `segnet` without a backbone, doubled at each level (64 in the
+    papers)."""
+    depth: Annotated[int, Field(ge=1, le=6)] = 4
+    """How often `unet` without a backbone halves the picture (4 in the paper)."""
+    upsampling: Literal["transposed", "resized"] = "transposed"
+    """How `unet` doubles its maps: transposed convolution (the paper's), or bilinear resizing and a convolution."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the channels that training drops before the last layer, 0 to below 1."""
+    freeze: Literal["none", "all"] | Annotated[int, Field(ge=1)] = "none"
+    """What keeps its weights: `none` or `all` of the backbone, or its layers up to the level of a stride, as 16."""
+    batch_norm_momentum: Annotated[float, Field(ge=0, lt=1)] | None = 0.9
+    """What batch norm keeps of its moving statistics at each step; null leaves the network's own. MobileNetV2's own
+    0.999 is made for long trainings: for the first thousand steps, validation, which uses these statistics, would look
+    far worse than the network is."""
+    loss: str | dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = "cross_entropy"
+    """What is minimised: `cross_entropy`, `dice`, `focal`, `jaccard`, `tversky`, `boundary` (cross-entropy that weighs
+    the gaps between objects, Ronneberger et al. 2015), or a sum: `{cross_entropy: 1.0, dice: 0.5}`."""
+    class_weights: ClassWeights = "none"
+    """What each class weighs in cross-entropy, focal and boundary loss: `balanced` is inverse to how frequent its
+    pixels are in training; or weights by name, as `{rose: 2.0}`, 1 for the others."""
+    focal_gamma: NotNegative = 2.0
+    """How much less the focal loss gives to pixels that are right already (Lin et al. 2017)."""
+    tversky_alpha: Annotated[float, Field(ge=0, le=1)] = 0.3
+    """What a false positive costs in the Tversky loss, against 1 - alpha of a false negative (Salehi et al. 2017); 0.5
+    is Dice."""
+    boundary_weight: NotNegative = 10.0
+    """How much more a pixel between two touching objects weighs in the boundary loss (w0 of the paper)."""
+    boundary_sigma: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5.0
+    """How far from the objects that reaches, in pixels (sigma of the paper)."""
+    threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """With two classes, the probability from which on a pixel belongs to the second; null chooses the one with the best
+    Dice on validation."""
+    instances: Literal["none", "components", "watershed"] = "none"
+    """How evaluation and prediction part the pixels of the second class, and all after it, into objects: `components`
+    are pixels that touch; `watershed` also parts objects that touch, along the necks between them."""
+    instance_distance: Annotated[int, Field(ge=1)] = 5
+    """For `watershed`, how far apart two objects' middles are at least, in pixels."""
+    instance_pixels: Annotated[int, Field(ge=1)] = 10
+    """Objects of fewer pixels are dropped."""
+
+    @field_validator("loss")
+    @classmethod
+    def _known_losses(cls, value: str | dict[str, float]) -> str | dict[str, float]:
+        if isinstance(value, dict) and not value:
+            raise ValueError("name at least one: {cross_entropy: 1.0}")
+        for name in value if isinstance(value, dict) else [value]:
+            if name not in LOSSES:
+                raise ValueError(f"unknown loss '{name}': {nearest(name, LOSSES)}")
+        return value
+
+    @model_validator(mode="after")
+    def _encoder_can_be_frozen(self) -> "SegmentationOptions":
+        if self.backbone == "none" and self.freeze != "none":
+            raise ValueError("freeze is for a backbone, and model.backbone is none")
+        return self

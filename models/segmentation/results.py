@@ -1,0 +1,44 @@
+"""From logits to named results, as graph operations that run in TF Serving, too."""
+
+import tensorflow as tf
+
+from ..image_geometry import IGNORE, inside_of
+from ..image_input import ImageInput
+
+
+def segmented(
+    logits: tf.Tensor, geometry: dict[str, tf.Tensor], image_input: ImageInput, threshold: float | None
+) -> dict[str, tf.Tensor]:
+    """Masks in the pixels of the originals.
+
+    Args:
+        logits: float `[n, height, width, classes]`, of the model's input.
+        geometry: of the batch.
+        image_input: what it came from.
+        threshold: with two classes, the probability from which on a pixel belongs to the second; None takes the
+            likeliest class.
+
+    Returns:
+        mask: uint8 `[n, H, W]`, class ids, where H and W are the largest of the batch: each picture lies in the upper
+            left corner, and what is beside it is 255.
+        size: int32 `[n, 2]`, height and width of each picture.
+        mask_png_bytes: string `[n]`, each mask at its own size as a grey PNG of class ids.
+        probabilities: float32 `[n, H, W, classes]`, 0 beside a picture.
+    """
+    probabilities = image_input.maps_to_original(tf.nn.softmax(tf.cast(logits, tf.float32)), geometry)
+    if threshold is None:
+        ids = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
+    else:
+        ids = tf.cast(probabilities[..., 1] >= threshold, tf.int32)
+    mask = tf.cast(tf.where(inside_of(geometry), ids, IGNORE), tf.uint8)
+    return {
+        "mask": mask,
+        "size": geometry["size"],
+        "mask_png_bytes": tf.map_fn(_png, (mask, geometry["size"]), fn_output_signature=tf.string),
+        "probabilities": probabilities,
+    }
+
+
+def _png(mask_and_size: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+    mask, size = mask_and_size
+    return tf.io.encode_png(mask[: size[0], : size[1], tf.newaxis])

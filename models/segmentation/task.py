@@ -1,0 +1,157 @@
+"""Segmentation on the task contract; free of TensorFlow at import."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from ..task import Evaluation, Task, Truth
+from . import MODELS, NETWORKS
+from .options import SegmentationInput, SegmentationOptions
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from ..views import View
+
+
+class Segmentation(Task):
+    """A class for every pixel.
+
+    Truth is `mask`, uint8 `[height, width]` of the upright picture: class ids, and 255 for pixels that do not count.
+    With `model.instances` it is `instances`, too: uint16, 0 for no object and a number for each.
+    """
+
+    models = MODELS
+    networks = NETWORKS
+    ModelOptions = SegmentationOptions
+    InputOptions = SegmentationInput
+    recipe = "masks"
+    demo = "digit_scenes"
+    signatures = MappingProxyType(
+        {
+            "serving_default": ("mask", "size"),
+            "png": ("mask_png_bytes",),
+            "probabilities": ("mask", "size", "probabilities"),
+        }
+    )
+    model_options: SegmentationOptions
+    input_options: SegmentationInput
+    _class_weights: np.ndarray | None = None  # of the loss, so only training needs them
+
+    @property
+    def monitor(self) -> str:
+        return f"dice/{self.class_names[1]}" if self._binary else "mean_iou"
+
+    @property
+    def settings(self) -> Mapping[str, float]:
+        """With two classes `threshold`, the probability from which on a pixel belongs to the second."""
+        return {"threshold": self.model_options.threshold or 0.5} if self._binary else {}
+
+    @property
+    def _binary(self) -> bool:
+        return len(self.class_names) == 2
+
+    @property
+    def truth(self) -> dict[str, Truth]:
+        mask = {"mask": Truth("uint8", (None, None))}
+        if self.model_options.instances == "none":
+            return mask
+        return mask | {"instances": Truth("uint16", (None, None), trains=False)}
+
+    def check(self, size: tuple[int, int], truth: Mapping[str, np.ndarray]) -> None:
+        """See `masks.check_mask`."""
+        from .masks import check_mask
+
+        for name in truth:
+            check_mask(name, truth[name], size, self.class_names if name == "mask" else None)
+
+    def observe(self, truths: Sequence[Mapping[str, Any]]) -> None:
+        """Takes the class weights from the training truth, and refuses truth that is all background."""
+        from .class_pixels import class_weights, refuse_background
+
+        if self.model_options.class_weights == "balanced":
+            self._class_weights = class_weights(self.model_options, self.class_names, truths)
+        else:
+            refuse_background(self.class_names, truths)
+            self._class_weights = class_weights(self.model_options, self.class_names, ())
+
+    def model(self) -> keras.Model:
+        from .model import build
+
+        if len(self.class_names) < 2:
+            found = "only '" + "', '".join(self.class_names) + "'" if self.class_names else "none"
+            raise InputError(f"segmentation needs at least two classes and the data has {found}: check data.path")
+        return build(self.class_names, self.model_options, self.input.shape, self._class_weights)
+
+    def targets(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        """Images float32 `[n, h, w, 3]`, and what `losses.make_loss` takes; see `targets.make_targets`."""
+        import tensorflow as tf
+
+        from .targets import make_targets
+
+        return tf.cast(batch["image"], tf.float32), make_targets(batch["mask"], self.model_options)
+
+    def results(
+        self, outputs: tf.Tensor, geometry: dict[str, tf.Tensor], settings: Mapping[str, float]
+    ) -> dict[str, tf.Tensor]:
+        """See `results.segmented`."""
+        from .results import segmented
+
+        return segmented(outputs, geometry, self.input, settings.get("threshold"))
+
+    def evaluation(self, settings: Mapping[str, float]) -> Evaluation:
+        from .evaluation import SegmentationEvaluation
+
+        return SegmentationEvaluation(self.class_names, self.model_options)
+
+    def average(self, outputs: Sequence[tf.Tensor]) -> tf.Tensor:
+        """The mean of the probabilities, as logits."""
+        import tensorflow as tf
+
+        log_p = tf.stack([tf.nn.log_softmax(tf.cast(each, tf.float32)) for each in outputs])
+        return tf.reduce_logsumexp(log_p, axis=0)
+
+    def undo(self, outputs: tf.Tensor, view: View) -> tf.Tensor:
+        """Mirrored maps back to where they were seen."""
+        if view.part is not None:
+            raise InputError("segmentation answers for every pixel, and crops would leave some out: take --flip alone")
+        return outputs[:, :, ::-1] if view.mirrored else outputs
+
+    def one_by_one(self, results: Mapping[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
+        """Masks and probabilities without the padding of their batch, where `size` is among the results."""
+        rows = super().one_by_one(results)
+        for row in rows if "size" in results else ():
+            height, width = row["size"]
+            row |= {name: row[name][:height, :width] for name in ("mask", "probabilities") if name in row}
+        return rows
+
+    def line(self, results: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """See `words.line`."""
+        from .words import line
+
+        return line(self.class_names, results, self.model_options)
+
+    def files(self, results: Mapping[str, np.ndarray]) -> dict[str, bytes]:
+        """See `mask_files.files`."""
+        from .mask_files import files
+
+        return files(self.class_names, results, self.model_options)
+
+    def in_words(self, values: Mapping[str, Any]) -> str:
+        """See `words.in_words`."""
+        from .words import in_words
+
+        return in_words(self.class_names, values)
+
+    def draw(
+        self, image: np.ndarray, results: Mapping[str, np.ndarray] | None, truth: Mapping[str, np.ndarray] | None = None
+    ) -> np.ndarray:
+        """Picture, truth, prediction and errors side by side, over what the colours mean."""
+        from .drawing import draw
+
+        return draw(self.class_names, image, results, truth)
