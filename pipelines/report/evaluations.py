@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...models.task import Value
-from ..evaluating.evaluation_files import evaluation_folder, read_metrics
+from ..evaluating.breakdown import Part
+from ..evaluating.evaluation_files import evaluation_folder, read_breakdown, read_metrics
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Evaluated:
         worst: the worst samples, the worst first.
         suspects: those whose truth is likelier wrong than the results.
         set_aside: how many samples could not be read.
+        by: column to its values to their figures, where it was evaluated by one.
     """
 
     split: str
@@ -39,6 +41,7 @@ class Evaluated:
     worst: list[Shown]
     suspects: list[Shown]
     set_aside: int
+    by: Mapping[str, Mapping[str, Part]]
 
     @property
     def headlines(self) -> dict[str, Value]:
@@ -58,6 +61,7 @@ def read_evaluation(run: Path, split: str, fingerprint: str) -> Evaluated | None
         worst=_cases(folder, "worst"),
         suspects=_cases(folder, "suspects"),
         set_aside=len(metrics["set_aside"]),
+        by={column: read_breakdown(run, split, column) for column in metrics.get("by", {})},
     )
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 from ...models.task import Value
+from ..evaluating.breakdown import widest_gap
 from .evaluations import Evaluated
 from .intervals_svg import common_scale, interval_bar, is_share, own_scale
 from .markup import Markup, details, element, markup, section, table
@@ -72,6 +73,20 @@ def named_tables(material: Material) -> Markup:
     parts = [_named_table(columns) for columns in families(quoted.figures)]
     note = element("p", {"class": "note"}, "The worst first, by the mean of their ranks over the columns.")
     return section("Figures by name", note, *parts) if parts else Markup("")
+
+
+def breakdowns(material: Material) -> Markup:
+    """One table for each column that figures were told apart by (`evaluate --by`): a row a value of it."""
+    parts = []
+    for column, values in (material.quoted.by if material.quoted else {}).items():
+        names = list(dict.fromkeys(name for part in values.values() for name in part.values if "/" not in name))
+        rows = [
+            [value, str(part.count), *(_cell(part.values[name]) if name in part.values else "" for name in names)]
+            for value, part in values.items()
+        ]
+        parts.append(table([column, "samples", *map(in_words, names)], rows, "named"))
+        parts.append(element("p", {"class": "note"}, widest_gap(column, values)))
+    return section("Figures by column", *parts)
 
 
 def families(figures: Mapping[str, Value]) -> list[dict[str, dict[str, Value]]]:

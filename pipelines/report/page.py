@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .figure_tables import headline_table, named_tables
+from .figure_tables import breakdowns, headline_table, named_tables
 from .learning import learning_curves
 from .markup import Markup, element, markup
 from .material import Material
@@ -17,6 +17,7 @@ SECTIONS = (
     learning_curves,
     evaluation_figures,
     named_tables,
+    breakdowns,
     mistakes,
     suspects,
     training_pictures,

@@ -1,5 +1,6 @@
 """Real pictures on disk for the tests of sources, splits and the check."""
 
+import importlib
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -47,3 +48,36 @@ def sets(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("tfds")
     tfds_sets.prepare(folder)
     return folder
+
+
+STOP_AT = """
+import os, signal, keras
+
+class StopAt(keras.callbacks.Callback):
+    steps = 0
+
+    def on_train_batch_begin(self, batch, logs=None):
+        StopAt.steps -= 1
+        if StopAt.steps == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+@pytest.fixture
+def stop_at(tmp_path, monkeypatch) -> type:
+    """A callback of the user's own, `stop_at:StopAt`, in the working folder: Ctrl-C at the start of its `steps`-th
+    step from now."""
+    (tmp_path / "stop_at.py").write_text(STOP_AT)
+    monkeypatch.chdir(tmp_path)
+    return importlib.import_module("stop_at").StopAt
+
+
+@pytest.fixture
+def state_of() -> Callable[[Path], dict[str, np.ndarray]]:
+    """All that a training needs to go on, from the folder of its run."""
+
+    def state(run: Path) -> dict[str, np.ndarray]:
+        with np.load(run / "last.npz") as values:
+            return {name: values[name] for name in values}
+
+    return state

@@ -125,6 +125,19 @@ def test_a_second_report_evaluates_nothing_and_is_the_same(run):
     assert (run / "report.html").read_bytes() == page
 
 
+def test_figures_by_a_column_are_shown_with_their_widest_gap(run):
+    figures = {
+        "left": {"accuracy": {"value": 0.5, "low": 0.4, "high": 0.6}},
+        "right": {"accuracy": {"value": 0.9, "low": 0.8, "high": 1.0}},
+    }
+    parts = {value: {"count": 20, "figures": each} for value, each in figures.items()}
+    change(run / "evaluation" / "test" / "metrics.json", by={"camera": parts})
+    report(run)
+    page = read(run)
+    assert page.titles[4] == "Figures by column" and "camera samples accuracy left 20 0.500 right 20 0.900" in page.text
+    assert "widest gap: accuracy 0.5000 for camera=left against 0.9000 for camera=right" in page.text
+
+
 @pytest.mark.parametrize("stale", [{"fingerprint": "of other weights"}, {"overrides": ["data.path=other"]}])
 def test_figures_of_other_weights_or_other_data_are_not_quoted(run, stale):
     path = run / "evaluation" / "test" / "metrics.json"

@@ -1,6 +1,5 @@
 """The training job: what it leaves, how it goes on, what it refuses."""
 
-import importlib
 import json
 import math
 import os
@@ -58,32 +57,11 @@ def test_validation_figures_are_the_predictors(digits_run):
     assert metrics["figures"]["accuracy"]["value"] == pytest.approx(best)
 
 
-STOP_AT = """
-import os, signal, keras
-
-class StopAt(keras.callbacks.Callback):
-    steps = 0
-
-    def on_train_batch_begin(self, batch, logs=None):
-        StopAt.steps -= 1
-        if StopAt.steps == 0:
-            os.kill(os.getpid(), signal.SIGINT)
-"""
-
-
-def state_of(run):
-    with np.load(run / "last.npz") as values:
-        return {name: values[name] for name in values}
-
-
-def test_a_stopped_training_goes_on_to_the_same_weights(digits_run, digits_recipe, tmp_path, monkeypatch):
-    (tmp_path / "stop_at.py").write_text(STOP_AT)  # a callback of the user's own, found in the working folder
-    monkeypatch.chdir(tmp_path)
+def test_a_stopped_training_goes_on_to_the_same_weights(digits_run, digits_recipe, tmp_path, stop_at, state_of):
     recipe = digits_recipe("train.callbacks=[stop_at:StopAt]", "train.run=run")
-    stop_at = importlib.import_module("stop_at")
     samples = json.loads((digits_run / "provenance.json").read_text())["data"]["samples"]["train"]
     for steps in (5, math.ceil(samples / 64) - 5, 7):  # amid the first epoch, at its last step, amid the second
-        stop_at.StopAt.steps = steps
+        stop_at.steps = steps
         with pytest.raises(Interrupted):
             train(recipe)
         assert not Run(tmp_path / "run").progress.finished

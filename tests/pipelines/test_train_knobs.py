@@ -1,6 +1,5 @@
 """Knobs of the training loop in whole, tiny trainings: resume, averaged weights, precision, selection by bounds."""
 
-import importlib
 import json
 
 import numpy as np
@@ -36,22 +35,6 @@ def tiny(photos, digits_recipe, tmp_path):
     return lambda *overrides: digits_recipe(*fixed, f"train.run={tmp_path / 'run'}", "train.epochs=2", *overrides)
 
 
-def state_of(run):
-    with np.load(run / "last.npz") as values:
-        return {name: values[name] for name in values}
-
-
-STOP_AT = """
-import os, signal, keras
-
-class StopAt(keras.callbacks.Callback):
-    steps = 0
-
-    def on_train_batch_begin(self, batch, logs=None):
-        StopAt.steps -= 1
-        if StopAt.steps == 0:
-            os.kill(os.getpid(), signal.SIGINT)
-"""
 KNOBS = (
     "train.optimizer={name: adamw, ema: 0.9, accumulate: 3, clip_norm: 1.0, learning_rate: 0.01}",
     "train.optimizer.stages={2: 0.0, 4: 0.5}",
@@ -60,13 +43,10 @@ KNOBS = (
 )
 
 
-def test_a_stopped_training_with_every_knob_goes_on_to_the_same_weights(tiny, tmp_path, monkeypatch):
-    (tmp_path / "stop_at.py").write_text(STOP_AT)
-    monkeypatch.chdir(tmp_path)
+def test_a_stopped_training_with_every_knob_goes_on_to_the_same_weights(tiny, stop_at, state_of):
     recipe = tiny(*KNOBS, "train.callbacks=[stop_at:StopAt]")
-    stop_at = importlib.import_module("stop_at")
     straight = train(tiny(*KNOBS, "train.callbacks=[stop_at:StopAt]", "train.run=straight"))
-    stop_at.StopAt.steps = 2  # amid a group of accumulated gradients
+    stop_at.steps = 2  # amid a group of accumulated gradients
     with pytest.raises(Interrupted):
         train(recipe)
     run = train(recipe)
@@ -139,11 +119,9 @@ def test_a_dry_run_may_lack_a_class_and_steps_for_an_update(tiny, tmp_path, monk
     assert "optimizer.accumulate: phase 'all' has 1 steps, fewer than one update takes" in caplog.text
 
 
-def test_half_precision_with_its_scaled_loss_goes_on_where_it_stopped(tiny, tmp_path, monkeypatch):
-    (tmp_path / "stop_at.py").write_text(STOP_AT)
-    monkeypatch.chdir(tmp_path)
+def test_half_precision_with_its_scaled_loss_goes_on_where_it_stopped(tiny, tmp_path, stop_at, state_of):
     recipe = tiny("train.precision=mixed_float16", "train.epochs=1", "train.callbacks=[stop_at:StopAt]")
-    importlib.import_module("stop_at").StopAt.steps = 2
+    stop_at.steps = 2
     with pytest.raises(Interrupted):
         train(recipe)
     stopped = state_of(tmp_path / "run")
