@@ -6,7 +6,7 @@ import os
 import random
 import traceback
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import BaseModel, Field, ValidationError
@@ -15,10 +15,12 @@ os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # or the next import asks PyPI for
 import albumentations  # noqa: E402
 import cv2  # noqa: E402
 from albumentations import BaseCompose, BasicTransform  # noqa: E402
+from albumentations.augmentations.crops.transforms import BaseCropAndPad  # noqa: E402
 
 from .errors import AugmentError, nearest, one_line, reasons  # noqa: E402
 from .mixes import MIXES  # noqa: E402
 from .probe import OWNS_PREPROCESSING, try_out  # noqa: E402
+from .rare_class_crop import crop_with_class  # noqa: E402
 from .sample import IGNORE, Moving, is_picture, shown  # noqa: E402
 from .steps import Step  # noqa: E402
 
@@ -39,6 +41,7 @@ _REFUSED = {
 _NEEDS = {
     "MaskDropout": "mask",
     "CropNonEmptyMaskIfExists": "mask",
+    "RareClassCrop": "mask",
     "AtLeastOneBBoxRandomCrop": "boxes",
     "BBoxSafeRandomCrop": "boxes",
     "RandomSizedBBoxSafeCrop": "boxes",
@@ -57,7 +60,53 @@ class RandomErasing(albumentations.Erasing):
         return {"seed": 0} | super().get_params_dependent_on_data(params, data)
 
 
-_MENDED = {"Erasing": RandomErasing, "RandomErasing": RandomErasing}
+class GridElasticDeform(albumentations.GridElasticDeform):
+    """With `IGNORE` in the mask where the warped cells leave the picture uncovered: albumentations' own has class 0."""
+
+    def apply_to_mask(self, mask: np.ndarray, generated_mesh: np.ndarray, **params: Any) -> np.ndarray:
+        covered = super().apply_to_mask(np.ones_like(mask), generated_mesh, **params)
+        return np.where(covered, super().apply_to_mask(mask, generated_mesh, **params), mask.dtype.type(IGNORE))
+
+
+class RareClassCrop(BaseCropAndPad):
+    """A crop round a random pixel of a random class; see `crop_with_class`. A smaller picture is padded.
+
+    Args:
+        size: height and width.
+        background: a class id that is not chosen as long as there are others; None treats all alike.
+        fill: the value of a padded pixel of the picture.
+        fill_mask: that of the mask.
+        p: the share of pictures that are cropped.
+    """
+
+    class InitSchema(albumentations.DualTransform.InitSchema):
+        size: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
+        background: Annotated[int, Field(ge=0)] | None
+        fill: tuple[float, ...] | float
+        fill_mask: float
+
+    def __init__(
+        self,
+        size: tuple[int, int],
+        background: int | None = None,
+        fill: tuple[float, ...] | float = 0,
+        fill_mask: float = IGNORE,
+        p: float = 1.0,
+    ):
+        super().__init__(True, cv2.BORDER_CONSTANT, fill, fill_mask, "random", p)
+        self.size, self.background = tuple(size), background
+
+    def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+        mask = data["mask"]
+        pad = self._get_pad_params(mask.shape, self.size)
+        if pad:
+            around = ((pad["pad_top"], pad["pad_bottom"]), (pad["pad_left"], pad["pad_right"]))
+            mask = np.pad(mask, around, constant_values=IGNORE)
+        top, left = crop_with_class(mask, self.size, self.background, self.random_generator)
+        return {"crop_coords": (left, top, left + self.size[1], top + self.size[0]), "pad_params": pad}
+
+
+_OWN = {"Erasing": RandomErasing} | {kind.__name__: kind for kind in (RandomErasing, GridElasticDeform, RareClassCrop)}
 
 
 class _CompositeSchema(BaseModel):
@@ -143,7 +192,7 @@ def _find(step: Step) -> type[BasicTransform | BaseCompose]:
         name: kind
         for name, kind in vars(albumentations).items()
         if inspect.isclass(kind) and issubclass(kind, BasicTransform | BaseCompose) and name not in _ABSTRACT
-    } | _MENDED
+    } | _OWN
     kind = kinds.get(step.name)
     if kind is None:
         known = {*kinds, *MIXES} - _REFUSED.keys()

@@ -12,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from ..errors import InputError
+from ..focal import focal
 from .options import ClassificationOptions
 
 
@@ -35,7 +36,7 @@ class OneLabelLoss(keras.losses.Loss):
         """Targets and logits `[n, classes]` to losses `[n]`."""
         log_p = ops.log_softmax(y_pred)
         smoothed = y_true * (1 - self.label_smoothing) + self.label_smoothing / y_pred.shape[-1]
-        losses = ops.sum(smoothed * _focal(log_p, self.gamma), axis=-1)
+        losses = ops.sum(smoothed * focal(log_p, self.gamma), axis=-1)
         return losses if self.weights is None else losses * ops.sum(y_true * self.weights, axis=-1)
 
 
@@ -57,8 +58,8 @@ class SeveralLabelsLoss(keras.losses.Loss):
     def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
         """Targets and logits `[n, labels]` to losses `[n]`."""
         smoothed = y_true * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
-        there = _focal(ops.log_sigmoid(y_pred), self.gamma)
-        missing = _focal(ops.log_sigmoid(-y_pred), self.gamma)
+        there = focal(ops.log_sigmoid(y_pred), self.gamma)
+        missing = focal(ops.log_sigmoid(-y_pred), self.gamma)
         weighted = there if self.weights is None else there * self.weights
         return ops.mean(smoothed * weighted + (1 - smoothed) * missing, axis=-1)
 
@@ -89,11 +90,3 @@ def penalise_kernels(model: keras.Model, l1: float, l2: float) -> None:
         for weight in model.weights:
             if weight.name.endswith("kernel") and weight.regularizer is None:
                 weight.regularizer = penalty
-
-
-def _focal(log_p: keras.KerasTensor, gamma: float) -> keras.KerasTensor:
-    """The loss of what has the probability p: -(1 - p) ** gamma * log(p)."""
-    if gamma == 0:
-        return -log_p
-    rest = ops.maximum(-ops.expm1(log_p), keras.config.epsilon())  # a power below 1 has no gradient at 0
-    return -(rest**gamma) * log_p
