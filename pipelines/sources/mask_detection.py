@@ -9,12 +9,13 @@ from functools import cached_property
 from ...models.errors import InputError
 from .instance_maps import CLASSES
 from .mask_encoding import KINDS, Binary, Colors, Encoding, Ids, Instances, Palette, default_names
-from .mask_options import IGNORED, MaskOptions
+from .mask_options import MaskOptions
 from .mask_sample import Sample
 
 MANY = 32
 """Ids that nobody named may be this many; more are rather objects."""
 _SHOWN = 16
+_SMOOTH = "values in between come of JPEG compression or smooth edges: save masks without"
 
 
 class Detection:
@@ -69,7 +70,9 @@ class Detection:
         count = Counter(each.kind for each in self._sample.seen)
         first = {each.kind: each.name for each in reversed(self._sample.seen)}
         told = ", ".join(f"{number} are {KINDS[kind]} (first {first[kind]})" for kind, number in count.most_common())
-        way = "'encoding: instances' if they number objects" if "deep" in kinds else f"'{self._colors_line()}'"
+        if {"deep", "colors"} <= kinds:
+            raise InputError(f"{self._place}: not of one kind: {told}: save masks all alike")
+        way = f"'{self._colors_line()}', with your names" if "deep" not in kinds else "'encoding: instances'"
         raise self._ambiguous(f"not of one kind: {told}", way)
 
     def _in_grey(self) -> tuple[Encoding, str]:
@@ -96,7 +99,7 @@ class Detection:
         if len(ids) > MANY:
             raise self._ambiguous(self._values(), *ways)
         if kind is Ids and ids != list(range(len(ids))):
-            raise self._ambiguous(self._values(), f"'{self._colors_line()}'")
+            raise self._ambiguous(self._values(), f"'{self._colors_line()}', with your names")
         if self._may_count_objects():
             raise self._ambiguous(f"numbers from 1 without a gap in every mask, up to {ids[-1]}", *ways)
         return self._ids(kind)
@@ -113,7 +116,10 @@ class Detection:
 
     def _check_palettes(self) -> None:
         """Refuses palettes that indices alone do not stand for."""
-        ways = "'encoding: palette' if indices are the classes", f"'{self._colors_line()}' if colours are"
+        ways = (
+            "'encoding: palette' if indices are the classes",
+            f"'{self._colors_line()}', with your names, if colours are",
+        )
         first: dict[int, tuple[tuple[int, int, int], str]] = {}
         for each in self._sample.seen:
             for index, color in each.colors.items():
@@ -159,9 +165,7 @@ class Detection:
     def _values(self) -> str:
         held = sorted(self._sample.values)
         told = f"the values {_shortened(list(map(str, held)))}"
-        if len(held) > 4 and {0, 255} <= set(held):
-            told += " (values in between come of JPEG compression or smooth edges: save masks without)"
-        return told
+        return f"{told} ({_SMOOTH})" if len(held) > 4 and {0, 255} <= set(held) else told
 
     def _colors_line(self) -> str:
         found = [color for color, _ in self._sample.in_colors().most_common(_SHOWN)]
@@ -173,18 +177,14 @@ class Detection:
         found = self._sample.in_colors()
         total = sum(found.values())
         told = [f"{list(color)} {100 * count / total:.3g} %" for color, count in found.most_common()]
-        return InputError(
-            f"{self._place}: masks in RGB need a table of colours; they hold {_shortened(told)} {self._sample.share}"
-            f"{self._to_write(self._colors_line())}"
-        )
+        what = f"masks in RGB need a table of colours, and hold {_shortened(told)} {self._sample.share}".rstrip()
+        if len(found) > MANY:
+            return InputError(f"{self._place}: {what} ({_SMOOTH}): data.colors names the colours of classes")
+        return InputError(f"{self._place}: {what}; write below data, with your names: {self._colors_line()}")
 
     def _ambiguous(self, what: str, *ways: str) -> InputError:
-        return InputError(f"{self._place}: ambiguous: {what} {self._sample.share}{self._to_write(' or '.join(ways))}")
-
-    @staticmethod
-    def _to_write(ways: str) -> str:
-        naming = f", with your names, '{IGNORED}' for what does not count" if "colors: " in ways else ""
-        return f"-- write below data{naming}: {ways}"
+        told = f"{what} {self._sample.share}".rstrip()
+        return InputError(f"{self._place}: ambiguous: {told}; write below data {', or '.join(ways)}")
 
 
 def _listed(names: Sequence[str]) -> str:

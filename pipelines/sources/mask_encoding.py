@@ -189,4 +189,4 @@ def unpack(code: int) -> Color:
 
 
 def _pixels(count: int) -> str:
-    return f"{count} pixel{'s' * (count != 1)}"
+    return "1 pixel" if count == 1 else f"{count} pixels"
