@@ -13,7 +13,7 @@ from ...models.errors import InputError, nearest
 FIELDS = ("path", "folder", "stem")
 """Of a pattern: the picture's path without its extension, its folder, and its name without the extension."""
 
-_PROBED = 20
+_PROBED, _TRIED = 20, 6  # pictures that show endings, endings that are tried with all
 _SAY = "say which by data.match='{path}_mask.png', for example"
 _log = logging.getLogger(__name__)
 
@@ -146,4 +146,5 @@ def _endings(stems: Sequence[str], names: Set[str]) -> list[str]:
         for name in names
         if name.startswith(stem) and not name[len(stem) : len(stem) + 1].isalnum() and "/" not in name[len(stem) :]
     )
-    return ["", *(ending for ending, _ in found.most_common(5) if ending)]
+    endings = sorted(found, key=lambda ending: (-found[ending], ending))
+    return ["", *(ending for ending in endings[:_TRIED] if ending)]

@@ -1,8 +1,6 @@
 """What the pixels of masks mean: found out, told in one line, or refused with the line to write."""
 
 import io
-import struct
-import zlib
 from collections.abc import Callable
 
 import numpy as np
@@ -14,10 +12,9 @@ from PIL import Image
 from pydantic import ValidationError
 
 from saccade.models.errors import InputError
-from saccade.pipelines.sources.instance_maps import classes_of
 from saccade.pipelines.sources.mask_detection import Detection
 from saccade.pipelines.sources.mask_encoding import Encoding
-from saccade.pipelines.sources.mask_image import check_turn, read_mask
+from saccade.pipelines.sources.mask_image import read_mask
 from saccade.pipelines.sources.mask_options import MaskOptions
 from saccade.pipelines.sources.mask_sample import LOOKED_AT, look_at
 
@@ -133,20 +130,6 @@ def test_other_formats_without_loss(kind):
     assert values[0, :3].tolist() == [0, 1, 0]
 
 
-def test_two_bits_of_grey_are_scaled_as_the_format_says():
-    """PNG (third edition) 13.12: the samples 0..3 stand for 0, 85, 170, 255; every decoder gives these."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", 4, 1, 2, 0, 0, 0, 0)
-    pixels = zlib.compress(bytes([0, 0b00011011]))
-    file = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
-    assert "the values 0, 85, 170, 255; write below data 'colors: {class_0: [0, 0, 0], class_1: [85" in refused(
-        found, file
-    )
-
-
 def test_colours_of_a_table():
     colors = {"grass": GREEN, "ignore": WHITE, "roof": RED, "none": BLACK}
     encoding, told = found(encoding="auto", colors=colors)
@@ -182,29 +165,6 @@ def test_object_numbers_of_8_bits_have_to_be_called_so(mask):
     encoding, _ = found(encoding="instances", instances="boundary", classes=["none", "cell", "rim"])
     assert encoding.class_names == ["none", "cell", "rim"]
     assert encoding.decode(read_mask(encoded(mask)))["instances"][0, :4].tolist() == [1, 2, 255, 0]
-
-
-def around(objects: np.ndarray, row: int, column: int) -> set[int]:
-    """The numbers of a pixel and of its eight neighbours, without OpenCV."""
-    return {int(each) for each in objects[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2].ravel()}
-
-
-@given(arrays(np.uint16, (7, 9), elements=st.sampled_from([0, 0, 1, 2, 700, 65535])))
-def test_ways_of_objects_pixel_by_pixel(objects):
-    foreground, separated, boundary = (classes_of(objects, way) for way in ("foreground", "separated", "boundary"))
-    assert foreground.dtype == separated.dtype == boundary.dtype == np.uint8
-    for (row, column), number in np.ndenumerate(objects):
-        neighbours = around(objects, row, column)
-        assert foreground[row, column] == (number > 0)
-        assert separated[row, column] == (number > 0 and not any(0 < each < number for each in neighbours))
-        assert boundary[row, column] == (0 if number == 0 else 1 if neighbours == {number} else 2)
-
-
-def test_a_line_one_pixel_wide_parts_what_touches():
-    objects = np.zeros((5, 8), np.uint16)
-    objects[1:4, 1:4], objects[1:4, 4:7] = 1, 2
-    assert classes_of(objects, "separated")[2].tolist() == [0, 1, 1, 1, 0, 1, 1, 0]
-    assert classes_of(objects, "boundary")[2].tolist() == [0, 2, 1, 2, 2, 1, 2, 0]
 
 
 AMBIGUOUS = {
@@ -273,65 +233,6 @@ def test_smooth_colours_are_not_listed_as_classes():
     assert refused(found, noise, encoding="colors") == told
 
 
-@pytest.mark.parametrize(
-    ("options", "mask", "told"),
-    [
-        (
-            {"encoding": "ids", "classes": ["a", "b"]},
-            grey(1, 7, 7, 9),
-            "value 7 in 2 pixels, and 1 more values, and the classes are 0 to 1 (255 does not count; data.classes "
-            "names them)",
-        ),
-        (
-            {"encoding": "binary"},
-            grey(1, 254),
-            "value 254 in 1 pixel, and the classes are 0 and 255, or 0 and 1 (encoding 'binary')",
-        ),
-        (
-            {"colors": {"none": BLACK, "roof": RED}},
-            rgb(GREEN, GREEN, RED, (1, 1, 2)),
-            "colour [0, 255, 0] in 2 pixels, and 1 more colours, and data.colors has no such",
-        ),
-        (
-            {"encoding": "ids", "classes": ["a", "b"]},
-            grey(1, dtype=np.uint16),
-            "one channel of 16 bits, and the encoding 'ids' is one channel of 8 bits: are these object numbers "
-            "(encoding 'instances')?",
-        ),
-        (
-            {"encoding": "ids", "classes": ["a", "b"]},
-            palette(grey(1), BLACK, RED),
-            "a palette image, and the encoding 'ids' is one channel of 8 bits",
-        ),
-        (
-            {"encoding": "palette", "classes": ["a", "b"]},
-            rgb(RED),
-            "RGB, and the encoding 'palette' is a palette image",
-        ),
-        (
-            {"encoding": "binary"},
-            palette(grey(1), BLACK, RED),
-            "a palette image with colours, and the encoding 'binary' is black and white",
-        ),
-        (
-            {"encoding": "instances"},
-            rgb(RED),
-            "RGB, and the encoding 'instances' is one channel of 16 bits or one channel of 8 bits or a palette image "
-            "or one channel of 1 bit",
-        ),
-    ],
-)
-def test_what_an_encoding_does_not_allow(options, mask, told):
-    encoding, _ = found(**options)
-    assert refused(encoding.decode, read_mask(encoded(mask))) == told
-
-
-def test_more_objects_than_16_bits_hold():
-    encoding, _ = found(encoding="instances")
-    many = encoded(Image.fromarray(grey(70000, dtype=np.int32)), "TIFF")
-    assert refused(encoding.decode, read_mask(many)) == "object number 70000: they lie between 0 and 65535"
-
-
 def test_contradictions_with_the_recipe():
     told = "PLACE: 0/255 in one channel are 2 classes, background, foreground, and data.classes names 3"
     assert refused(found, grey(255), classes=["a", "b", "c"]) == told
@@ -363,25 +264,6 @@ def test_options_that_contradict_each_other(options, told):
         MaskOptions(source="masks", **options)
 
 
-@pytest.mark.parametrize(
-    ("data", "told"),
-    [
-        (encoded(grey(255), "JPEG"), "a JPEG: compression changes class ids at every edge: save masks as PNG"),
-        (encoded(grey(255), "WEBP"), "a WebP: compression changes class ids at every edge: save masks as PNG"),
-        (b"", "empty: 0 bytes"),
-        (b"nothing like it", "not an image (PNG, BMP, GIF or TIFF)"),
-        (encoded(np.random.default_rng(0).integers(0, 9, (64, 64), np.uint8))[:900], "truncated or broken"),
-        (
-            encoded(np.zeros((2, 2), np.float32), "TIFF"),
-            "pixels of type F: save masks as PNG of one channel, with a palette, or RGB",
-        ),
-    ],
-    ids=["JPEG", "WebP", "empty", "text", "truncated", "float"],
-)
-def test_files_that_are_no_masks(data, told):
-    assert refused(read_mask, data) == told
-
-
 def test_a_large_set_is_looked_at_here_and_there():
     looked = []
 
@@ -399,35 +281,3 @@ def test_a_large_set_is_looked_at_here_and_there():
 def test_a_broken_mask_does_not_hide_what_the_others_are():
     assert found(b"broken", grey(255))[1].startswith("0/255")
     assert refused(found, b"broken") == "not an image (PNG, BMP, GIF or TIFF)"
-
-
-def turned_picture(orientation: int, height: int = 20, width: int = 30) -> bytes:
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    return encoded(np.zeros((height, width, 3), np.uint8), "JPEG", exif=exif)
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_mask_belongs_to_the_upright_picture(orientation):
-    picture = turned_picture(orientation)
-    if orientation < 5:
-        check_turn((20, 30), picture)
-    else:
-        check_turn((30, 20), picture)
-        told = refused(check_turn, (20, 30), picture)
-        assert told == (
-            f"20 x 30 as its picture is stored, which EXIF orientation {orientation} turns to 30 x 20: save the mask "
-            "as the picture is seen, upright"
-        )
-    check_turn((7, 7), picture)  # a size of no kind is told by the task
-    check_turn((20, 20), turned_picture(orientation, 20, 20))
-
-
-def test_a_picture_that_is_broken_is_told_elsewhere():
-    check_turn((20, 30), b"no picture")
-
-
-def test_the_exif_of_a_mask_turns_nothing():
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    assert read_mask(encoded(grey(1, 2, 3), exif=exif)).values[0, :3].tolist() == [1, 2, 3]
