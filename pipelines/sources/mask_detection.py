@@ -76,10 +76,10 @@ class Detection:
         raise self._ambiguous(f"not of one kind: {told}", way)
 
     def _in_grey(self) -> tuple[Encoding, str]:
-        held, classes = set(self._sample.values), self._options.classes
-        if held == {0, 255}:
+        held, ignore, classes = set(self._sample.values), self._options.ignore, self._options.classes
+        if held == {0, 255} or held == {0, 255, ignore}:
             return self._binary()
-        if held == {0, 1, 255} and self._options.ignore == 255 and (not classes or len(classes) == 2):
+        if held == {0, 1, 255} and ignore == 255 and (not classes or len(classes) == 2):
             as_ids = "'encoding: ids' if 255 does not count"
             raise self._ambiguous(self._values(), as_ids, "'encoding: binary' if 1 and 255 are both foreground")
         return self._numbers(Ids)

@@ -29,7 +29,7 @@ def check_pattern(pattern: str) -> None:
         if name not in FIELDS:
             raise ValueError(f"it has no '{{{name}}}': {nearest(name, FIELDS)}")
     if not fields:
-        raise ValueError("it takes '{path}' or '{stem}' of the picture, as in '{stem}_mask.png'")
+        raise ValueError("it takes '{path}', '{folder}' or '{stem}' of the picture, as in '{stem}_mask.png'")
 
 
 def match_by_pattern(pictures: Sequence[str], masks: Sequence[str], pattern: str) -> dict[str, str]:
@@ -49,9 +49,8 @@ def looked_for(picture: str, pattern: str) -> str:
     """The path of a picture's mask by a pattern."""
     path = posixpath.splitext(picture)[0]
     folder, stem = posixpath.split(path)
-    for name, value in {"path": path, "folder": folder or ".", "stem": stem}.items():
-        pattern = pattern.replace(f"{{{name}}}", value)
-    return posixpath.normpath(pattern)
+    values = {"path": path, "folder": folder or ".", "stem": stem}
+    return posixpath.normpath(re.sub(r"\{(\w+)\}", lambda field: values[field[1]], pattern))
 
 
 def match_by_name(pictures: Sequence[str], masks: Sequence[str], place: str) -> dict[str, str]:
@@ -61,7 +60,7 @@ def match_by_name(pictures: Sequence[str], masks: Sequence[str], place: str) -> 
     as in `a_mask.png`. The way that finds most is taken.
 
     Raises:
-        InputError: two masks for one picture, or two pictures for one mask.
+        InputError: two masks for one picture.
     """
     whole, ending = _way(pictures, masks, place)
     by_name: dict[str, str] = {}
@@ -70,15 +69,8 @@ def match_by_name(pictures: Sequence[str], masks: Sequence[str], place: str) -> 
         name = _name(mask, whole)
         if name in wanted and by_name.setdefault(name, mask) != mask:
             raise InputError(f"{place}: two masks for one picture, {by_name[name]} and {mask}: {_SAY}")
-    found: dict[str, str] = {}
-    taken: dict[str, str] = {}
-    for picture in pictures:
-        mask = by_name.get(_name(picture, whole) + ending)
-        if mask is not None:
-            if taken.setdefault(mask, picture) != picture:
-                raise InputError(f"{place}: two pictures for one mask, {taken[mask]} and {picture} for {mask}: {_SAY}")
-            found[picture] = mask
-    return found
+    found = {picture: by_name.get(_name(picture, whole) + ending) for picture in pictures}
+    return {picture: mask for picture, mask in found.items() if mask is not None}
 
 
 def _way(pictures: Sequence[str], masks: Sequence[str], place: str) -> tuple[bool, str]:
@@ -125,6 +117,23 @@ def refuse_missing(
             f"{place}: no mask for {len(missing)} of {len(pictures)} pictures, first {first}: looked for {sought}"
             f"{there}: {way}, and data.exclude leaves pictures out"
         )
+
+
+def refuse_shared(found: Mapping[str, str], pattern: str | None, place: str) -> None:
+    """Refuses two pictures that have one mask, unless a pattern of `{folder}` alone means that.
+
+    Raises:
+        InputError: the pictures and the mask.
+    """
+    if pattern is not None and "{path}" not in pattern and "{stem}" not in pattern:
+        return
+    first: dict[str, str] = {}
+    for picture, mask in found.items():
+        if first.setdefault(mask, picture) != picture:
+            raise InputError(
+                f"{place}: one mask for two pictures, {mask} for {first[mask]} and {picture}: give masks the paths of "
+                "their pictures, or leave pictures out by data.exclude"
+            )
 
 
 def _closest(path: str, others: Sequence[str]) -> str:

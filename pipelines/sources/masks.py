@@ -18,7 +18,7 @@ from .file_source import FileSource
 from .folder import FolderOptions, groups_of
 from .mask_files import OFFERED, MaskFiles
 from .mask_image import EXTENSIONS
-from .mask_matching import check_pattern, match_by_name, match_by_pattern, refuse_missing
+from .mask_matching import check_pattern, match_by_name, match_by_pattern, refuse_missing, refuse_shared
 from .mask_options import MaskOptions
 from .picture_listing import list_pictures
 from .picture_tree import PictureTree, open_tree
@@ -104,6 +104,7 @@ def _paired(
         found = match_by_name(pictures, masks, place)
     refuse_missing(pictures, found, masks, options.match, place)
     found = {picture: found[picture] for picture in pictures}
+    refuse_shared(found, options.match, place)
     without = sorted(set(masks) - set(found.values()) - {both[picture] for picture in pictures})
     if without:
         _log.info("%s: masks without a picture: %d (first %s)", place, len(without), without[0])

@@ -111,7 +111,8 @@ def test_another_value_that_does_not_count():
     assert decoded(encoding, grey(1, 2, 9)) == [1, 2, 255, 0]
     encoding, _ = found(grey(1, 2, 3), ignore=0, encoding="ids", classes=["none", "a", "b", "c"])
     assert decoded(encoding, grey(1, 3)) == [1, 3, 255, 255]
-    encoding, _ = found(ignore=128, encoding="binary")
+    encoding, told = found(grey(128, 255), ignore=128)
+    assert told.startswith("0/255 in one channel")
     assert decoded(encoding, grey(128, 255, 1)) == [255, 1, 1, 0]
 
 

@@ -69,6 +69,18 @@ def test_a_pattern(draw, mark, pattern, masks, pairs):
     assert pairs(opened(mark(*masks), match=pattern), *masks)
 
 
+def test_pictures_of_a_folder_may_share_a_mask(draw, mark, pairs):
+    draw("i/x/1.jpg", "i/x/2.jpg", "i/y/1.jpg")
+    masks = ["i/x/mask.png", "i/x/mask.png", "i/y/mask.png"]
+    assert pairs(opened(mark(*masks), masks="", match="{folder}/mask.png"), *masks)
+
+
+def test_braces_in_names_are_no_fields(draw, mark, pairs):
+    draw("i/{stem}.jpg", "i/a.jpg")
+    masks = ["m/a_L.png", "m/{stem}_L.png"]
+    assert pairs(opened(mark(*masks), match="{path}_L.png"), *masks)
+
+
 @pytest.mark.parametrize("masks", ["", "i"])
 def test_masks_beside_their_pictures_are_no_pictures(draw, mark, masks, caplog, pairs):
     draw("i/a.png", "i/b.jpg", "i/x/c.jpg")

@@ -89,7 +89,7 @@ def test_a_pattern_that_finds_nothing(draw, mark, masks):
     [
         ("{name}_mask.png", r"it has no '\{name\}': known: folder, path, stem"),
         ("{stm}.png", "did you mean stem"),
-        ("mask.png", "it takes '{path}' or '{stem}' of the picture"),
+        ("mask.png", "it takes '{path}', '{folder}' or '{stem}' of the picture"),
     ],
 )
 def test_patterns_without_a_meaning(pattern, told):
@@ -108,10 +108,12 @@ def test_two_masks_for_one_picture(draw, mark, pairs):
     assert told == f"data.masks=ROOT/n: two masks for one picture, they end in '_cells' and in '_nuclei'{say}"
 
 
-def test_two_pictures_for_one_mask(draw, mark):
+@pytest.mark.parametrize("match", [None, "{stem}.png"])
+def test_one_mask_for_two_pictures(draw, mark, match):
     draw("i/x/a.jpg", "i/y/a.jpg")
-    assert refused(mark("m/a.png")).startswith(
-        "data.masks=ROOT/m: two pictures for one mask, x/a.jpg and y/a.jpg for a.png: say which"
+    assert refused(mark("m/a.png"), match=match) == (
+        "data.masks=ROOT/m: one mask for two pictures, a.png for x/a.jpg and y/a.jpg: give masks the paths of their "
+        "pictures, or leave pictures out by data.exclude"
     )
 
 
