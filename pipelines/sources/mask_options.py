@@ -9,7 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from ..source import DataOptions
 
 Byte = Annotated[int, Field(ge=0, le=255)]
-Color = tuple[Byte, Byte, Byte]
+Color = Annotated[tuple[Byte, ...], Field(min_length=3, max_length=3)]
 
 IGNORED = "ignore"
 """The name in `data.colors` of what does not count."""

@@ -255,6 +255,7 @@ def test_contradictions_with_the_recipe():
         ({"colors": {"a": RED, "b": RED}}, "'a' and 'b' have the same colour"),
         ({"colors": {"a": RED}, "classes": ["a"]}, "leave data.classes out"),
         ({"colors": {"a": RED}, "encoding": "ids"}, "data.encoding=ids has no use for colours"),
+        ({"colors": {"a": (0, 0)}}, "should have at least 3 items"),
         ({"colors": {"a": (0, 0, 256)}}, "less than or equal to 255"),
         ({"classes": ["a", "b", "a"]}, "class 'a' is given twice"),
         ({"ignore": 256}, "less than or equal to 255"),
