@@ -1,7 +1,7 @@
 """Pictures in folders that are named after their class, on disk or in a zip file."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from pydantic import field_validator
@@ -53,7 +53,7 @@ class Folder(FileSource):
         else:
             layout = read_layout(options.path, listing)
         self.class_names, self.keys, self.splits = layout.class_names, layout.pictures, layout.splits
-        self.groups = self.keys if options.group is None else _groups(self.keys, options.group)
+        self.groups = self.keys if options.group is None else groups_of(self.keys, options.group)
         self._labels = layout.labels
         self._truth = truth or {}
 
@@ -61,7 +61,12 @@ class Folder(FileSource):
         return {name: np.dtype(wanted.dtype).type(self._labels[position]) for name, wanted in self._truth.items()}
 
 
-def _groups(keys: list[str], pattern: str) -> list[str]:
+def groups_of(keys: Sequence[str], pattern: str) -> list[str]:
+    """The group of each key: what the first bracket of a regular expression finds in it.
+
+    Raises:
+        InputError: keys in which it finds nothing.
+    """
     found = [re.search(pattern, key) for key in keys]
     # A bracket that took no part gives None as well: a group of its own would hide the mistake.
     without = [key for key, match in zip(keys, found, strict=True) if match is None or match[1] is None]

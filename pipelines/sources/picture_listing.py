@@ -31,19 +31,29 @@ class Listing:
     ignored: int = 0
 
 
-def list_pictures(tree: PictureTree, exclude: Sequence[str]) -> Listing:
+def list_pictures(
+    tree: PictureTree,
+    exclude: Sequence[str],
+    place: str | None = None,
+    noun: str = "pictures",
+    extensions: Sequence[str] = EXTENSIONS,
+) -> Listing:
     """Lists the pictures of a tree; what is hidden (".git", "._a.jpg", "__MACOSX") is passed over.
 
     Args:
         tree: where they lie.
         exclude: glob patterns of relative paths, where "*" matches "/" too; a folder that matches is left out with
             all that is in it.
+        place: what a person calls the tree, for messages; `data.path=` and its root unless given.
+        noun: what a person calls its pictures.
+        extensions: theirs.
 
     Raises:
         InputError: the folder is missing, is no folder, may not be read, has no
             pictures, or one whose name is not UTF-8.
     """
     listing, used, root = Listing(), set(), tree.root
+    place = place or f"data.path={root}"
 
     def is_excluded(path: str) -> bool:
         matching = [pattern for pattern in exclude if fnmatchcase(path, pattern.rstrip("/"))]
@@ -59,7 +69,7 @@ def list_pictures(tree: PictureTree, exclude: Sequence[str]) -> Listing:
                 if not is_excluded(path):
                     listing.folders.append(path)
                     walk(path)
-            elif name.lower().rpartition(".")[2] not in EXTENSIONS:
+            elif name.lower().rpartition(".")[2] not in extensions:
                 listing.ignored += 1
             elif is_excluded(path):
                 listing.excluded[folder] += 1
@@ -70,33 +80,33 @@ def list_pictures(tree: PictureTree, exclude: Sequence[str]) -> Listing:
         walk("")
     except FileNotFoundError:
         kind = "zip file" if root.lower().endswith(".zip") else "folder"
-        raise InputError(f"data.path={root}: no such {kind}") from None
+        raise InputError(f"{place}: no such {kind}") from None
     except NotADirectoryError:
         hint = (
             "data.source=csv reads tables" if root.lower().endswith((".csv", ".tsv")) else "give the folder around it"
         )
-        raise InputError(f"data.path={root}: a file, not a folder: {hint}") from None
+        raise InputError(f"{place}: a file, not a folder: {hint}") from None
     except PermissionError as error:
-        raise InputError(f"data.path={root}: no permission to read {error.filename}") from None
+        raise InputError(f"{place}: no permission to read {error.filename}") from None
     except OSError as error:
-        raise InputError(f"data.path={root}: {error.filename}: {error.strerror}") from None
+        raise InputError(f"{place}: {error.filename}: {error.strerror}") from None
     listing.pictures.sort()
     listing.folders.sort()
     if listing.ignored:
-        _log.info("%s: files ignored that are no pictures by their name: %d", root, listing.ignored)
+        _log.info("%s: files ignored that are no %s by their name: %d", root, noun, listing.ignored)
     for pattern in sorted(set(exclude) - used):
         _log.warning("data.exclude '%s' matches nothing in %s: patterns are of the whole path inside it", pattern, root)
-    _check(root, listing)
+    _check(place, noun, extensions, listing)
     return listing
 
 
-def _check(root: str, listing: Listing) -> None:
+def _check(place: str, noun: str, extensions: Sequence[str], listing: Listing) -> None:
     if not listing.pictures:
         other = f"; other files: {listing.ignored}" if listing.ignored else ""
         other += f"; data.exclude leaves out {listing.excluded.total()}" if listing.excluded else ""
-        raise InputError(f"data.path={root}: no pictures ({', '.join(EXTENSIONS)}) in it{other}")
+        raise InputError(f"{place}: no {noun} ({', '.join(extensions)}) in it{other}")
     for path in listing.pictures:
         try:
             path.encode()
         except UnicodeEncodeError:  # keys go into logs, tables and TensorFlow's strings
-            raise InputError(f"data.path={root}: file name {path!a} is not UTF-8: rename it") from None
+            raise InputError(f"{place}: file name {path!a} is not UTF-8: rename it") from None

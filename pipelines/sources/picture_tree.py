@@ -82,17 +82,18 @@ class ZipTree(PictureTree):
     Args:
         file: the zip file.
         folder: the folder in it that is the root, "" for all.
+        key: of the recipe, that names it.
 
     Raises:
         InputError: no readable zip file, one with a password, or without that folder.
     """
 
-    def __init__(self, file: str, folder: str = ""):
+    def __init__(self, file: str, folder: str = "", key: str = "data.path"):
         self.root = os.path.join(file, folder) if folder else file
         try:
             self._zip = zipfile.ZipFile(file)
         except (zipfile.BadZipFile, OSError) as error:
-            raise InputError(f"data.path={file}: not a readable zip file: {error}") from None
+            raise InputError(f"{key}={file}: not a readable zip file: {error}") from None
         self._lock = threading.Lock()
         self._members: dict[str, zipfile.ZipInfo] = {}
         self._inside: dict[str, dict[str, bool]] = {"": {}}
@@ -102,9 +103,9 @@ class ZipTree(PictureTree):
             if path.startswith(f"{folder}/") or not folder:
                 self._add(path.removeprefix(f"{folder}/"), member)
         if folder and not self._members:
-            raise InputError(f"data.path={self.root}: no folder '{folder}' in the zip file")
+            raise InputError(f"{key}={self.root}: no folder '{folder}' in the zip file")
         if any(member.flag_bits & 1 for member in self._members.values()):
-            raise InputError(f"data.path={file}: protected by a password: unpack it, and give the folder")
+            raise InputError(f"{key}={file}: protected by a password: unpack it, and give the folder")
 
     def inside(self, folder: str) -> Iterator[tuple[str, bool]]:
         yield from sorted(self._inside[folder].items())
@@ -138,12 +139,13 @@ class ZipTree(PictureTree):
             self._members[path] = member
 
 
-def open_tree(path: str) -> PictureTree:
-    """The folder, the zip file, or the folder in a zip file (`photos.zip/train`) at a path."""
+def open_tree(path: str, key: str = "data.path") -> PictureTree:
+    """The folder, the zip file, or the folder in a zip file (`photos.zip/train`) at a path, which a key of the recipe
+    names."""
     for file in (Path(path), *Path(path).parents):
         if file.suffix.lower() == ".zip" and file.is_file():
             folder = Path(path).relative_to(file).as_posix()
-            return ZipTree(str(file), "" if folder == "." else folder)
+            return ZipTree(str(file), "" if folder == "." else folder, key)
     return DiskTree(path)
 
 

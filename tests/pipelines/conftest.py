@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from saccade.pipelines.source import Source
+
 
 @pytest.fixture(scope="session")
 def encode() -> Callable[[int, str], bytes]:
@@ -36,6 +38,41 @@ def draw(tmp_path: Path, encode: Callable[[int, str], bytes]) -> Callable[..., P
         return tmp_path
 
     return drawn
+
+
+class Pairs:
+    """Which mask files lie behind the samples of a source, told by the pixels that `mark` gave them."""
+
+    @staticmethod
+    def number(path: str) -> int:
+        return 1 + sum(map(ord, path)) % 15
+
+    def __call__(self, source: Source, *paths: str) -> bool:
+        """Whether the masks of the source's samples are these, in its order."""
+        found = [int(source.truth(at)["mask"][0].sum()) for at in range(len(source))]
+        return found == [self.number(path) for path in paths]
+
+
+@pytest.fixture
+def pairs() -> Pairs:
+    return Pairs()
+
+
+@pytest.fixture
+def mark(tmp_path: Path, pairs: Pairs) -> Callable[..., Path]:
+    """`mark(*paths)`: for each path below tmp_path, which is returned, a 0/255 mask of 12 x 16 pixels, whose first row
+    has a number of foreground pixels of its own (`pairs.number`)."""
+
+    def marked(*paths: str) -> Path:
+        for path in paths:
+            pixels = np.zeros((12, 16), np.uint8)
+            pixels[0, : pairs.number(path)] = 255
+            file = tmp_path / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(file)
+        return tmp_path
+
+    return marked
 
 
 @pytest.fixture(scope="session")

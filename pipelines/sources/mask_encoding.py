@@ -1,0 +1,192 @@
+"""From the pixels of a mask to class ids, by a rule that holds for all masks of a data set."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from ...models.errors import InputError
+from .instance_maps import CLASSES, classes_of, object_numbers
+from .mask_image import Kind, MaskImage
+from .mask_options import IGNORED, Color
+
+IGNORE = 255
+"""Of pixels that do not count, in the truth that tasks get."""
+
+KINDS: Mapping[Kind, str] = {
+    "bits": "one channel of 1 bit",
+    "grey": "one channel of 8 bits",
+    "palette": "a palette image",
+    "colors": "RGB",
+    "deep": "one channel of 16 bits",
+}
+
+
+class Encoding(ABC):
+    """A rule from stored values to class ids.
+
+    Attributes:
+        name: as in `data.encoding`.
+        kinds: of images that it reads.
+        class_names: in the order of their ids.
+    """
+
+    name: ClassVar[str]
+    kinds: ClassVar[tuple[Kind, ...]]
+    class_names: Sequence[str]
+
+    def decode(self, image: MaskImage) -> dict[str, np.ndarray]:
+        """`mask`, uint8 `[h, w]`: class ids, and 255 for what does not count; `instances`, uint16, where there are any.
+
+        Raises:
+            InputError: what the encoding does not allow, in a phrase.
+        """
+        if image.kind not in self.kinds:
+            raise InputError(self.refusal(image.kind))
+        return self._decode(image)
+
+    @classmethod
+    def refusal(cls, kind: Kind) -> str:
+        """Why images of this kind are not read, in a phrase."""
+        takes = " or ".join(KINDS[each] for each in cls.kinds)
+        hint = ": are these object numbers (encoding 'instances')?" if kind == "deep" else ""
+        return f"{KINDS[kind]}, and the encoding '{cls.name}' is {takes}{hint}"
+
+    @abstractmethod
+    def _decode(self, image: MaskImage) -> dict[str, np.ndarray]:
+        """As `decode`, of an image of the right kind."""
+
+
+class Ids(Encoding):
+    """Class ids in one channel.
+
+    Args:
+        class_names: in the order of the ids.
+        ignore: the value that does not count, even where it is the id of a class.
+    """
+
+    name = "ids"
+    kinds = ("grey",)
+
+    def __init__(self, class_names: Sequence[str], ignore: int):
+        self.class_names = class_names
+        self._ignore = ignore
+        self._classes = {value: value for value in range(len(class_names))} | {ignore: IGNORE}
+
+    def _decode(self, image: MaskImage) -> dict[str, np.ndarray]:
+        values = image.values
+        table = np.zeros(256, np.uint8)
+        table[list(self._classes)] = list(self._classes.values())
+        count = np.bincount(values.ravel(), minlength=256)
+        outside = [value for value in np.flatnonzero(count).tolist() if value not in self._classes]
+        if outside:
+            more = f", and {len(outside) - 1} more values" if len(outside) > 1 else ""
+            raise InputError(
+                f"value {outside[0]} in {_pixels(count[outside[0]])}{more}, and the classes are {self._allowed()}"
+            )
+        return {"mask": table[values]}
+
+    def _allowed(self) -> str:
+        return f"0 to {len(self.class_names) - 1} ({self._ignore} does not count; data.classes names them)"
+
+
+class Palette(Ids):
+    """Class ids as the indices of a palette."""
+
+    name = "palette"
+    kinds = ("palette",)
+
+
+class Binary(Ids):
+    """0 and 255, or 0 and 1, also where they are the black and white of a palette."""
+
+    name = "binary"
+    kinds = ("bits", "grey", "palette")
+
+    def __init__(self, class_names: Sequence[str], ignore: int):
+        super().__init__(class_names, ignore)
+        self._classes = {ignore: IGNORE} | {0: 0, 1: 1, 255: 1}
+
+    def _decode(self, image: MaskImage) -> dict[str, np.ndarray]:
+        if image.kind != "palette":
+            return super()._decode(image)
+        colors = image.in_colors()
+        if (colors != colors[..., :1]).any():
+            raise InputError("a palette image with colours, and the encoding 'binary' is black and white")
+        return super()._decode(MaskImage("grey", colors[..., 0], image.palette))
+
+    def _allowed(self) -> str:
+        return "0 and 255, or 0 and 1 (encoding 'binary')"
+
+
+class Colors(Encoding):
+    """A colour a class.
+
+    Args:
+        colors: class name to colour; what is called `ignore` does not count.
+    """
+
+    name = "colors"
+    kinds = ("colors", "palette", "grey", "bits")
+
+    def __init__(self, colors: Mapping[str, Color]):
+        self.class_names = [name for name in colors if name != IGNORED]
+        ids = {name: at for at, name in enumerate(self.class_names)} | {IGNORED: IGNORE}
+        codes = np.array([int(pack(np.array(color, np.uint8))) for color in colors.values()])
+        order = np.argsort(codes)
+        self._codes = codes[order]
+        self._ids = np.array([ids[name] for name in colors], np.uint8)[order]
+
+    def _decode(self, image: MaskImage) -> dict[str, np.ndarray]:
+        codes = pack(image.in_colors())
+        at = np.minimum(np.searchsorted(self._codes, codes), len(self._codes) - 1)
+        outside = codes[self._codes[at] != codes]
+        if outside.size:
+            found, count = np.unique(outside, return_counts=True)
+            most = int(count.argmax())
+            more = f", and {len(found) - 1} more colours" if len(found) > 1 else ""
+            raise InputError(
+                f"colour {list(unpack(int(found[most])))} in {_pixels(count[most])}{more}, and data.colors has no such"
+            )
+        return {"mask": self._ids[at]}
+
+
+class Instances(Encoding):
+    """Object numbers, 0 for none.
+
+    Args:
+        class_names: in the order of the ids; as many as the way has.
+        way: as in `data.instances`.
+    """
+
+    name = "instances"
+    kinds = ("deep", "grey", "palette", "bits")
+
+    def __init__(self, class_names: Sequence[str], way: str):
+        self.class_names = class_names
+        self._way = way
+
+    def _decode(self, image: MaskImage) -> dict[str, np.ndarray]:
+        objects = object_numbers(image.values)
+        return {"mask": classes_of(objects, self._way), "instances": objects}
+
+
+def default_names(count: int) -> list[str]:
+    """Class names where nobody gives any."""
+    return CLASSES["foreground"] if count == 2 else [f"class_{at}" for at in range(count)]
+
+
+def pack(colors: np.ndarray) -> np.ndarray:
+    """Colours uint8 `[..., 3]` as numbers, int32 `[...]`."""
+    red, green, blue = (colors[..., at].astype(np.int32) for at in range(3))
+    return red << 16 | green << 8 | blue
+
+
+def unpack(code: int) -> Color:
+    """The colour behind a number of `pack`."""
+    return code >> 16, code >> 8 & 255, code & 255
+
+
+def _pixels(count: int) -> str:
+    return "1 pixel" if count == 1 else f"{count} pixels"

@@ -1,0 +1,128 @@
+"""A mask file's pixels as they are stored: indices stay indices, numbers of 16 bits keep them."""
+
+from __future__ import annotations
+
+import io
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from ...models.errors import InputError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+Kind = Literal["bits", "grey", "palette", "colors", "deep"]
+
+EXTENSIONS = ("png", "bmp", "gif", "tif", "tiff", "jpg", "jpeg", "webp")
+"""Of files that are meant as masks; the last three are refused, with the reason."""
+LOSSY = ("jpg", "jpeg", "webp")
+WHY_LOSSY = "compression changes class ids at every edge: save masks as PNG"
+
+_ORIENTATION = 0x0112
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error)  # what Pillow raises on files that are not whole
+
+
+@dataclass(frozen=True)
+class MaskImage:
+    """A decoded mask.
+
+    Attributes:
+        kind: `bits` and `grey` are one channel of 1 and 8 bits, or colours that are all grey; `deep` is one channel of
+            more bits.
+        values: uint8 `[h, w]`, of `bits` 0 and 255; int32 `[h, w]` of `deep`; uint8 `[h, w, 3]` of `colors`.
+        palette: uint8 `[256, 3]`, the colour of each index of `palette`, empty of the others.
+    """
+
+    kind: Kind
+    values: np.ndarray
+    palette: np.ndarray
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.values.shape[:2]
+
+    def in_colors(self) -> np.ndarray:
+        """The colour of each pixel, uint8 `[h, w, 3]`; not of `deep`."""
+        if self.kind == "palette":
+            return self.palette[self.values]
+        return self.values if self.kind == "colors" else np.repeat(self.values[..., np.newaxis], 3, axis=-1)
+
+
+def read_mask(data: bytes) -> MaskImage:
+    """Decodes a mask. Its own EXIF turns nothing: a mask is stored as it lies on the upright picture.
+
+    Raises:
+        InputError: why it cannot be a mask, in a phrase.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        image = Image.open(io.BytesIO(data))
+        kind = image.format
+        if kind in ("JPEG", "MPO", "WEBP"):
+            raise InputError(f"a {'WebP' if kind == 'WEBP' else 'JPEG'}: {WHY_LOSSY}")
+        values, mode = np.asarray(image), image.mode
+        palette = _palette(image)
+    except InputError:
+        raise
+    except UnidentifiedImageError:
+        raise InputError("not an image (PNG, BMP, GIF or TIFF)" if data else "empty: 0 bytes") from None
+    except Image.DecompressionBombError as error:
+        raise InputError(f"too large: {error}") from None
+    except _BROKEN:
+        raise InputError("truncated or broken") from None
+    return _as_mask(values, mode, palette)
+
+
+def _as_mask(values: np.ndarray, mode: str, palette: np.ndarray) -> MaskImage:
+    none = np.zeros((0, 3), np.uint8)
+    if mode == "1":
+        return MaskImage("bits", values.astype(np.uint8) * 255, none)
+    if mode in ("L", "LA", "La"):
+        return MaskImage("grey", values if values.ndim == 2 else values[..., 0], none)
+    if mode in ("P", "PA"):
+        return MaskImage("palette", values if values.ndim == 2 else values[..., 0], palette)
+    if mode == "I" or mode.startswith("I;16"):
+        return MaskImage("deep", values.astype(np.int32), none)
+    if mode in ("RGB", "RGBA", "RGBX"):
+        red, green, blue = values[..., 0], values[..., 1], values[..., 2]
+        if np.array_equal(red, green) and np.array_equal(green, blue):
+            return MaskImage("grey", red, none)
+        return MaskImage("colors", values[..., :3], none)
+    raise InputError(f"pixels of type {mode}: save masks as PNG of one channel, with a palette, or RGB")
+
+
+def _palette(image: Image.Image) -> np.ndarray:
+    colors = np.zeros((256, 3), np.uint8)
+    found = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
+    colors[: len(found)] = found
+    return colors
+
+
+def check_turn(size: tuple[int, int], picture: bytes) -> None:
+    """Refuses a mask that lies on a picture as it is stored, where the picture's EXIF orientation turns that.
+
+    Args:
+        size: height and width of the mask.
+        picture: the encoded picture.
+
+    Raises:
+        InputError: in a phrase.
+    """
+    from PIL import Image
+
+    try:
+        image = Image.open(io.BytesIO(picture))
+        width, height = image.size
+        orientation = image.getexif().get(_ORIENTATION, 1)
+    except _BROKEN:  # the check of pictures tells what is wrong with it
+        return
+    if orientation in (5, 6, 7, 8) and height != width and size == (height, width):
+        raise InputError(
+            f"{height} x {width} as its picture is stored, which EXIF orientation {orientation} turns to "
+            f"{width} x {height}: save the mask as the picture is seen, upright"
+        )

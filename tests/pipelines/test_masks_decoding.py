@@ -1,0 +1,184 @@
+"""Mask files pixel by pixel, and what an encoding does not allow."""
+
+import io
+import struct
+import zlib
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from saccade.models.errors import InputError
+from saccade.pipelines.sources.mask_detection import Detection
+from saccade.pipelines.sources.mask_encoding import Encoding
+from saccade.pipelines.sources.mask_image import check_turn, read_mask
+from saccade.pipelines.sources.mask_options import MaskOptions
+
+RED, GREEN, BLACK, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 0), (255, 255, 255)
+
+
+def encoded(image: Image.Image | np.ndarray, kind: str = "PNG", **save) -> bytes:
+    stream = io.BytesIO()
+    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(stream, kind, **save)
+    return stream.getvalue()
+
+
+def grey(*values: int, dtype: type = np.uint8) -> np.ndarray:
+    """4 x 8 pixels that begin with these values; the others are 0."""
+    pixels = np.zeros(32, dtype)
+    pixels[: len(values)] = values
+    return pixels.reshape(4, 8)
+
+
+def rgb(*colors: tuple[int, int, int]) -> np.ndarray:
+    pixels = np.zeros((32, 3), np.uint8)
+    pixels[: len(colors)] = colors
+    return pixels.reshape(4, 8, 3)
+
+
+def palette(indices: np.ndarray, *colors: tuple[int, int, int]) -> Image.Image:
+    image = Image.frombytes("P", indices.shape[::-1], indices.tobytes())
+    colors += ((9, 9, 99),) * (256 - len(colors))  # all of 8 bits, so that Pillow writes no fewer
+    image.putpalette([channel for color in colors for channel in color])
+    return image
+
+
+def refused(call: Callable, *arguments, **options) -> str:
+    with pytest.raises(InputError) as error:
+        call(*arguments, **options)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def encoding(**options) -> Encoding:
+    """The encoding that the recipe states, without a look at the masks."""
+
+    def look():
+        raise AssertionError("the recipe says it all")
+
+    return Detection(look, MaskOptions(source="masks", **options), "PLACE").encoding()[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "mask", "told"),
+    [
+        (
+            {"encoding": "ids", "classes": ["a", "b"]},
+            grey(1, 7, 7, 9),
+            "value 7 in 2 pixels, and 1 more values, and the classes are 0 to 1 (255 does not count; data.classes "
+            "names them)",
+        ),
+        (
+            {"encoding": "binary"},
+            grey(1, 254),
+            "value 254 in 1 pixel, and the classes are 0 and 255, or 0 and 1 (encoding 'binary')",
+        ),
+        (
+            {"colors": {"none": BLACK, "roof": RED}},
+            rgb(GREEN, GREEN, RED, (1, 1, 2)),
+            "colour [0, 255, 0] in 2 pixels, and 1 more colours, and data.colors has no such",
+        ),
+        (
+            {"encoding": "ids", "classes": ["a", "b"]},
+            grey(1, dtype=np.uint16),
+            "one channel of 16 bits, and the encoding 'ids' is one channel of 8 bits: are these object numbers "
+            "(encoding 'instances')?",
+        ),
+        (
+            {"encoding": "ids", "classes": ["a", "b"]},
+            palette(grey(1), BLACK, RED),
+            "a palette image, and the encoding 'ids' is one channel of 8 bits",
+        ),
+        (
+            {"encoding": "palette", "classes": ["a", "b"]},
+            rgb(RED),
+            "RGB, and the encoding 'palette' is a palette image",
+        ),
+        (
+            {"encoding": "binary"},
+            palette(grey(1), BLACK, RED),
+            "a palette image with colours, and the encoding 'binary' is black and white",
+        ),
+        (
+            {"encoding": "instances"},
+            rgb(RED),
+            "RGB, and the encoding 'instances' is one channel of 16 bits or one channel of 8 bits or a palette image "
+            "or one channel of 1 bit",
+        ),
+    ],
+)
+def test_what_an_encoding_does_not_allow(options, mask, told):
+    assert refused(encoding(**options).decode, read_mask(encoded(mask))) == told
+
+
+def test_more_objects_than_16_bits_hold():
+    many = encoded(Image.fromarray(grey(70000, dtype=np.int32)), "TIFF")
+    assert (
+        refused(encoding(encoding="instances").decode, read_mask(many))
+        == "object number 70000: they lie between 0 and 65535"
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (encoded(grey(255), "JPEG"), "a JPEG: compression changes class ids at every edge: save masks as PNG"),
+        (encoded(grey(255), "WEBP"), "a WebP: compression changes class ids at every edge: save masks as PNG"),
+        (b"", "empty: 0 bytes"),
+        (b"nothing like it", "not an image (PNG, BMP, GIF or TIFF)"),
+        (encoded(np.random.default_rng(0).integers(0, 9, (64, 64), np.uint8))[:900], "truncated or broken"),
+        (
+            encoded(np.zeros((2, 2), np.float32), "TIFF"),
+            "pixels of type F: save masks as PNG of one channel, with a palette, or RGB",
+        ),
+    ],
+    ids=["JPEG", "WebP", "empty", "text", "truncated", "float"],
+)
+def test_files_that_are_no_masks(data, told):
+    assert refused(read_mask, data) == told
+
+
+def turned_picture(orientation: int, height: int = 20, width: int = 30) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return encoded(np.zeros((height, width, 3), np.uint8), "JPEG", exif=exif)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_mask_belongs_to_the_upright_picture(orientation):
+    picture = turned_picture(orientation)
+    if orientation < 5:
+        check_turn((20, 30), picture)
+    else:
+        check_turn((30, 20), picture)
+        told = refused(check_turn, (20, 30), picture)
+        assert told == (
+            f"20 x 30 as its picture is stored, which EXIF orientation {orientation} turns to 30 x 20: save the mask "
+            "as the picture is seen, upright"
+        )
+    check_turn((7, 7), picture)  # a size of no kind is told by the task
+    check_turn((20, 20), turned_picture(orientation, 20, 20))
+
+
+def test_a_picture_that_is_broken_is_told_elsewhere():
+    check_turn((20, 30), b"no picture")
+
+
+def test_the_exif_of_a_mask_turns_nothing():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert read_mask(encoded(grey(1, 2, 3), exif=exif)).values[0, :3].tolist() == [1, 2, 3]
+
+
+def test_two_bits_of_grey_are_scaled_as_the_format_says():
+    """PNG (third edition) 13.12: the samples 0..3 stand for 0, 85, 170, 255; every decoder gives these."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 4, 1, 2, 0, 0, 0, 0)
+    pixels = zlib.compress(bytes([0, 0b00011011]))
+    file = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    image = read_mask(file)
+    assert image.kind == "grey" and image.values.tolist() == [[0, 85, 170, 255]]
