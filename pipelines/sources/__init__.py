@@ -3,7 +3,14 @@
 from ...models.naming import find_object
 from ..source import Source
 
-SOURCES = {"digits": ".digits:Digits", "folder": ".folder:Folder", "csv": ".csv_table:Csv", "tfds": ".tfds:Tfds"}
+SOURCES = {
+    "digits": ".digits:Digits",
+    "folder": ".folder:Folder",
+    "csv": ".csv_table:Csv",
+    "tfds": ".tfds:Tfds",
+    "coco": ".coco:Coco",
+    "voc": ".voc:Voc",
+}
 """Names for `data.source`; a source of your own is `package.module:Name`."""
 
 
