@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 
 from ...models.errors import InputError
 
+LARGEST = 100_000
+"""Pixels of a side: a number beyond is a mistake, and no mask of it would fit into memory."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -88,6 +91,10 @@ class CocoFile:
         self._refuse_twice("images", "file_name", images)
         if not images:
             raise InputError(f"{self._place}: no pictures in it: 'images' is empty")
+        for each in images:
+            if not 0 < min(each["height"], each["width"]) <= max(each["height"], each["width"]) <= LARGEST:
+                size = f"{each['height']} x {each['width']}"
+                raise InputError(f"{self._place}: '{each['file_name']}' is {size} pixels: no size of a picture")
         of_picture: dict[int | str, list[Annotation]] = {each["id"]: [] for each in images}
         if fields:
             self._sort_annotations(of_picture, class_ids, fields)

@@ -78,17 +78,19 @@ def _of_text(text: str) -> np.ndarray:
     A number is groups of five bits, the lowest first, each a character from "0" on; the sixth bit says that another
     follows, the fifth of the last is the sign. From the fourth number on they are differences to the last but one.
     """
+    if not text:
+        return np.zeros(0, np.int64)
     codes = np.frombuffer(text.encode("utf-8"), np.uint8).astype(np.int64) - 48
-    if ((codes < 0) | (codes > 63)).any() or (len(codes) and codes[-1] & 32):
+    if ((codes < 0) | (codes > 63)).any() or codes[-1] & 32:
         raise InputError("compressed run lengths that are broken")
     last = codes & 32 == 0
     ends = np.flatnonzero(last) + 1
-    begins = np.concatenate([[0], ends[:-1]]).astype(np.int64)
+    begins = np.concatenate([[0], ends[:-1]])
     if (ends - begins > 7).any():  # more than 32 bits
         raise InputError("compressed run lengths that are broken")
     place = np.arange(len(codes)) - np.repeat(begins, ends - begins)
     shifted = (codes & 31) << (5 * place)
-    numbers = np.add.reduceat(shifted, begins) if len(begins) else np.zeros(0, np.int64)
+    numbers = np.add.reduceat(shifted, begins)
     negative = codes[ends - 1] & 16 != 0
     numbers -= np.where(negative, 1 << (5 * (ends - begins)), 0)
     lengths = numbers.copy()
