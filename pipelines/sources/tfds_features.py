@@ -54,6 +54,8 @@ def find_features(
     if "mask" in truth:
         only = images[0] if len(images) == 1 else None
         mask = _find_mask(set_name, mask, named["image"] or only, features)
+        if named["image"] is None:  # beside a colour picture, others of one channel are maps, too
+            images = [name for name in images if features[name].shape[-1] != 1] or images
     images = [name for name in images if name != mask]
     image = _choose(set_name, "image", "an image", named["image"], images, features)
     if np.issubdtype(features[image].np_dtype, np.floating):

@@ -150,7 +150,8 @@ def test_classes_that_are_not_there(refused):
 def test_too_many_classes_for_a_mask(refused):
     many = [{"id": at, "name": f"class {at}"} for at in range(300)]
     assert refused(at("categories", value=many)) == (
-        "data.annotations=ROOT/all.json: 300 categories, and a mask tells at most 254 apart: choose some by data.classes"
+        "data.annotations=ROOT/all.json: 300 categories, and a mask tells at most 254 apart: choose some by "
+        "data.classes"
     )
 
 

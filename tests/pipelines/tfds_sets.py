@@ -123,7 +123,7 @@ class Fields(tfds.core.GeneratorBasedBuilder):
             mask = ids(seed)
             file = io.BytesIO()
             palette = Image.fromarray(mask)
-            palette.putpalette([200, 0, 0, 0, 200, 0, 0, 0, 200])
+            palette.putpalette([200, 0, 0, 0, 200, 0] + [9] * 762)
             palette.save(file, "PNG")
             file.seek(0)
             yield (
@@ -135,7 +135,7 @@ class Fields(tfds.core.GeneratorBasedBuilder):
                     "tensor": mask[..., None],
                     "flat": np.array([7, 70, 700] + [0] * 252 + [255], np.int32)[mask],
                     "palette": file,
-                    "odd": np.where(mask == 2, 2 if seed < 5 else 900, mask).astype(np.uint16)[..., None],
+                    "odd": np.where(mask == 2, np.uint16(2 if seed < 5 else 900), mask)[..., None],
                     "lossy": mask[..., None],
                     "kind": seed % 2,
                 },
