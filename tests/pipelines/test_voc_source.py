@@ -124,17 +124,6 @@ def test_boxes_are_counted_from_zero(voc):
     assert both.class_names[0] == "background"
 
 
-def test_difficult_objects_and_parts_are_no_boxes(voc):
-    root = voc(train="0")
-    part = "<part><name>head</name><bndbox><xmin>9</xmin></bndbox></part>"
-    (root / "Annotations/2007_000000.xml").write_text(
-        objects(("cow", 2, 2, 4, 4, "<difficult>1</difficult>"), ("cow", 0, 0.5, 4.5, 8, part))
-    )
-    assert source(root, BOXES).truth(0)["boxes"].tolist() == [[0, 0, 4.5, 8]]
-    (root / "Annotations/2007_000000.xml").write_text(objects())
-    assert source(root, BOXES).truth(0)["boxes"].shape == (0, 4)
-
-
 def test_classes_of_another_set(voc):
     root = voc(train="0")
     palette_picture(root / "SegmentationClass/2007_000000.png", np.full((3, 4), 2, np.uint8))
@@ -256,25 +245,6 @@ def test_masks_that_are_none(voc):
     assert told(root).startswith("a mask that cannot be decoded: ")
     file.write_bytes(b"text")
     assert told(root) == "a mask that is no picture"
-
-
-@pytest.mark.parametrize(
-    ("content", "hint"),
-    [
-        ("<annotation>", "its annotation is not XML: no element found: line 1, column 12"),
-        ('<?xml version="1.0" encoding="nonsense"?><a/>', "its annotation is not XML: unknown encoding: nonsense"),
-        (objects(("cart", 1, 1, 2, 2, "")), "object 'cart' is not in data.classes: did you mean cat or car or chair?"),
-        (objects(("cat", "", 1, 2, 2, "")), "object 'cat': bndbox/xmin is missing, and it takes a number"),
-        (objects(("cat", 1, 1, "wide", 2, "")), "object 'cat': bndbox/xmax is 'wide', and it takes a number"),
-        (objects(("cat", 1, "nan", 2, 2, "")), "object 'cat': bndbox/ymin is 'nan', and it takes a number"),
-        ("<annotation><object><name>dog</name></object></annotation>", "object 'dog': bndbox/xmin is missing, and it"),
-        ("<annotation><object/></annotation>", "object '' is not in data.classes: known: aeroplane, bicycle, bird"),
-    ],
-)
-def test_annotations_that_are_none(voc, content, hint):
-    root = voc(train="0")
-    (root / "Annotations/2007_000000.xml").write_text(content)
-    assert told(root, BOXES).startswith(hint)
 
 
 @pytest.mark.parametrize(
