@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 import yaml
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from ..models import TASKS, find_task
@@ -178,19 +179,27 @@ def _absolute(values: dict[str, Any], schema: type[Options], path: KeyPath, text
     """Paths made absolute: variables expanded, relative ones taken from the folder of whoever wrote them."""
     result = dict(values)
     for name, info in schema.model_fields.items():
-        value = values.get(name)
-        marks = [mark for mark in _metadata(info) if isinstance(mark, IsPath)]
-        if marks and marks[0].is_path(value):
-            here = (*path, name)
-            result[name] = os.path.normpath(text.folder(here) / _expand(value, here, text))
+        marks = [mark for mark in _marks(info) if isinstance(mark, IsPath)]
+        if marks and name in values:
+            result[name] = _absolute_value(values[name], marks[0], (*path, name), text)
     return result
 
 
-def _metadata(info: Any) -> Iterator[Any]:
-    """The marks of a field, also inside `RecipePath | None`."""
-    yield from info.metadata
-    for argument in get_args(info.annotation):
-        yield from getattr(argument, "__metadata__", ())
+def _absolute_value(value: Any, mark: IsPath, path: KeyPath, text: RecipeText) -> Any:
+    """A path, or each path of a mapping, made absolute; what is neither stays as it is."""
+    if isinstance(value, dict):
+        return {key: _absolute_value(each, mark, (*path, str(key)), text) for key, each in value.items()}
+    return os.path.normpath(text.folder(path) / _expand(value, path, text)) if mark.is_path(value) else value
+
+
+def _marks(annotation: Any) -> Iterator[Any]:
+    """The marks of a field or a type, also inside `RecipePath | None` and `dict[str, RecipePath]`."""
+    if isinstance(annotation, FieldInfo):
+        yield from annotation.metadata
+        annotation = annotation.annotation
+    yield from getattr(annotation, "__metadata__", ())
+    for argument in get_args(annotation):
+        yield from _marks(argument)
 
 
 def _expand(value: str, path: KeyPath, text: RecipeText) -> Path:

@@ -90,7 +90,11 @@ def _count(labels: np.ndarray, classes: int) -> np.ndarray:
 
 def _labels(source: Source) -> np.ndarray:
     """The class ids or the rows of 0 and 1 of all samples, empty where the source brings neither."""
-    name = next((name for name in ("label", "labels") if source.class_names and name in source.truth(0)), None)
+    try:
+        first = source.truth(0) if source.class_names else {}
+    except (InputError, OSError):  # a mask that is wrong; the check of all samples tells which, and what is wrong
+        return np.array([])
+    name = next((name for name in ("label", "labels") if name in first), None)
     return np.array([source.truth(position)[name] for position in range(len(source))] if name else [])
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...models.errors import InputError
+from .mask_pixels import read_pixels
 from .tfds_features import Features
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 class Examples(ABC):
     """The examples of one split in their stored order; safe to use from many threads.
 
-    Pictures and classes raise OSError where an example cannot be read.
+    Pictures, classes and masks raise OSError where an example cannot be read.
     """
 
     @abstractmethod
@@ -34,6 +35,14 @@ class Examples(ABC):
     @abstractmethod
     def classes(self, index: int) -> tuple[int, ...]:
         """Class ids: exactly one, or any number for several labels; -1 is an unknown one."""
+
+    @abstractmethod
+    def mask(self, index: int) -> np.ndarray:
+        """What the mask holds, whole numbers `[h, w]`.
+
+        Raises:
+            InputError: it holds something else, in a phrase.
+        """
 
     @abstractmethod
     def file(self, index: int) -> tuple[str, str]:
@@ -78,6 +87,9 @@ class _FolderExamples(Examples):
     def classes(self, index: int) -> tuple[int, ...]:
         return (self._files[index][1],)
 
+    def mask(self, index: int) -> np.ndarray:
+        raise NotImplementedError("an ImageFolder has no feature that could be chosen as mask")
+
     def file(self, index: int) -> tuple[str, str]:
         return self._files[index][0], ""
 
@@ -92,16 +104,24 @@ class _PreparedExamples(Examples):
         info = builder.info.splits[split]
         self._shards = [os.fspath(path) for path in info.filepaths]
         self._ends = list(accumulate(info.shard_lengths))
-        self._image, self._label = features.image, features.label
-        names = [name for name in (features.image, features.label) if name is not None]
+        self._image, self._label, self._mask = features.image, features.label, features.mask
+        names = [name for name in (features.image, features.label, features.mask) if name is not None]
         self._features = tfds.features.FeaturesDict({name: builder.info.features[name] for name in names})
-        self._decoders = {features.image: tfds.decode.SkipDecoding()}
+        # TFDS would decode masks, too, and a palette to its colours.
+        pictures = [name for name in names if isinstance(builder.info.features[name], tfds.features.Image)]
+        self._decoders = {name: tfds.decode.SkipDecoding() for name in pictures}
 
     def picture(self, index: int) -> bytes:
         return self._example(index)[self._image]
 
     def classes(self, index: int) -> tuple[int, ...]:
         return tuple(int(each) for each in np.ravel(self._example(index)[self._label]))
+
+    def mask(self, index: int) -> np.ndarray:
+        value = self._example(index)[self._mask]
+        if isinstance(value, bytes):
+            return read_pixels(value)
+        return value[..., 0] if value.ndim == 3 else value
 
     def file(self, index: int) -> tuple[str, str]:
         shard = bisect_right(self._ends, index)

@@ -129,7 +129,7 @@ def test_a_sample_without_a_label(sets):
 
 
 def test_truth_it_cannot_bring(sets):
-    with pytest.raises(InputError, match=r"^data\.source=tfds brings label, labels, and the task wants 'age'"):
+    with pytest.raises(InputError, match=r"^data\.source=tfds brings label, labels, mask, and the task wants 'age'"):
         source(sets, truth={"age": Truth("float32")})
 
 

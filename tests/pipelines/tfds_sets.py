@@ -1,9 +1,11 @@
 """Sets of TensorFlow Datasets for the tests of their source."""
 
+import io
 from pathlib import Path
 
 import numpy as np
 import tensorflow_datasets as tfds
+from PIL import Image
 
 TAGS = ["wild", "small"]
 
@@ -87,11 +89,84 @@ class Sounds(tfds.core.GeneratorBasedBuilder):
         yield 0, {"tone": 1, "label": 0}
 
 
+def ids(seed: int) -> np.ndarray:
+    """Class ids 0, 1, 2 and, in every other, 255, for the picture of that seed."""
+    mask = np.zeros(pixels(seed).shape[:2], np.uint8)
+    mask[2:5, 1:6], mask[6:, 3:], mask[0, : seed % 2] = 1, 2, 255
+    return mask
+
+
+class Fields(tfds.core.GeneratorBasedBuilder):
+    """6 pictures with the same mask in every form; the last mask of "odd" has a number too many."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        features = {
+            "image": tfds.features.Image(shape=(None, None, 3)),
+            "map": tfds.features.LabeledImage(labels=["soil", "weed", "crop"]),
+            "trimap": tfds.features.Image(shape=(None, None, 1)),
+            "tensor": tfds.features.Tensor(shape=(None, None, 1), dtype=np.uint8, encoding="zlib"),
+            "flat": tfds.features.Tensor(shape=(None, None), dtype=np.int32, encoding="bytes"),
+            "palette": tfds.features.Image(shape=(None, None, 1)),
+            "odd": tfds.features.LabeledImage(labels=None, dtype=np.uint16),
+            "lossy": tfds.features.Image(shape=(None, None, 1), encoding_format="jpeg"),
+            "kind": tfds.features.ClassLabel(names=["low", "high"]),
+        }
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, download_manager):
+        return {"train": self._generate_examples()}
+
+    def _generate_examples(self):
+        for seed in range(6):
+            mask = ids(seed)
+            file = io.BytesIO()
+            palette = Image.fromarray(mask)
+            palette.putpalette([200, 0, 0, 0, 200, 0] + [9] * 762)
+            palette.save(file, "PNG")
+            file.seek(0)
+            yield (
+                seed,
+                {
+                    "image": pixels(seed),
+                    "map": mask[..., None],
+                    "trimap": np.where(mask == 255, 255, mask + 1).astype(np.uint8)[..., None],
+                    "tensor": mask[..., None],
+                    "flat": np.array([7, 70, 700] + [0] * 252 + [255], np.int32)[mask],
+                    "palette": file,
+                    "odd": np.where(mask == 2, np.uint16(2 if seed < 5 else 900), mask)[..., None],
+                    "lossy": mask[..., None],
+                    "kind": seed % 2,
+                },
+            )
+
+
+class OneMask(tfds.core.GeneratorBasedBuilder):
+    """Two pictures, each with a map of 1 and 2 whose classes have no names, as oxford_iiit_pet has."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        features = {
+            "image": tfds.features.Image(shape=(None, None, 3)),
+            "segmentation_mask": tfds.features.Image(shape=(None, None, 1), use_colormap=True),
+        }
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, download_manager):
+        return {"train": self._generate_examples()}
+
+    def _generate_examples(self):
+        for seed in range(2):
+            yield seed, {"image": pixels(seed), "segmentation_mask": np.uint8(ids(seed) == 1)[..., None] + 1}
+
+
 def prepare(folder: Path) -> None:
     """Prepares all of them, in three shards a split where there is something to slice."""
     tfds.disable_progress_bar()
     three = tfds.download.DownloadConfig(num_shards=3)
     for name in ("pet_photos/png", "pet_photos/jpeg"):
         tfds.builder(name, data_dir=folder).download_and_prepare(download_config=three)
-    for name in ("two_views", "sounds/good"):
+    for name in ("two_views", "sounds/good", "fields", "one_mask"):
         tfds.builder(name, data_dir=folder).download_and_prepare()

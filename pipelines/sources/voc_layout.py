@@ -1,0 +1,127 @@
+"""The folders of a set in the layout of Pascal VOC, and the lists that split it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from ...models.errors import InputError
+from ..source import Split
+from .picture_listing import EXTENSIONS, list_pictures
+from .picture_tree import PictureTree
+
+PICTURES, MASKS, OBJECTS, BOXES = "JPEGImages", "SegmentationClass", "SegmentationObject", "Annotations"
+
+_LISTS: dict[str, Split] = {"train": "train", "val": "validation", "test": "test"}
+
+
+@dataclass
+class Layout:
+    """The samples of a set.
+
+    Attributes:
+        names: of the samples, without folder and extension.
+        files: for each folder that was asked for, each sample's file in it, relative to the root.
+        splits: positions by split, empty where there are no lists.
+    """
+
+    names: list[str]
+    files: Mapping[str, list[str]]
+    splits: dict[str, range] = field(default_factory=dict)
+
+
+def read_layout(tree: PictureTree, wanted: Sequence[str], lists: str) -> Layout:
+    """Finds the samples that a set's lists name; without lists, those that have a file in each wanted folder.
+
+    Args:
+        tree: the set.
+        wanted: folders in which every sample needs a file, beside that of the pictures.
+        lists: the folder of the lists in `ImageSets`: `Segmentation` or `Main`.
+
+    Raises:
+        InputError: no such folder, lists that name what is not there, a sample in two of them.
+    """
+    folders = list_pictures(tree, ()).folders
+    for each in (PICTURES, *wanted):
+        if each not in folders:
+            inside = [folder for folder in folders if folder.endswith(f"/{each}")]
+            hint = f": data.path={tree.where(inside[0].rpartition('/')[0])}" if inside else _purpose(each)
+            raise InputError(f"data.path={tree.root}: no folder '{each}' in it{hint}")
+    found = {each: _files(tree, each) for each in wanted}
+    found[PICTURES] = _files(tree, PICTURES, EXTENSIONS)
+    named = _read_lists(tree, f"ImageSets/{lists}") if f"ImageSets/{lists}" in folders and wanted else {}
+    if not named:
+        names = sorted(set.intersection(*(set(each) for each in found.values())))
+        if not names:
+            raise InputError(f"data.path={tree.root}: no picture in '{PICTURES}' has a file in {' and '.join(wanted)}")
+        return Layout(names, _of_samples(names, found))
+    layout = Layout([], {})
+    for split, (file, names) in named.items():
+        _refuse_missing(tree.where(file), names, found)
+        layout.splits[split] = range(len(layout.names), len(layout.names) + len(names))
+        layout.names += names
+    layout.files = _of_samples(layout.names, found)
+    return layout
+
+
+def _purpose(folder: str) -> str:
+    return {
+        PICTURES: ": give the folder that has it, such as VOCdevkit/VOC2012",
+        MASKS: ": the set has no masks, and the task wants them",
+        OBJECTS: ": the set does not tell objects apart: model.instances=none",
+        BOXES: ": the set has no boxes, and the task wants them",
+    }[folder]
+
+
+def _files(tree: PictureTree, folder: str, extensions: Sequence[str] = ()) -> dict[str, str]:
+    """Each file directly in a folder by its name without extension; of some extensions, or of any."""
+    paths = [PurePosixPath(folder, name) for name, is_folder in tree.inside(folder) if not is_folder]
+    visible = [path for path in paths if not path.name.startswith(".")]
+    return {path.stem: str(path) for path in visible if not extensions or path.suffix[1:].lower() in extensions}
+
+
+def _of_samples(names: Sequence[str], found: Mapping[str, Mapping[str, str]]) -> dict[str, list[str]]:
+    return {folder: [files[name] for name in names] for folder, files in found.items()}
+
+
+def _read_lists(tree: PictureTree, folder: str) -> dict[Split, tuple[str, list[str]]]:
+    """The file of each split's list and the names in it; `trainval` stands for train where that has none of its own."""
+    files = _files(tree, folder)
+    lists = {split: files[name] for name, split in _LISTS.items() if name in files}
+    if "train" not in lists and "validation" not in lists and "trainval" in files:
+        lists = {"train": files["trainval"]} | lists
+    named: dict[Split, tuple[str, list[str]]] = {}
+    taken: dict[str, str] = {}
+    for split, file in lists.items():
+        names = _names(tree, file)
+        for name in names:
+            if name in taken:
+                again = "twice" if taken[name] == file else f"as {tree.where(taken[name])} does"
+                raise InputError(f"{tree.where(file)}: names '{name}' {again}")
+            taken[name] = file
+        named[split] = file, names
+    return named
+
+
+def _names(tree: PictureTree, file: str) -> list[str]:
+    try:
+        lines = tree.read(file).decode("utf-8-sig").splitlines()
+    except OSError as error:
+        raise InputError(f"{tree.where(file)}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{tree.where(file)}: not a list of pictures: it is not UTF-8 text") from None
+    names = [line.split()[0] for line in lines if line.strip()]  # some lists have more columns
+    if not names:
+        raise InputError(f"{tree.where(file)}: names no picture: remove the list, or fill it")
+    return names
+
+
+def _refuse_missing(place: str, names: Sequence[str], found: Mapping[str, Mapping[str, str]]) -> None:
+    for folder, files in found.items():
+        missing = [name for name in names if name not in files]
+        if missing:
+            raise InputError(
+                f"{place}: {len(missing)} of {len(names)} that it names have no file in '{folder}' (first "
+                f"{missing[0]}): add them, or take them out of the list"
+            )

@@ -1,0 +1,274 @@
+"""Sets in the layout of Pascal VOC: masks and boxes by hand, splits by lists, and what is wrong on purpose."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydantic import ValidationError
+
+from saccade.models.errors import InputError
+from saccade.models.task import Truth
+from saccade.pipelines.sources import find_source
+from saccade.pipelines.sources.voc import Voc, VocOptions
+
+MASK = {"mask": Truth("uint8", (None, None))}
+MASKS = MASK | {"instances": Truth("uint16", (None, None), trains=False)}
+BOXES = {"boxes": Truth("float32", (None, 4)), "classes": Truth("int32", (None,))}
+HEIGHT, WIDTH = 12, 16
+
+
+def palette_picture(file: Path, pixels: np.ndarray) -> None:
+    """As VOC writes masks: indices, and colours that have nothing to do with them."""
+    picture = Image.fromarray(pixels)
+    picture.putpalette(np.random.default_rng(0).permutation(768).astype(np.uint8).tolist())
+    file.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(file)
+
+
+def mask(seed: int) -> np.ndarray:
+    pixels = np.zeros((HEIGHT, WIDTH), np.uint8)
+    pixels[2:6, 3:9], pixels[8:, :4], pixels[5] = 15, 1 + seed % 20, 255
+    return pixels
+
+
+def objects(*entries: tuple) -> str:
+    """An XML file of (name, xmin, ymin, xmax, ymax, more) each."""
+    parts = [
+        f"<object><name>{name}</name>{more}<bndbox><xmax>{x_max}</xmax><xmin>{x_min}</xmin><ymax>{y_max}</ymax>"
+        f"<ymin>{y_min}</ymin></bndbox></object>"
+        for name, x_min, y_min, x_max, y_max, more in entries
+    ]
+    return f"<annotation><size><width>{WIDTH}</width></size>{''.join(parts)}</annotation>"
+
+
+@pytest.fixture
+def voc(draw, tmp_path) -> Callable[..., Path]:
+    """`voc(list=names, ...)`: a set of five pictures; each list of ImageSets/Segmentation and Main with its names."""
+
+    def made(**lists: str) -> Path:
+        names = [f"2007_{number:06d}" for number in range(5)]
+        root = draw(*(f"VOC/JPEGImages/{name}.jpg" for name in names)) / "VOC"
+        (root / "Annotations").mkdir(exist_ok=True)
+        for number, name in enumerate(names):
+            palette_picture(root / f"SegmentationClass/{name}.png", mask(number))
+            palette_picture(root / f"SegmentationObject/{name}.png", np.where(mask(number) == 15, 1, mask(number)))
+            (root / f"Annotations/{name}.xml").write_text(
+                objects(("cat", 1, 1, 1, 1, ""), ("dog", 3, 2, WIDTH, HEIGHT, "<difficult>0</difficult>"))
+            )
+        for list_name, numbers in lists.items():
+            for folder in ("Segmentation", "Main"):
+                file = root / f"ImageSets/{folder}/{list_name}.txt"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text("".join(f"{names[int(number)]}\n" for number in numbers))
+        return root
+
+    return made
+
+
+def source(root: Path, truth=MASK, **options) -> Voc:
+    return Voc(VocOptions(source="voc", path=str(root), **options), truth)
+
+
+def told(root: Path, truth=MASK, position=0, **options) -> str:
+    with pytest.raises(InputError) as caught:
+        source(root, truth, **options).truth(position)
+    assert "\n" not in str(caught.value)
+    return str(caught.value).replace(str(root), "VOC")
+
+
+def test_masks_are_the_indices_of_their_palettes(voc):
+    read = source(voc(train="10", val="2", test="34", trainval="102"), MASKS)
+    assert read.class_names[0] == "background" and len(read.class_names) == 21
+    assert (read.class_names[1], read.class_names[15], read.class_names[20]) == ("aeroplane", "person", "tvmonitor")
+    assert {name: list(positions) for name, positions in read.splits.items()} == {
+        "train": [0, 1],
+        "validation": [2],
+        "test": [3, 4],
+    }
+    assert read.keys[:3] == [f"JPEGImages/2007_00000{number}.jpg" for number in (1, 0, 2)]
+    for position, number in enumerate((1, 0, 2, 3, 4)):
+        truth = read.truth(position)
+        assert truth["mask"].dtype == np.uint8 and (truth["mask"] == mask(number)).all()
+        expected = np.where(mask(number) == 15, 1, mask(number)) * (mask(number) != 255)
+        assert truth["instances"].dtype == np.uint16 and (truth["instances"] == expected).all()
+    assert find_source("voc") is Voc and read.groups == read.keys
+
+
+def test_trainval_alone_is_for_training(voc):
+    read = source(voc(trainval="012", test="4"))
+    assert {name: len(positions) for name, positions in read.splits.items()} == {"train": 3, "test": 1}
+
+
+def test_without_lists_all_that_have_a_mask(voc):
+    root = voc()
+    (root / "SegmentationClass/2007_000003.png").unlink()
+    (root / "JPEGImages/Thumbs.db").write_bytes(b"")
+    read = source(root)
+    assert [key[-5] for key in read.keys] == ["0", "1", "2", "4"] and read.splits == {}
+    assert [key[-5] for key in source(root, None).keys] == ["0", "1", "2", "3", "4"]
+    assert source(root, None).truth(0) == {}
+
+
+def test_boxes_are_counted_from_zero(voc):
+    """The first pixel alone is 1, 1, 1, 1 in VOC."""
+    read = source(voc(train="01", val="2"), BOXES)
+    truth = read.truth(0)
+    assert truth["boxes"].dtype == np.float32 and truth["boxes"].tolist() == [[0, 0, 1, 1], [2, 1, WIDTH, HEIGHT]]
+    assert truth["classes"].dtype == np.int32
+    assert [read.class_names[each] for each in truth["classes"]] == ["cat", "dog"] and len(read.class_names) == 20
+    both = source(voc(train="01"), MASK | BOXES)
+    assert [both.class_names[each] for each in both.truth(0)["classes"]] == ["cat", "dog"]
+    assert both.class_names[0] == "background"
+
+
+def test_classes_of_another_set(voc):
+    root = voc(train="0")
+    palette_picture(root / "SegmentationClass/2007_000000.png", np.full((3, 4), 2, np.uint8))
+    read = source(root, classes=["weed", "crop"])
+    assert read.class_names == ["background", "weed", "crop"] and read.truth(0)["mask"].tolist() == [[2] * 4] * 3
+
+
+def test_grey_masks(voc):
+    root = voc(train="0")
+    Image.fromarray(mask(0)).save(root / "SegmentationClass/2007_000000.png")
+    assert (source(root).truth(0)["mask"] == mask(0)).all()
+
+
+def test_objects_of_sixteen_bits(voc):
+    root = voc(train="0")
+    pixels = np.arange(HEIGHT * WIDTH, dtype=np.uint16).reshape(HEIGHT, WIDTH) * 300
+    Image.fromarray(pixels).save(root / "SegmentationObject/2007_000000.png")
+    assert (source(root, MASKS).truth(0)["instances"] == pixels).all()
+
+
+def test_a_zip_file_is_read_in_place(voc, tmp_path):
+    root = voc(train="01", val="2")
+    shutil.make_archive(str(tmp_path / "set"), "zip", tmp_path, "VOC")
+    one, other = source(root, MASKS | BOXES), source(tmp_path / "set.zip/VOC", MASKS | BOXES)
+    assert one.keys == other.keys and one.splits == other.splits and other.stamp(0)
+    for name, value in one.truth(1).items():
+        assert (value == other.truth(1)[name]).all()
+
+
+def test_the_stamp_covers_the_masks(voc):
+    root = voc(train="01")
+    before = source(root).stamp(0), source(root).stamp(1)
+    palette_picture(root / "SegmentationClass/2007_000000.png", mask(3)[:5])
+    assert source(root).stamp(0) != before[0] and source(root).stamp(1) == before[1]
+    read = source(root)
+    (root / "SegmentationClass/2007_000000.png").unlink()
+    assert read.stamp(0) is None
+    with pytest.raises(FileNotFoundError):
+        read.truth(0)
+
+
+@pytest.mark.parametrize(
+    ("folder", "truth", "hint"),
+    [
+        ("SegmentationClass", MASK, "the set has no masks, and the task wants them"),
+        ("SegmentationObject", MASKS, "the set does not tell objects apart: model.instances=none"),
+        ("Annotations", BOXES, "the set has no boxes, and the task wants them"),
+        ("JPEGImages", MASK, "give the folder that has it, such as VOCdevkit/VOC2012"),
+    ],
+)
+def test_a_folder_is_missing(voc, folder, truth, hint):
+    root = voc(train="0")
+    shutil.rmtree(root / folder)
+    assert told(root, truth) == f"data.path=VOC: no folder '{folder}' in it: {hint}"
+
+
+def test_the_folder_around_it(voc):
+    root = voc(train="0")
+    assert told(root.parent).endswith(": no folder 'JPEGImages' in it: data.path=VOC/VOC")
+    assert told(root / "no") == "data.path=VOC: no such folder"
+
+
+def test_lists_that_name_what_is_not_there(voc):
+    root = voc(train="01", test="234")
+    for number in (3, 4):
+        (root / f"SegmentationClass/2007_00000{number}.png").unlink()
+    assert told(root) == (
+        "VOC/ImageSets/Segmentation/test.txt: 2 of 3 that it names have no file in 'SegmentationClass' (first "
+        "2007_000003): add them, or take them out of the list"
+    )
+    (root / "ImageSets/Main/test.txt").write_text("nothing -1\n")
+    assert told(root, BOXES) == (
+        "VOC/ImageSets/Main/test.txt: 1 of 1 that it names have no file in 'Annotations' (first nothing): add them, or "
+        "take them out of the list"
+    )
+
+
+def test_lists_that_name_a_picture_twice(voc):
+    root = voc(train="01", val="21")
+    assert told(root) == (
+        "VOC/ImageSets/Segmentation/val.txt: names '2007_000001' as VOC/ImageSets/Segmentation/train.txt does"
+    )
+    (root / "ImageSets/Segmentation/train.txt").write_text("2007_000003\n2007_000003\n")
+    assert told(root) == "VOC/ImageSets/Segmentation/train.txt: names '2007_000003' twice"
+
+
+@pytest.mark.parametrize(
+    ("content", "hint"),
+    [
+        (b"\n \n", "names no picture: remove the list, or fill it"),
+        (b"\xff\xfe", "not a list of pictures: it is not UTF-8 text"),
+    ],
+)
+def test_lists_that_are_none(voc, content, hint):
+    root = voc(train="01")
+    (root / "ImageSets/Segmentation/train.txt").write_bytes(content)
+    assert told(root) == f"VOC/ImageSets/Segmentation/train.txt: {hint}"
+
+
+def test_no_picture_with_a_mask(voc):
+    root = voc()
+    for file in (root / "SegmentationClass").iterdir():
+        file.rename(file.with_stem(file.stem + "_mask"))
+    assert told(root) == "data.path=VOC: no picture in 'JPEGImages' has a file in SegmentationClass"
+
+
+def test_masks_that_are_none(voc):
+    """In phrases that stand behind the sample's name."""
+    root = voc(train="0")
+    file = root / "SegmentationClass/2007_000000.png"
+    palette_picture(file, np.array([[0, 21, 255], [30, 1, 2]], np.uint8))
+    assert told(root) == ("mask with the values 21, 30, and those of the classes are 0 to 20 (255 does not count)")
+    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(file)
+    assert told(root) == "a mask of colours (RGB), not of class ids as a palette or grey picture"
+    Image.fromarray(mask(0)).save(file, "JPEG")
+    assert told(root) == "a JPEG as mask: its compression changes class ids: save masks as PNG"
+    palette_picture(file, mask(0))
+    file.write_bytes(file.read_bytes()[:-60])
+    assert told(root).startswith("a mask that cannot be decoded: ")
+    file.write_bytes(b"text")
+    assert told(root) == "a mask that is no picture"
+
+
+@pytest.mark.parametrize(
+    ("classes", "hint"),
+    [
+        (["a", "a"], "class 'a' is given twice"),
+        (["background", "a"], "leave the background out: it is 0 in every mask"),
+    ],
+)
+def test_classes_that_contradict_each_other(classes, hint):
+    with pytest.raises(ValidationError, match=hint):
+        VocOptions(source="voc", path="x", classes=classes)
+
+
+def test_a_real_set_of_boxes(data_dir):
+    """Blood cells, in the numbers that its own description gives."""
+    root = data_dir / "detection/bccd"
+    read = source(root, BOXES, classes=["RBC", "WBC", "Platelets"])
+    assert {name: len(positions) for name, positions in read.splits.items()} == {
+        "train": 205,
+        "validation": 87,
+        "test": 72,
+    }
+    truths = [read.truth(position) for position in range(len(read))]
+    assert np.bincount(np.concatenate([each["classes"] for each in truths])).tolist() == [4155, 372, 361]
+    corners = np.concatenate([each["boxes"] for each in truths])
+    assert corners.min() >= 0 and (corners[:, 2:] <= (640, 480)).all()
