@@ -6,16 +6,11 @@ from ..source import Source
 SOURCES = {
     "digits": ".digits:Digits",
     "folder": ".folder:Folder",
-<<<<<<< HEAD
     "masks": ".masks:Masks",
-    "csv": ".csv_table:Csv",
-    "tfds": ".tfds:Tfds",
-=======
     "csv": ".csv_table:Csv",
     "tfds": ".tfds:Tfds",
     "coco": ".coco:Coco",
     "voc": ".voc:Voc",
->>>>>>> coco
 }
 """Names for `data.source`; a source of your own is `package.module:Name`."""
 
