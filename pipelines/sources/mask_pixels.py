@@ -28,7 +28,10 @@ def read_pixels(data: bytes) -> np.ndarray:
     Raises:
         InputError: no picture, one of colours, or one that compression has changed; in a phrase.
     """
-    image = read_mask(data)
+    try:
+        image = read_mask(data)
+    except InputError as error:
+        raise InputError(f"a mask that cannot be used: {error}") from None
     if image.kind == "colors":
         raise InputError("a mask of colours, not of class ids as a palette or grey picture")
     return image.values

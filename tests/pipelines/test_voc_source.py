@@ -236,15 +236,16 @@ def test_masks_that_are_none(voc):
     file = root / "SegmentationClass/2007_000000.png"
     palette_picture(file, np.array([[0, 21, 255], [30, 1, 2]], np.uint8))
     assert told(root) == ("mask with the values 21, 30, and those of the classes are 0 to 20 (255 does not count)")
-    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(file)
-    assert told(root) == "a mask of colours (RGB), not of class ids as a palette or grey picture"
+    Image.fromarray(np.full((4, 4, 3), [0, 0, 128], np.uint8)).save(file)
+    assert told(root) == "a mask of colours, not of class ids as a palette or grey picture"
     Image.fromarray(mask(0)).save(file, "JPEG")
-    assert told(root) == "a JPEG as mask: its compression changes class ids: save masks as PNG"
+    jpeg = "a JPEG: compression changes class ids at every edge: save masks as PNG"
+    assert told(root) == f"a mask that cannot be used: {jpeg}"
     palette_picture(file, mask(0))
     file.write_bytes(file.read_bytes()[:-60])
-    assert told(root).startswith("a mask that cannot be decoded: ")
+    assert told(root) == "a mask that cannot be used: truncated or broken"
     file.write_bytes(b"text")
-    assert told(root) == "a mask that is no picture"
+    assert told(root) == "a mask that cannot be used: not an image (PNG, BMP, GIF or TIFF)"
 
 
 @pytest.mark.parametrize(
