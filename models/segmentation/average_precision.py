@@ -1,4 +1,4 @@
-"""How well objects were found: average precision over thresholds of overlap, as the Data Science Bowl 2018 defined it."""
+"""How well objects were found: average precision over thresholds of overlap, as in the Data Science Bowl 2018."""
 
 import numpy as np
 

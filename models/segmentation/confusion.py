@@ -7,7 +7,6 @@ import numpy as np
 from ..image_options import IGNORE
 
 
-
 def count_pixels(truth: np.ndarray, said: np.ndarray, classes: int) -> np.ndarray:
     """The confusion matrix of one picture, int64 `[classes, classes]`: rows are the truth, columns what was said.
 
@@ -72,7 +71,7 @@ class Confusion:
     @property
     def margins(self) -> np.ndarray:
         """Of each picture, int64 `[pictures, 3, classes]`; see the function."""
-        return np.stack(self._margins)
+        return np.array(self._margins, np.int64).reshape(-1, 3, len(self.matrix))
 
     def figures(self, weights: np.ndarray, class_names: Sequence[str]) -> dict[str, np.ndarray]:
         """Figures of all pixels together, NaN where one is not defined.

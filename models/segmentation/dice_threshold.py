@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from ..image_options import IGNORE
-
 BINS = 1024
 """Steps of the probability. A power of two: multiplying by it rounds nothing, so a bin's edge is as exact as the
 comparison that the Predictor makes."""

@@ -117,9 +117,7 @@ def _compared(class_names: Sequence[str], known: np.ndarray, said: np.ndarray) -
     entries += [_entry(int(i), f"{class_names[i]}: {each[i]:.2f}") for i in there]
     names = ("missed", "too much", "other class")
     kinds = zip(names, _errors(known, said), strict=True)
-    entries += [
-        Entry(f"{name} {percent(where.sum() / total)}", color) for name, (color, where) in kinds if where.any()
-    ]
+    entries += [Entry(f"{name} {percent(where.sum() / total)}", color) for name, (color, where) in kinds if where.any()]
     return entries + _not_counted(known)
 
 

@@ -99,7 +99,7 @@ class SegmentationEvaluation(Evaluation):
 
         A picture of which no pixel counts is left out.
         """
-        scores = mean_of_defined(iou(self._confusion.margins)) if self._keys else np.zeros(0)
+        scores = mean_of_defined(iou(self._confusion.margins))
         return {key: float(score) for key, score in zip(self._keys, scores, strict=True) if not np.isnan(score)}
 
     def worst(self, n: int) -> list[Case]:
@@ -107,10 +107,10 @@ class SegmentationEvaluation(Evaluation):
         scores = self.scores()
         places = [place for place, key in enumerate(self._keys) if scores.get(key, 1) < 1]
         places = sorted(places, key=lambda place: scores[self._keys[place]])[:n]
-        return [self._case(place, scores[self._keys[place]]) for place in places]
+        counts = self._confusion.margins
+        return [self._case(self._keys[place], scores[self._keys[place]], counts[place]) for place in places]
 
-    def _case(self, place: int, score: float) -> Case:
-        counts = self._confusion.margins[place]
+    def _case(self, key: str, score: float, counts: np.ndarray) -> Case:
         each, (right, there, said) = iou(counts), counts
         wrong = there + said - 2 * right
         worst = min(np.flatnonzero(~np.isnan(each)), key=lambda i: (each[i], -wrong[i]))
@@ -119,7 +119,7 @@ class SegmentationEvaluation(Evaluation):
             f"mean IoU {score:.2f}; {self.class_names[worst]} {each[worst]:.2f}: {percent(missed)} of the picture "
             f"missed, {percent(excess)} too much"
         )
-        return Case(self._keys[place], 1 - score, note)
+        return Case(key, 1 - score, note)
 
     def choose(self) -> dict[str, float]:
         """With two classes and no fixed threshold the one of the best Dice; see `DiceThreshold`."""

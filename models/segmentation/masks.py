@@ -38,8 +38,8 @@ def check_mask(name: str, mask: np.ndarray, size: tuple[int, int], class_names: 
         listed = [f"{i} ({_pixels(number)})" for i, number in zip(ids[:SHOWN].tolist(), pixels.tolist(), strict=False)]
         more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
         raise InputError(
-            f"{name} has values that are none of its {count} classes, 0 to {count - 1}: {', '.join(listed)}{more}; give "
-            "each a class, or make it 255, which does not count"
+            f"{name} has values that are none of its {count} classes, 0 to {count - 1}: {', '.join(listed)}{more}; "
+            "give each a class, or make it 255, which does not count"
         )
 
 

@@ -56,6 +56,9 @@ def evaluate_positions(
             except InputError as error:  # data that no check has seen
                 bad[answer.item] = str(error)
                 continue
+            except OSError as error:
+                bad[answer.item] = f"its truth: {error.strerror or error}"
+                continue
             if breakdown is not None:
                 breakdown.update(predictor.evaluation, truth, answer.results, key)
     return evaluation, bad
