@@ -8,9 +8,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from .image_options import ImageOptions
-
-IGNORE = 255  # in a mask: not part of the picture
+from .image_options import IGNORE, ImageOptions
 
 
 class Placement(NamedTuple):

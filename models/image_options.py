@@ -8,6 +8,8 @@ from .options import Options
 
 Pixels = Annotated[int, Field(ge=1)]
 
+IGNORE = 255  # in a mask: not part of the picture, or not to be counted
+
 
 class ImageOptions(Options):
     """How a picture of any size becomes the model's input; `image_input.ImageInput` carries it out."""

@@ -51,7 +51,8 @@ def training_sheet(
 
 def _draw(task: Task, batch: dict[str, tf.Tensor], mixer: Mixer | None, seed: int) -> list[np.ndarray]:
     count = len(batch["image"])
-    truths = [{name: batch[name][number].numpy() for name in task.truth} for number in range(count)]
+    names = [name for name, each in task.truth.items() if each.trains]
+    truths = [{name: batch[name][number].numpy() for name in names} for number in range(count)]
     images, shares, partners = batch["image"], np.ones(count), range(count)
     if mixer:
         with tf.device("CPU:0"):  # as in the input pipeline

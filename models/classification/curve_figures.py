@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from .figures import shortened
+from ..class_figures import shortened
 
 MOST = 10  # curves in one figure: as many as there are colours
 

@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix
 
+from ..class_figures import confusion_figure
 from ..task import Case
 from .calibration import FEWEST, CalibrationError, bins_of, fit_temperature, rescaled
-from .figures import confusion_figure
 from .label_evaluation import Headline, LabelEvaluation, f1_macro
 from .reliability_figure import Reliability, reliability_figure
 from .suspects import suspected

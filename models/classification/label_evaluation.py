@@ -8,11 +8,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy.sparse import csr_array
 
+from ..bootstrap import measured
 from ..errors import JobError
 from ..task import Evaluation, Value
-from .bootstrap import measured
 from .curve_figures import precision_recall_figure, roc_figure
 from .ranking import Areas
+
+LOWER_IS_BETTER = ("log_loss", "calibration_error")
 
 Headline = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], dict[str, np.ndarray]]
 """From how often each sample counts, `[r, n]`, and the weight of the samples that have each class, that are said to
@@ -77,7 +79,8 @@ class LabelEvaluation(Evaluation):
         def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
             return headline(weights, *(weights @ each for each in columns))
 
-        return measured(figures, len(labels), intervals) | self._per_class(*(each.sum(axis=0) for each in columns))
+        whole = measured(figures, len(labels), intervals, LOWER_IS_BETTER)
+        return whole | self._per_class(*(each.sum(axis=0) for each in columns))
 
     def _per_class(self, there: np.ndarray, named: np.ndarray, hits: np.ndarray) -> dict[str, Value]:
         figures = {

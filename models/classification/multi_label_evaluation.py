@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..task import Case
-from .figures import bars_figure
+from ..class_figures import bars_figure
+from ..task import Case, Value
 from .label_evaluation import Headline, LabelEvaluation, f1_macro
 from .suspects import suspected
 from .thresholds import at_precision, best_f1
@@ -60,7 +60,7 @@ class MultiLabelEvaluation(LabelEvaluation):
     def figures(self) -> dict[str, Figure]:
         """`average_precision` of each label as bars, `roc`, and `precision_recall` with the thresholds marked."""
         precisions = zip(self.class_names, self._areas.average_precision, strict=True)
-        shown = {name: float(value) for name, value in precisions if not np.isnan(value)}
+        shown = {name: Value(float(value)) for name, value in precisions if not np.isnan(value)}
         return {"average_precision": bars_figure(shown, "average precision"), **super().figures()}
 
     def _points(self) -> np.ndarray:

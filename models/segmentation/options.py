@@ -73,8 +73,9 @@ class SegmentationOptions(ModelOptions):
     """With two classes, the probability from which on a pixel belongs to the second; null chooses the one with the best
     Dice on validation."""
     instances: Literal["none", "components", "watershed"] = "none"
-    """How evaluation and prediction part the pixels of the second class, and all after it, into objects: `components`
-    are pixels that touch; `watershed` also parts objects that touch, along the necks between them."""
+    """How evaluation and prediction part the pixels of the second class, and of each after it, into objects:
+    `components` are pixels of one class that touch; `watershed` also parts objects that touch, along the necks between
+    them. Objects grow over the pixels of a class named `boundary`, which has none of its own."""
     instance_distance: Annotated[int, Field(ge=1)] = 5
     """For `watershed`, how far apart two objects' middles are at least, in pixels."""
     instance_pixels: Annotated[int, Field(ge=1)] = 10

@@ -45,7 +45,7 @@ class Segmentation(Task):
 
     @property
     def monitor(self) -> str:
-        return f"dice/{self.class_names[1]}" if self._binary else "mean_iou"
+        return "dice" if self._binary else "mean_iou"
 
     @property
     def settings(self) -> Mapping[str, float]:

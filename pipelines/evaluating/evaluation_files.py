@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,10 @@ from .breakdown import Breakdown, Part
 METRICS, SCORES = "metrics.json", "scores.json"
 CASES = 12
 """How many of the worst and of the likeliest mislabelled samples are shown."""
+OTHERS = 4
+"""How many of median and best score are shown beside the worst, at most."""
+DEGREES = ("median", "best")
+"""Cases that are told apart only where answers have degrees."""
 
 
 def evaluation_folder(run: Path, split: str) -> Path:
@@ -36,7 +41,8 @@ def write_evaluation(
     breakdown: Breakdown | None = None,
 ) -> dict[str, Value]:
     """Writes `evaluation/SPLIT/` into a run: `metrics.json`, `scores.json`, each figure as PNG and SVG, the worst cases
-    as pictures and as a list (`worst/`, `worst.jsonl`), and likewise samples whose truth may be wrong (`suspects`).
+    as pictures and as a list (`worst/`, `worst.jsonl`), and likewise samples whose truth may be wrong (`suspects`) and,
+    where answers have degrees, what is answered as most are and best (`median`, `best`).
 
     Args:
         evaluation: fed with the whole split.
@@ -73,7 +79,15 @@ def write_evaluation(
         metrics["by"] = {breakdown.column: parts}
     _write_cases("worst", evaluation.worst(CASES), source, predictor, folder)
     _write_cases("suspects", evaluation.suspects(CASES), source, predictor, folder)
-    write_atomically(folder / SCORES, json.dumps(evaluation.scores()) + "\n")
+    scores = evaluation.scores()
+    by_degree = _median_and_best(scores, evaluation.worst(len(scores)))
+    for name in DEGREES:
+        if name in by_degree:
+            _write_cases(name, by_degree[name], source, predictor, folder)
+        else:  # what an earlier evaluation left
+            (folder / f"{name}.jsonl").unlink(missing_ok=True)
+            shutil.rmtree(folder / name, ignore_errors=True)
+    write_atomically(folder / SCORES, json.dumps(scores) + "\n")
     write_atomically(folder / METRICS, json.dumps(metrics, indent=2) + "\n")  # last: it vouches for the others
     return values
 
@@ -109,6 +123,24 @@ def _fields(value: Value) -> dict[str, Any]:
 
 def _values(plain: Mapping[str, Mapping[str, Any]]) -> dict[str, Value]:
     return {name: Value(**fields) for name, fields in plain.items()}
+
+
+def _median_and_best(scores: Mapping[str, float], mistakes: Sequence[Case]) -> dict[str, list[Case]]:
+    """Samples about the median score, and those of the highest, the best first; fewer of few samples.
+
+    Nothing where answers have no degrees: with two scores they are right or wrong, with one they are all alike.
+    """
+    if len(set(scores.values())) <= 2:
+        return {}
+    notes = {case.key: case.note for case in mistakes}
+    ordered = sorted(scores, key=scores.__getitem__)
+    count = max(1, min(OTHERS, len(ordered) // 3))
+    start = (len(ordered) - count) // 2
+    chosen = {"median": ordered[start : start + count], "best": ordered[-count:][::-1]}
+    return {
+        name: [Case(key, 1 - scores[key], notes.get(key, f"score {scores[key]:.2f}")) for key in keys]
+        for name, keys in chosen.items()
+    }
 
 
 def _write_cases(name: str, cases: Sequence[Case], source: Source, predictor: Predictor, folder: Path) -> None:

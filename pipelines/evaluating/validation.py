@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from ...models.errors import InputError
 from ...models.predictor import Predictor
 from ...models.task import Evaluation, Value
 from ..predicting.answers import answers
@@ -48,8 +49,16 @@ def evaluate_positions(
         if answer.results is None:
             bad[answer.item] = answer.reason
         else:
-            truth, key = source.truth(answer.item), source.keys[answer.item]
-            evaluation.update(truth, answer.results, key)
+            key = source.keys[answer.item]
+            try:
+                truth = source.truth(answer.item)
+                evaluation.update(truth, answer.results, key)
+            except InputError as error:  # data that no check has seen
+                bad[answer.item] = str(error)
+                continue
+            except OSError as error:
+                bad[answer.item] = f"its truth: {error.strerror or error}"
+                continue
             if breakdown is not None:
                 breakdown.update(predictor.evaluation, truth, answer.results, key)
     return evaluation, bad

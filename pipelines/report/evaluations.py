@@ -30,6 +30,7 @@ class Evaluated:
         figures: name to figure; those of one class or group are named `figure/NAME`.
         pictures: title to file, what the task's evaluation draws.
         worst: the worst samples, the worst first.
+        median, best: samples of median and of the highest score; nothing where answers are right or wrong.
         suspects: those whose truth is likelier wrong than the results.
         set_aside: how many samples could not be read.
         by: column to its values to their figures, where it was evaluated by one.
@@ -39,6 +40,8 @@ class Evaluated:
     figures: Mapping[str, Value]
     pictures: Mapping[str, Path]
     worst: list[Shown]
+    median: list[Shown]
+    best: list[Shown]
     suspects: list[Shown]
     set_aside: int
     by: Mapping[str, Mapping[str, Part]]
@@ -59,6 +62,8 @@ def read_evaluation(run: Path, split: str, fingerprint: str) -> Evaluated | None
         figures=metrics["figures"],
         pictures={name: folder / f"{name}.svg" for name in metrics["pictures"]},
         worst=_cases(folder, "worst"),
+        median=_cases(folder, "median"),
+        best=_cases(folder, "best"),
         suspects=_cases(folder, "suspects"),
         set_aside=len(metrics["set_aside"]),
         by={column: read_breakdown(run, split, column) for column in metrics.get("by", {})},
@@ -66,5 +71,8 @@ def read_evaluation(run: Path, split: str, fingerprint: str) -> Evaluated | None
 
 
 def _cases(folder: Path, name: str) -> list[Shown]:
-    lines = [json.loads(line) for line in (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+    path = folder / f"{name}.jsonl"
+    if not path.is_file():  # not of every task
+        return []
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     return [Shown(line["key"], line["note"], folder / name / f"{number:02}.png") for number, line in enumerate(lines)]

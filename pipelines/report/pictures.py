@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
 
 from .evaluations import Shown
 from .figure_tables import in_words
-from .markup import Markup, element, markup, picture, section
+from .markup import Markup, details, element, markup, picture, section
 from .material import Material
 
 CASE, SHEET = 400, 1100
 """Pixels of the longer side of a sample's picture and of a contact sheet."""
+WIDE = 1.8
+"""Width by height from which on a picture is shown as wide as a contact sheet."""
+AT_ONCE = 4
+"""How many of the worst are seen without a click, where others are shown beside them."""
 
 
 def evaluation_figures(material: Material) -> Markup:
@@ -26,12 +33,20 @@ def evaluation_figures(material: Material) -> Markup:
 
 
 def mistakes(material: Material) -> Markup:
-    """The worst samples of the quoted split."""
+    """The worst samples of the quoted split; where answers have degrees, those of median and best score, too."""
     quoted = material.quoted
-    if quoted is None or not quoted.worst:
+    if quoted is None or not (quoted.worst or quoted.best):
         return Markup("")
-    note = f"Of the {quoted.split} split, the worst first."
-    return section("The worst mistakes", element("p", {"class": "note"}, note), _cases(quoted.worst))
+    if not quoted.best:
+        note = f"Of the {quoted.split} split, the worst first."
+        return section("The worst mistakes", element("p", {"class": "note"}, note), _cases(quoted.worst))
+    parts = []
+    for name, cases in (("The worst", quoted.worst), ("Median", quoted.median), ("The best", quoted.best)):
+        parts += [element("h3", {}, name), _cases(cases[:AT_ONCE])] if cases else []
+        if more := cases[AT_ONCE:]:
+            parts.append(details(f"{len(more)} more", _cases(more)))
+    note = f"Of the {quoted.split} split, by the score of each sample."
+    return section("Worst, median, best", element("p", {"class": "note"}, note), *parts)
 
 
 def suspects(material: Material) -> Markup:
@@ -58,13 +73,21 @@ def training_pictures(material: Material) -> Markup:
 
 
 def _cases(cases: Sequence[Shown]) -> Markup:
+    """Cards side by side; what is drawn as several panels in a row is too wide for a card and gets one of its own."""
+    is_wide = any(_ratio(case.picture) > WIDE for case in cases)
     cards = [
         element(
             "figure",
             {},
-            picture(case.picture, case.note, CASE),
+            picture(case.picture, case.note, SHEET if is_wide else CASE),
             element("figcaption", {}, case.note, element("code", {}, case.key)),
         )
         for case in cases
     ]
-    return element("div", {"class": "cases"}, markup(*cards))
+    return element("div", {"class": "wide cases" if is_wide else "cases"}, markup(*cards))
+
+
+def _ratio(path: Path) -> float:
+    """Width by height of a picture."""
+    with Image.open(path) as image:
+        return image.width / image.height

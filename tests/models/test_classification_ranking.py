@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from saccade.models.classification import bootstrap, ranking
-from saccade.models.classification.bootstrap import measured
+from saccade.models import bootstrap
+from saccade.models.bootstrap import measured
+from saccade.models.classification import ranking
 from saccade.models.classification.ranking import Areas, Ranking
 
 

@@ -1,19 +1,22 @@
-"""Figures of an evaluation; figure objects only, matplotlib's global state is not touched."""
+"""Figures with a row for each class; figure objects only, matplotlib's global state is not touched."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from .task import Value
+
 NUMBERS_UP_TO = 30  # classes; with more, a number would not fit its cell
 
 
-def confusion_figure(matrix: np.ndarray, class_names: Sequence[str]) -> Figure:
+def confusion_figure(matrix: np.ndarray, class_names: Sequence[str], in_percent: bool = False) -> Figure:
     """A confusion matrix as a picture: counts as numbers, the share of each true class as colour.
 
     Args:
         matrix: int `[classes, classes]`, rows are the truth, columns what was said.
         class_names: in the order of the class ids.
+        in_percent: the numbers are the shares, too; counts of pixels would not fit.
     """
     count = len(class_names)
     side = 3 + max(0.2, 0.45 - 0.005 * count) * count  # inches
@@ -21,7 +24,8 @@ def confusion_figure(matrix: np.ndarray, class_names: Sequence[str]) -> Figure:
     axes = figure.add_subplot()
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     shown = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    figure.colorbar(shown, ax=axes, label="share of the true class", shrink=0.8)
+    label = "share of the true class" + (" (cells: %)" if in_percent else "")
+    figure.colorbar(shown, ax=axes, label=label, shrink=0.8)
     size = 9 if count <= NUMBERS_UP_TO else 6
     names = [shortened(name) for name in class_names]
     turned = count > 6 or max(map(len, names)) > 8
@@ -29,20 +33,27 @@ def confusion_figure(matrix: np.ndarray, class_names: Sequence[str]) -> Figure:
     axes.set_yticks(range(count), names, fontsize=size, parse_math=False)
     axes.set(xlabel="said", ylabel="is")
     if count <= NUMBERS_UP_TO:
-        for (row, column), number in np.ndenumerate(matrix):
-            if number:
+        for (row, column), count in np.ndenumerate(matrix):
+            text = f"{100 * shares[row, column]:.0f}" if in_percent else str(count)
+            if text != "0":
                 color = "white" if shares[row, column] > 0.6 else "black"
-                axes.text(column, row, str(number), ha="center", va="center", color=color, fontsize=8)
+                axes.text(column, row, text, ha="center", va="center", color=color, fontsize=8)
     return figure
 
 
-def bars_figure(values: Mapping[str, float], label: str) -> Figure:
-    """One bar for each name, 0..1, the best on top."""
-    ordered = sorted(values.items(), key=lambda item: item[1])
+def bars_figure(values: Mapping[str, Value], label: str) -> Figure:
+    """One bar for each name, 0..1, the best on top, with its interval where it has one."""
+    ordered = sorted(values.items(), key=lambda item: item[1].value)
     figure = Figure(figsize=(7, 1.2 + 0.22 * len(ordered)), layout="constrained")
     axes = figure.add_subplot()
-    bars = axes.barh(range(len(ordered)), [value for _, value in ordered])
-    axes.bar_label(bars, fmt="%.2f", padding=2, fontsize=8)
+    axes.barh(range(len(ordered)), [value.value for _, value in ordered])
+    for place, (_, value) in enumerate(ordered):
+        end = value.value
+        if value.low is not None:
+            end = max(end, value.high)
+            axes.plot([value.low, value.high], [place, place], color="black", linewidth=1.2, marker="|", markersize=5)
+        at = {"xytext": (3, 0), "textcoords": "offset points", "va": "center", "fontsize": 8}
+        axes.annotate(f"{value.value:.2f}", (end, place), **at)
     axes.set_yticks(range(len(ordered)), [shortened(name) for name, _ in ordered], fontsize=8, parse_math=False)
     axes.set(xlabel=label, xlim=(0, 1.1))
     return figure

@@ -1,20 +1,21 @@
 """Bootstrap confidence intervals of figures over samples."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 
-from ..task import Value
+from .task import Value
 
 MOST, FEWEST = 1000, 200  # resamples
 DRAWS = 10**8  # samples drawn in all resamples together, from which on there are fewer resamples
 TOGETHER = 10**6  # samples drawn at a time: what bounds the memory
-LOWER_IS_BETTER = frozenset({"log_loss", "calibration_error"})
 
 Figures = Mapping[str, np.ndarray]
 
 
-def measured(figures: Callable[[np.ndarray], Figures], count: int, intervals: bool) -> dict[str, Value]:
+def measured(
+    figures: Callable[[np.ndarray], Figures], count: int, intervals: bool, lower_is_better: Collection[str] = ()
+) -> dict[str, Value]:
     """Figures with, where asked for, their 95 % percentile intervals (Efron 1979; a fixed seed).
 
     There are 1000 resamples; with more than 100,000 samples fewer, at least 200. Many resamples are measured at once.
@@ -25,12 +26,13 @@ def measured(figures: Callable[[np.ndarray], Figures], count: int, intervals: bo
             out; a resample in which it is not is not used for its interval.
         count: how many samples there are.
         intervals: whether to resample.
+        lower_is_better: names of the figures that are better lower.
     """
     whole = {name: float(values[0]) for name, values in figures(np.ones((1, count))).items()}
     whole = {name: value for name, value in whole.items() if not np.isnan(value)}
     bounds = _bounds(figures, count) if intervals else {}
     return {
-        name: Value(value, *bounds.get(name, (None, None)), higher_is_better=name not in LOWER_IS_BETTER)
+        name: Value(value, *bounds.get(name, (None, None)), higher_is_better=name not in lower_is_better)
         for name, value in whole.items()
     }
 
