@@ -24,8 +24,3 @@ def scores(
     """
     x = layers.SpatialDropout2D(options.dropout, name=f"dropout_of_{name}")(x)
     return layers.Conv2D(classes, kernel, padding="same", name=name, dtype="float32")(x)
-
-
-def resized(x: keras.KerasTensor, factor: int, name: str, dtype: str | None = None) -> keras.KerasTensor:
-    """Bilinear upsampling."""
-    return layers.UpSampling2D(factor, interpolation="bilinear", name=name, dtype=dtype)(x)

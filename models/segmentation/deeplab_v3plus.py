@@ -6,9 +6,10 @@ from keras import layers
 from ..backbones.atrous import STRIDE, atrous
 from ..backbones.backbone import Shape
 from ..backbones.families import NETWORKS, family_of
-from .convolution import convolution, resized, scores
+from .convolution import convolution, scores
 from .encoder_decoder import EncoderDecoder, build_encoder, require_multiple
 from .options import SegmentationOptions
+from .upsampling import BilinearUpsampling
 
 WIDTH = 256
 RATES = (6, 12, 18)  # at stride 16
@@ -35,13 +36,13 @@ def deeplab_v3plus(shape: Shape, options: SegmentationOptions, classes: int) -> 
         encoder = atrous(encoder)
     coarsest = max(encoder.levels)
     x = _pyramid(encoder.levels[coarsest], [rate * STRIDE // coarsest for rate in RATES])
-    x = resized(x, coarsest // 4, "aspp_up")
+    x = BilinearUpsampling(coarsest // 4, "aspp_up")(x)
     fine = convolution(encoder.levels[4], 48, "decoder_level4", kernel=1)
     x = layers.Concatenate(name="decoder_skip")([fine, x])
     for i in (1, 2):
         x = _separable(x, f"decoder_{i}")
-    x = scores(x, classes, options)
-    return EncoderDecoder(encoder, resized(x, 4, "up4", dtype="float32"), "deeplab_v3plus", 32)
+    x = BilinearUpsampling(4, "up4", dtype="float32")(scores(x, classes, options))
+    return EncoderDecoder(encoder, x, "deeplab_v3plus", 32)
 
 
 def _pyramid(x: keras.KerasTensor, rates: list[int]) -> keras.KerasTensor:

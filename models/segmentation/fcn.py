@@ -6,9 +6,10 @@ from keras import layers
 
 from ..backbones.applications import build as build_application
 from ..backbones.backbone import Shape
-from .convolution import convolution, resized, scores
+from .convolution import convolution, scores
 from .encoder_decoder import EncoderDecoder, build_encoder, require_multiple
 from .options import SegmentationOptions
+from .upsampling import BilinearUpsampling
 
 
 def fcn32s(shape: Shape, options: SegmentationOptions, classes: int) -> EncoderDecoder:
@@ -67,7 +68,8 @@ def _fcn(shape: Shape, options: SegmentationOptions, classes: int, finest: int) 
         stride //= 2
         finer = layers.Conv2D(classes, 1, kernel_initializer="zeros", name=f"logits{stride}", dtype="float32")
         x = layers.Add(name=f"sum{stride}", dtype="float32")([x, finer(encoder.levels[stride])])
-    return EncoderDecoder(encoder, resized(x, finest, f"up{finest}", dtype="float32"), name, 32)
+    x = BilinearUpsampling(finest, f"up{finest}", dtype="float32")(x)
+    return EncoderDecoder(encoder, x, name, 32)
 
 
 def bilinear(shape: tuple[int, int, int, int], dtype: str | None = None) -> np.ndarray:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from ..backbones.backbone import Backbone, Shape, set_batch_norm_momentum
 from ..backbones.start import start
@@ -76,10 +77,10 @@ def _network(options: SegmentationOptions, shape: Shape, classes: int) -> keras.
 def _check_output(net: keras.Model, name: str, shape: Shape, classes: int) -> None:
     """Asks for the output of one picture, because where the input follows the picture its shape says nothing."""
     height, width = (side or known for side, known in zip(shape[:2], (64, 96), strict=True))
-    picture = keras.KerasTensor((1, height, width, 3), "float32")
-    outputs = keras.tree.flatten(keras.backend.compute_output_spec(net, picture))
-    if [(tuple(each.shape), each.dtype) for each in outputs] != [((1, height, width, classes), "float32")]:
-        found = ", ".join(f"{each.dtype} {list(each.shape)}" for each in outputs)
+    call = tf.function(lambda picture: net(picture, training=False), autograph=False)
+    outputs = call.get_concrete_function(tf.TensorSpec([1, height, width, 3], tf.float32)).outputs
+    if [(each.shape, each.dtype) for each in outputs] != [((1, height, width, classes), tf.float32)]:
+        found = ", ".join(f"{each.dtype.name} {each.shape.as_list()}" for each in outputs)
         raise InputError(
             f"model '{name}' must make logits float32 {[1, height, width, classes]} (a score of each class for each "
             f"pixel) of a picture of {height} x {width}, and makes {found}"

@@ -4,9 +4,10 @@ import keras
 from keras import layers
 
 from ..backbones.backbone import Backbone, Shape
-from .convolution import convolution, resized, scores
+from .convolution import convolution, scores
 from .encoder_decoder import EncoderDecoder, build_encoder, require_multiple
 from .options import SegmentationOptions
+from .upsampling import BilinearUpsampling
 
 WIDTHS = (256, 128, 64, 32, 16)
 """Channels of the decoder behind a backbone, at strides 16, 8, 4, 2 and 1."""
@@ -74,4 +75,4 @@ def _doubled(x: keras.KerasTensor, width: int, upsampling: str, name: str) -> ke
     if upsampling == "transposed":
         return layers.Conv2DTranspose(width, 2, strides=2, kernel_initializer="he_normal", name=name)(x)
     x = layers.Conv2D(width, 1, kernel_initializer="he_normal", name=name)(x)
-    return resized(x, 2, f"{name}_resize")
+    return BilinearUpsampling(2, f"{name}_resize")(x)

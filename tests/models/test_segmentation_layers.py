@@ -8,6 +8,7 @@ import tensorflow as tf
 from saccade.models.segmentation.fcn import bilinear
 from saccade.models.segmentation.pixel_accuracy import PixelAccuracy
 from saccade.models.segmentation.pooling_places import MaxPoolingWithPlaces, MaxUnpooling
+from saccade.models.segmentation.upsampling import BilinearUpsampling
 
 
 @pytest.fixture
@@ -77,6 +78,20 @@ def test_the_bilinear_kernel_is_bilinear_resizing_away_from_the_border(factor):
     inside = (slice(None), slice(factor, -factor), slice(factor, -factor))
     expected = tf.image.resize(scores, [6 * factor, 5 * factor])
     np.testing.assert_allclose(up(scores)[inside], expected[inside], atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_upsampling_is_tensorflows_in_graphs_of_any_size(dtype):
+    layer = BilinearUpsampling(4, dtype=dtype)
+    call = tf.function(layer, [tf.TensorSpec([None, None, None, 2], dtype)])
+    for shape in ((1, 3, 5, 2), (2, 1, 2, 2)):
+        maps = tf.cast(np.random.default_rng(0).normal(size=shape), dtype)
+        found = call(maps)
+        assert found.dtype == dtype
+        expected = tf.cast(tf.image.resize(maps, [4 * shape[1], 4 * shape[2]]), dtype)
+        np.testing.assert_array_equal(tf.cast(found, "float32"), tf.cast(expected, "float32"))
+    assert layer.compute_output_shape((None, None, 3, 2)) == (None, None, 12, 2)
+    assert BilinearUpsampling.from_config(layer.get_config()).factor == 4
 
 
 def test_accuracy_counts_the_pixels_that_count():

@@ -59,7 +59,7 @@ def test_scores_every_pixel_and_does_so_again_when_exported(model, pictures, tmp
 def test_one_step_moves_every_weight(model, pictures, one_loss):
     before = [weight.numpy() for weight in model.trainable_weights]
     kept = model.get_weights()
-    model.compile(optimizer=keras.optimizers.Adam(1e-3), loss=one_loss)
+    model.compile(optimizer=keras.optimizers.Adam(1e-3), loss=one_loss, run_eagerly=True)
     ids = (pictures(2, 64, 64)[..., 0] % 3).astype(np.int32)
     assert np.isfinite(model.train_on_batch(pictures(2, 64, 64), ids, return_dict=True)["loss"])
     assert not [w.path for w, old in zip(model.trainable_weights, before, strict=True) if np.array_equal(w, old)]
@@ -93,7 +93,7 @@ def test_logits_stay_in_float32_under_mixed_precision(kind, pictures, one_loss):
     assert model.get_layer(index=3).compute_dtype == "bfloat16"
     images = pictures(2, 32, 32)
     assert model(images).dtype == "float32"
-    model.compile(optimizer="sgd", loss=one_loss)
+    model.compile(optimizer="sgd", loss=one_loss, run_eagerly=True)
     ids = (images[..., 0] % 3).astype(np.int32)
     assert np.isfinite(model.train_on_batch(images, ids, return_dict=True)["loss"])
 
