@@ -17,10 +17,11 @@ class BilinearUpsampling(keras.layers.Layer):
         factor: how many times.
         name: of the layer.
         dtype: of the layer.
+        trainable: part of every Keras layer's configuration; there is nothing to train.
     """
 
-    def __init__(self, factor: int, name: str | None = None, dtype: Any = None):
-        super().__init__(name=name, dtype=dtype)
+    def __init__(self, factor: int, name: str | None = None, dtype: Any = None, trainable: bool = True):
+        super().__init__(name=name, dtype=dtype, trainable=trainable)
         self.factor = factor
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
