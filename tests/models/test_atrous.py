@@ -24,15 +24,18 @@ QUICK = ("mobilenet", "mobilenet_v2", "vgg16")
 def test_every_second_row_and_column_is_the_old_map(name, pictures):
     keras.utils.set_random_seed(0)
     backbone = build(name, (96, 64, 3))
+    images = pictures(2, 96, 64)
+    backbone.set_batch_norm_momentum(0)
+    backbone.net(images, training=True)  # statistics of these pictures, so that no signal fades on its way down
     dilated = atrous(backbone)
     assert [weight.shape for weight in dilated.net.weights] == [weight.shape for weight in backbone.net.weights]
     dilated.net.set_weights(backbone.net.get_weights())
-    images = pictures(2, 96, 64)
     old, new = backbone.net(images, training=False), dilated.net(images, training=False)
     start = OFFSET.get(name, 0)
     assert new.shape == (2, 6, 4, old.shape[-1]) and list(dilated.levels) == [2, 4, 8, 16]
-    np.testing.assert_allclose(new[:, start::2, start::2], old, rtol=1e-3, atol=1e-4 * np.abs(old).max())
-    assert np.abs(old).max() > 1e-6 and not np.allclose(new[:, 1 - start :: 2, 1 - start :: 2], old, rtol=0.1)
+    np.testing.assert_allclose(new[:, start::2, start::2], old, rtol=1e-3, atol=1e-3 * np.abs(old).max())
+    largest = float(np.abs(old).max())
+    assert largest > 1e-3 and not np.allclose(new[:, 1 - start :: 2, 1 - start :: 2], old, atol=0.01 * largest)
     finer = {stride: level.shape for stride, level in backbone.levels.items() if stride < 16}
     assert {stride: level.shape for stride, level in dilated.levels.items() if stride < 16} == finer
     gc.collect()

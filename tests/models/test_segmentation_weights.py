@@ -127,7 +127,7 @@ def test_takes_real_imagenet_weights(name, pictures, weights_dir):
 
 def test_refuses_what_does_not_fit(run, tmp_path):
     folder, _ = run
-    with pytest.raises(InputError, match="former: this run's backbone is not unet at this size: expected 22 weights"):
+    with pytest.raises(InputError, match="former: this run's backbone is not unet at this size: expected 20 weights"):
         make(folder, backbone="none", width=2, depth=1, freeze="none").model()
     save_run(make(name="unet", backbone="none", width=2, depth=1), tmp_path / "narrow")
     with pytest.raises(InputError, match="narrow: this run's backbone is not .*: expected 25 weights"):
