@@ -69,7 +69,7 @@ class Backbone:
         if missing:
             height, width = self.net.inputs[0].shape[1:3]
             raise InputError(
-                f"model.name: {self.net.name} at {height} x {width} has no level of stride {', '.join(missing)} "
+                f"model.backbone: {self.net.name} at {height} x {width} has no level of stride {', '.join(missing)} "
                 f"(it has {self._strides()}); networks with all: {', '.join(networks_with(strides)) or 'none'}"
             )
         return {stride: self.levels[stride] for stride in strides}
@@ -96,13 +96,18 @@ class Backbone:
 
     def set_batch_norm_momentum(self, momentum: float) -> None:
         """Sets how much of its moving statistics each batch norm keeps a step, 0..1."""
-        for layer in self.net._flatten_layers(include_self=False):
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.momentum = momentum
+        set_batch_norm_momentum(self.net, momentum)
 
     def _strides(self) -> str:
         strides = ", ".join(map(str, self.levels)) or "no levels"
         return f"{strides}: {self.note}" if self.note else strides
+
+
+def set_batch_norm_momentum(net: keras.Model, momentum: float) -> None:
+    """Sets how much of its moving statistics each batch norm of a network keeps a step, 0..1."""
+    for layer in net._flatten_layers(include_self=False):
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = momentum
 
 
 def has_stride(level: keras.KerasTensor, image: keras.KerasTensor, stride: int) -> bool:

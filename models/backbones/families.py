@@ -30,6 +30,7 @@ class Family:
             something without padding rounds down: 33 pixels become 16, and 17 where others are right.
         minimum: the smallest side, in pixels, that Keras takes.
         fixed: the network holds for one size, it cannot follow the picture.
+        atrous: `atrous.atrous` can take its last stage to stride 16, and the weights keep their meaning exactly.
     """
 
     module: str
@@ -39,6 +40,7 @@ class Family:
     multiple: int = 1
     minimum: int = 32
     fixed: bool = False
+    atrous: bool = False
 
     @property
     def strides(self) -> tuple[int, ...]:
@@ -59,6 +61,7 @@ FAMILIES = (
         {"vgg16": Member("VGG16", 224, 14_714_688), "vgg19": Member("VGG19", 224, 20_024_384)},
         {2: "block2_pool", 4: "block3_pool", 8: "block4_pool", 16: "block5_pool"},
         multiple=32,
+        atrous=True,
     ),
     Family(
         "resnet",  # He et al. 2016
@@ -69,6 +72,7 @@ FAMILIES = (
             "resnet152": Member("ResNet152", 224, 58_370_944),
         },
         {2: "pool1_pad", 4: "conv3_block1_1_conv", 8: "conv4_block1_1_conv", 16: "conv5_block1_1_conv"},
+        atrous=True,
     ),
     Family(
         "resnet_v2",  # He et al. 2016, "Identity mappings in deep residual networks"
@@ -79,6 +83,7 @@ FAMILIES = (
             "resnet152_v2": Member("ResNet152V2", 224, 58_331_648),
         },
         {2: "pool1_pad", 4: "conv2_block*_1_conv", 8: "conv3_block*_1_conv", 16: "conv4_block*_1_conv"},
+        atrous=True,
     ),
     Family(
         "inception_v3",  # Szegedy et al. 2016
@@ -109,12 +114,14 @@ FAMILIES = (
         {"mobilenet": Member("MobileNet", 224, 3_228_864)},
         {2: "conv_pad_2", 4: "conv_pad_4", 8: "conv_pad_6", 16: "conv_pad_12"},
         multiple=32,
+        atrous=True,
     ),
     Family(
         "mobilenet_v2",  # Sandler et al. 2018
         "Apache-2.0",
         {"mobilenet_v2": Member("MobileNetV2", 224, 2_257_984)},
         {2: "block_1_pad", 4: "block_3_pad", 8: "block_6_pad", 16: "block_13_pad"},
+        atrous=True,
     ),
     Family(
         "mobilenet_v3",  # Howard et al. 2019, table 2
@@ -148,6 +155,7 @@ FAMILIES = (
         },
         {2: "zero_padding2d*", 4: "pool2_conv", 8: "pool3_conv", 16: "pool4_conv"},
         multiple=32,
+        atrous=True,
     ),
     Family(
         "nasnet",  # Zoph et al. 2018

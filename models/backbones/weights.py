@@ -75,6 +75,14 @@ def load_file(backbone: Backbone, path: Path, name: str) -> list[str]:
     return [f"{weight} {found[weight]}" for weight in skipped]
 
 
+def is_file_of(net: keras.Model, path: Path) -> bool:
+    """Whether a `.weights.h5` file holds the weights of all of `net`, neither more nor less."""
+    if not path.name.endswith(".weights.h5") or not h5py.is_hdf5(path):
+        return False
+    with h5py.File(path) as file:
+        return _shapes(file) == _expected(net)
+
+
 def copy_weights(source: keras.Model, backbone: Backbone, run: Path, name: str) -> None:
     """Copies the backbone of a former run.
 

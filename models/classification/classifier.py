@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from ..backbones.stages import stages_of
+
 
 class Classifier(keras.Model):
     """From images (or from cached features) to logits `[n, classes]`; brings its own loss and metrics.
@@ -61,15 +63,7 @@ class Classifier(keras.Model):
 
     def stages(self) -> dict[int | str, list[keras.Variable]]:
         """The trainable variables by stage, nearest to the input first: up to each level by its stride, then "head"."""
-        found: dict[int | str, list[keras.Variable]] = {}
-        for stride, level in sorted(self.levels.items()):
-            found[stride] = _others(keras.Model(self.inputs[0], level).trainable_variables, found)
-        return found | {"head": _others(self.trainable_variables, found)}
-
-
-def _others(variables: list[keras.Variable], known: Mapping[int | str, list[keras.Variable]]) -> list[keras.Variable]:
-    seen = {id(variable) for each in known.values() for variable in each}
-    return [variable for variable in variables if id(variable) not in seen]
+        return stages_of(self, self.levels)
 
 
 def _label_accuracy(y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:

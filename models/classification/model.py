@@ -1,6 +1,5 @@
 """From options to a classifier: find the network, freeze, add the head, load what it starts from."""
 
-import logging
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -9,7 +8,8 @@ import keras
 import numpy as np
 
 from ..backbones.backbone import Backbone, Shape
-from ..backbones.weights import copy_weights, load_file, load_imagenet
+from ..backbones.start import encoder_of, start
+from ..backbones.weights import copy_weights, load_file
 from ..errors import InputError
 from ..naming import find_object
 from ..predictor import Predictor
@@ -17,8 +17,6 @@ from . import MODELS
 from .classifier import Classifier
 from .losses import make_loss, penalise_kernels
 from .options import ClassificationOptions
-
-log = logging.getLogger("saccade")
 
 
 def build(
@@ -51,7 +49,13 @@ def build(
     loss = partial(make_loss, options, weights)
     model = Classifier(inputs, backbone.features, head, options.multi_label, loss, levels=backbone.levels)
     penalise_kernels(model, options.l1, options.l2)
-    _start(model, backbone, class_names, options)
+    start(
+        backbone,
+        options.name,
+        options.weights,
+        partial(load_file, backbone, name=options.name),
+        partial(_from_run, model, backbone, class_names, name=options.name),
+    )
     return model
 
 
@@ -73,27 +77,12 @@ def _backbone(options: ClassificationOptions, shape: Shape) -> Backbone:
     return made
 
 
-def _start(model: Classifier, backbone: Backbone, class_names: Sequence[str], options: ClassificationOptions) -> None:
-    if options.weights == "none":
-        return
-    if options.weights == "imagenet":
-        return load_imagenet(backbone, options.name)
-    path = Path(options.weights)
-    if path.is_dir():
-        skipped = _from_run(model, backbone, class_names, path, options.name)
-    else:
-        skipped = load_file(backbone, path, options.name)
-    log.info("weights of %s from %s; skipped: %s", options.name, path, ", ".join(skipped) or "none")
-
-
 def _from_run(model: Classifier, backbone: Backbone, class_names: Sequence[str], run: Path, name: str) -> list[str]:
     """Takes the backbone of a run, and its last layer where both know the same classes; returns what it skipped."""
     former = Predictor.load(run)
-    if not hasattr(former.model, "split"):
-        raise InputError(
-            f"{run}: its model has no features to start from: name one run of this kind of task, no ensemble"
-        )
-    copy_weights(former.model.split()[0], backbone, run, name)
+    copy_weights(encoder_of(former.model, run), backbone, run, name)
+    if not isinstance(former.model, Classifier):
+        return []
     theirs, ours = former.model.get_layer("logits"), model.get_layer("logits")
     if former.task.class_names == tuple(class_names):
         ours.set_weights(theirs.get_weights())

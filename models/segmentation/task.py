@@ -86,7 +86,13 @@ class Segmentation(Task):
         if len(self.class_names) < 2:
             found = "only '" + "', '".join(self.class_names) + "'" if self.class_names else "none"
             raise InputError(f"segmentation needs at least two classes and the data has {found}: check data.path")
-        return build(self.class_names, self.model_options, self.input.shape, self._class_weights)
+        model = build(self.class_names, self.model_options, self.input.shape, self._class_weights)
+        if self.input_options.fit == "pad" and self.input_options.stride % model.stride:
+            raise InputError(
+                f"input.stride: {self.model_options.name} needs sides that are multiples of {model.stride}, "
+                f"not of {self.input_options.stride}"
+            )
+        return model
 
     def targets(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         """Images float32 `[n, h, w, 3]`, and what `losses.make_loss` takes; see `targets.make_targets`."""

@@ -120,8 +120,8 @@ def test_a_familys_smallest_has_a_pyramid_or_refuses_it(smallest):
     with pytest.raises(InputError) as refused:
         smallest.pyramid([8, 32])
     assert str(refused.value).startswith(
-        f"model.name: {name} at {' x '.join(map(str, size_of(name)))} has no level of stride 8, 32 (it has no levels: "
-        f"the maps of {name} do not align at any size); networks with all: convnext_base, "
+        f"model.backbone: {name} at {' x '.join(map(str, size_of(name)))} has no level of stride 8, 32 "
+        f"(it has no levels: the maps of {name} do not align at any size); networks with all: convnext_base, "
     )
     assert "xception" in str(refused.value) and "inception" not in str(refused.value).partition("networks with all")[2]
     with pytest.raises(InputError, match=f"no level of stride 8: this backbone has no levels: the maps of {name} do"):
