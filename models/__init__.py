@@ -8,7 +8,10 @@ if "." not in __name__:
 
 from .naming import find_object
 
-TASKS = {"classification": ".classification.task:Classification"}
+TASKS = {
+    "classification": ".classification.task:Classification",
+    "segmentation": ".segmentation.task:Segmentation",
+}
 """The tasks that saccade ships; a user's own is `package.module:Name`."""
 
 
