@@ -65,6 +65,9 @@ def package(python: dict[Path, ast.Module]) -> dict[Path, ast.Module]:
 
 
 SMALL = (
+    "model.name=lenet",
+    "train.optimizer={name: adamw, learning_rate: 0.002, ema: null, weight_decay: 0.0}",
+    "train.select={}",
     "input.size=16",
     "train.epochs=2",
     "train.batch=64",

@@ -63,7 +63,7 @@ class SegmentationEvaluation(Evaluation):
         self._keys.append(key)
 
     def values(self, intervals: bool = True) -> dict[str, Value]:
-        """With two classes first `dice` and `iou`, those of the second; then means, precision of objects, each class."""
+        """With two classes first `dice` and `iou` of the second; then means, precision of objects, each class."""
         self._refuse_nothing()
 
         def figures(weights: np.ndarray) -> dict[str, np.ndarray]:

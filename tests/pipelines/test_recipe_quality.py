@@ -14,9 +14,12 @@ from saccade.pipelines.evaluating.evaluate import evaluate
 from saccade.pipelines.shipped import header, shipped_recipes
 
 LEAST = {
-    "hymenoptera": 144 / 153,  # what scikit-learn's logistic regression gets on the same frozen features
+    "digits": ("accuracy", 0.98),  # one picture of 373 is 0.0027, and seeds differ by a few
+    "hymenoptera": ("accuracy", 144 / 153),  # what scikit-learn's logistic regression gets on the same frozen features
+    "cifar10": ("accuracy", 0.75),
+    "flowers": ("accuracy", 0.78),
 }
-"""Accuracy on the test split."""
+"""A figure of the test split, and what it reaches at least."""
 
 
 @pytest.fixture(scope="session")
@@ -39,14 +42,16 @@ def test_recipe_reaches_its_figure(name, quality_runs, data_dir, weights_dir, mo
     if not (state.is_file() and json.loads(state.read_text())["finished"]):
         command = [sys.executable, "-m", "saccade", "train", name, f"train.run={run}"]
         subprocess.run(command, env=os.environ, check=True)  # a process of its own: a kill costs one epoch
-    accuracy = evaluate(run)["accuracy"]
-    print(f"{name}: {accuracy}")
-    assert accuracy.value >= LEAST[name]
+    figure, least = LEAST[name]
+    value = evaluate(run)[figure]
+    print(f"{name}: {figure} {value}")
+    assert value.value >= least
 
 
 @pytest.mark.parametrize("name", LEAST)
 def test_header_quotes_a_figure_that_is_high_enough(name):
     lines = " ".join(header(shipped_recipes()[name]))
-    quoted = re.search(r"test accuracy (0\.\d+)", lines)
-    assert quoted and float(quoted[1]) >= LEAST[name] - 0.005
+    figure, least = LEAST[name]
+    quoted = re.search(rf"test {figure} (0\.\d+)", lines)
+    assert quoted and float(quoted[1]) >= least
     assert re.search(r"\(0\.\d+ to 0\.\d+\)", lines) and "seed" in lines and re.search(r"\d+ (seconds|minutes)", lines)
