@@ -1,8 +1,8 @@
 """Training steps of saccade's U-Net against plain hand-written Keras code for the same network.
 
 Both sides fit the same batches of noise with the same loss and optimizer, in one process and alternately. The plain
-side is the network of the paper with batch norm, written by hand, its loss `SparseCategoricalCrossentropy` and its
-metric `SparseCategoricalAccuracy`. Printed is the median of images per second on each side, and the ratio of the medians.
+side is the paper's network with batch norm, its loss `SparseCategoricalCrossentropy` and its metric
+`SparseCategoricalAccuracy`. Printed is the median of images per second on each side, and the ratio of the medians.
 
     python benchmarks/unet_rate.py
 """
