@@ -8,7 +8,7 @@ checked before it is loaded: the methods import what they need.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -254,6 +254,28 @@ class Task(ABC):
         """
         raise InputError(f"{type(self).__name__} has no way back from a mirrored or cropped view: leave the views out")
 
+    def maps(self, outputs: Any) -> tf.Tensor:
+        """Raw outputs to what overlapping tiles of one picture may average: values for each pixel of the model's input,
+        as probabilities, float32 `[n, height, width, channels]`; graph operations only.
+
+        A task whose answers are for each pixel has this and `from_maps`, which makes the results; without them it cannot
+        predict in tiles. They are asked for only where the input keeps the picture's own size.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no answer for each pixel")
+
+    def from_maps(
+        self, strips: Iterable[np.ndarray], size: tuple[int, int], settings: Mapping[str, float]
+    ) -> dict[str, np.ndarray]:
+        """Results of one picture that was seen in tiles, as `one_by_one` gives those of the default signature.
+
+        Args:
+            strips: float32 `[rows, width, channels]`, the picture's `maps` from the top to the bottom. There may be too
+                many to keep: each is valid only until the next is asked for.
+            size: height and width of the upright picture.
+            settings: those of the Predictor.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no answer for each pixel")
+
     def one_by_one(self, results: Mapping[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
         """Results of a batch to those of each sample; a task takes off the padding that a batch of mixed sizes has.
 
@@ -264,8 +286,11 @@ class Task(ABC):
         return [{name: value[i] for name, value in results.items()} for i in range(count)]
 
     def line(self, results: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        """What of one sample's results belongs on a line of text: numbers, names, short lists; here all of them."""
-        return dict(results)
+        """What of one sample's results belongs on a line of text: numbers, names, short lists; here all but what has a
+        value for each pixel, or for as many other things in rows and columns: more than 1,000 of them."""
+        import numpy as np
+
+        return {name: value for name, value in results.items() if np.ndim(value) < 2 or np.size(value) <= 1000}
 
     def files(self, results: Mapping[str, np.ndarray]) -> dict[str, bytes]:
         """What of one sample's results is better kept as files: how each file's name ends, as ".mask.png", to its

@@ -155,6 +155,9 @@ class Endpoints:
             f"POST /v1/models/{about.name}:predict    TF Serving's predict call, for example",
             "",
             self.curl,
+            "",
+            'signatures, chosen by "signature_name" beside "instances" (without it serving_default):',
+            *(f"{name}: {', '.join(each.inputs)} to {', '.join(each.outputs)}" for name, each in about.signatures.items()),
         ]
         return "\n".join(lines) + "\n"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -121,6 +121,20 @@ class Segmentation(Task):
         if view.part is not None:
             raise InputError("segmentation answers for every pixel, and crops would leave some out: take --flip alone")
         return outputs[:, :, ::-1] if view.mirrored else outputs
+
+    def maps(self, outputs: tf.Tensor) -> tf.Tensor:
+        """Probabilities."""
+        from .results import to_probabilities
+
+        return to_probabilities(outputs)
+
+    def from_maps(
+        self, strips: Iterable[np.ndarray], size: tuple[int, int], settings: Mapping[str, float]
+    ) -> dict[str, np.ndarray]:
+        """See `results.segmented_by_strips`."""
+        from .results import segmented_by_strips
+
+        return segmented_by_strips(strips, size, settings.get("threshold"))
 
     def one_by_one(self, results: Mapping[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
         """Masks and probabilities without the padding of their batch, where `size` is among the results."""

@@ -8,6 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from saccade.models.naming import make_importable
+
+make_importable(Path(__file__).parent.parent)  # pixel_task.py
+
 
 @pytest.fixture(scope="session")
 def encode() -> Callable[[int, str], bytes]:
