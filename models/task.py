@@ -8,7 +8,7 @@ checked before it is loaded: the methods import what they need.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -119,6 +119,8 @@ class Evaluation(ABC):
 
 class Task(ABC):
     """What is special about one task. Made once for a job, from a resolved recipe.
+
+    Where answers are for each pixel, `per_pixel.PerPixel` stands beside it, for large pictures in tiles.
 
     Attributes:
         class_names: the names behind class ids, in their order; empty where the task has no classes.
@@ -253,28 +255,6 @@ class Task(ABC):
             InputError: a task that cannot do it, or not for such a view.
         """
         raise InputError(f"{type(self).__name__} has no way back from a mirrored or cropped view: leave the views out")
-
-    def maps(self, outputs: Any) -> tf.Tensor:
-        """Raw outputs to what overlapping tiles of one picture may average: values for each pixel of the model's input,
-        as probabilities, float32 `[n, height, width, channels]`; graph operations only.
-
-        A task whose answers are for each pixel has this and `from_maps`, which makes the results; without them it cannot
-        predict in tiles. They are asked for only where the input keeps the picture's own size.
-        """
-        raise NotImplementedError(f"{type(self).__name__} has no answer for each pixel")
-
-    def from_maps(
-        self, strips: Iterable[np.ndarray], size: tuple[int, int], settings: Mapping[str, float]
-    ) -> dict[str, np.ndarray]:
-        """Results of one picture that was seen in tiles, as `one_by_one` gives those of the default signature.
-
-        Args:
-            strips: float32 `[rows, width, channels]`, the picture's `maps` from the top to the bottom. There may be too
-                many to keep: each is valid only until the next is asked for.
-            size: height and width of the upright picture.
-            settings: those of the Predictor.
-        """
-        raise NotImplementedError(f"{type(self).__name__} has no answer for each pixel")
 
     def one_by_one(self, results: Mapping[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
         """Results of a batch to those of each sample; a task takes off the padding that a batch of mixed sizes has.

@@ -135,17 +135,9 @@ def predict(
     Raises:
         InputError: no pictures, no run, or tiles that do not go with the run; which, and why.
     """
-    from .pipelines.predicting.picture_files import find_pictures
-    from .pipelines.predicting.tile_layout import as_asked
-    from .pipelines.run import recipe_file
+    from .pipelines.predicting.start import start
 
-    tiles = as_asked(tile, overlap)
-    pictures = find_pictures(map(str, places))
-    recipe_file(run)
-
-    from .pipelines.predicting.predict import predict
-
-    return predict(load(run), pictures, batch, Path(draw) if draw else None, Path(save) if save else None, tiles)
+    return start(run, places, batch, draw, save, tile, overlap)[1]
 
 
 def show(recipe: str | Path, *overrides: str, picture: str | Path, count: int = 16) -> Path:

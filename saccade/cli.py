@@ -221,22 +221,15 @@ def _compare(parsed: argparse.Namespace) -> None:
 
 
 def _predict(parsed: argparse.Namespace) -> int:
-    from . import api
-    from .pipelines.predicting.picture_files import find_pictures
-    from .pipelines.predicting.tile_layout import as_asked
-    from .pipelines.run import recipe_file
+    from .pipelines.predicting.start import start
 
-    tiles = as_asked(parsed.tile, parsed.overlap)
-    pictures = find_pictures(parsed.pictures)
-    recipe_file(parsed.run)
+    task, found = start(
+        parsed.run, parsed.pictures, parsed.batch, parsed.draw, parsed.save, parsed.tile, parsed.overlap
+    )
 
     from .pipelines.predicting.answer_files import write_csv, write_jsonl
-    from .pipelines.predicting.predict import predict
 
-    predictor = api.load(parsed.run)
-    found = predict(predictor, pictures, parsed.batch, parsed.draw, parsed.save, tiles)
-    write = write_csv if parsed.csv else write_jsonl
-    return 2 if write(found, predictor.task, sys.stdout) else 0
+    return 2 if (write_csv if parsed.csv else write_jsonl)(found, task, sys.stdout) else 0
 
 
 def _export(parsed: argparse.Namespace) -> None:

@@ -145,6 +145,9 @@ class Endpoints:
         """A few plain lines on what is served."""
         about = self.bundle.description
         classes = ", ".join(about.class_names[:10]) + (", ..." if len(about.class_names) > 10 else "")
+        signatures = [
+            f"{name}: {', '.join(s.inputs)} to {', '.join(s.outputs)}" for name, s in about.signatures.items()
+        ]
         lines = [
             f"saccade serves {about.name} version {about.version}: {about.task}"
             + (f", {len(about.class_names)} classes ({classes})" if classes else ""),
@@ -157,7 +160,7 @@ class Endpoints:
             self.curl,
             "",
             'signatures, chosen by "signature_name" beside "instances" (without it serving_default):',
-            *(f"{name}: {', '.join(each.inputs)} to {', '.join(each.outputs)}" for name, each in about.signatures.items()),
+            *signatures,
         ]
         return "\n".join(lines) + "\n"
 

@@ -93,3 +93,14 @@ def make(kind=Pixels, names=NAMES, **input_options):
     """A task with small strides unless told."""
     options = SegmentationOptions(name="convolution")
     return kind(names, options, SegmentationInput(**({"stride": 8} | input_options)))
+
+
+def smooth(height, width, seed=0):
+    """Blobs of colour, uint8 `[height, width, 3]`."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (height // 8 + 2, width // 8 + 2, 3), np.uint8)
+    return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def whole(predictor, picture):
+    """What one pass over the whole picture gives, probabilities included."""
+    return predictor.predict([picture], results=["mask", "size", "probabilities"])[0]

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
+from ..per_pixel import PerPixel
 from ..task import Evaluation, Task, Truth
 from . import MODELS, NETWORKS
 from .options import SegmentationInput, SegmentationOptions
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from ..views import View
 
 
-class Segmentation(Task):
+class Segmentation(Task, PerPixel):
     """A class for every pixel.
 
     Truth is `mask`, uint8 `[height, width]` of the upright picture: class ids, and 255 for pixels that do not count.

@@ -11,8 +11,8 @@ import tensorflow as tf
 from ...models.errors import InputError
 from ...models.image_errors import reason
 from ...models.image_options import ImageOptions
+from ...models.per_pixel import PerPixel
 from ...models.predictor import Predictor
-from ...models.task import Task
 from ..progress import bar
 from .answers import Answer
 from .tile_layout import Side, Tiles, lay
@@ -22,7 +22,7 @@ _ROWS = 64  # of the picture that the task is given at a time
 
 
 class Tiler:
-    """Predicts a picture of any size tile by tile, by a task that can blend its answers (`Task.maps`).
+    """Predicts a picture of any size tile by tile, by a task that can blend its answers (`PerPixel`).
 
     Args:
         predictor: whose network sees pictures in their own size (`input.fit: pad`).
@@ -33,7 +33,7 @@ class Tiler:
     """
 
     def __init__(self, predictor: Predictor, tiles: Tiles):
-        if type(predictor.task).maps is Task.maps:
+        if not isinstance(predictor.task, PerPixel):
             raise InputError(f"{type(predictor.task).__name__} has no answer for each pixel: predict without tiles")
         options = predictor.task.input_options
         fit = options.fit if isinstance(options, ImageOptions) else None
@@ -80,7 +80,7 @@ class Tiler:
             row[down.length - done :] = 0
 
     def _cut(self, picture: np.ndarray, top: int, left: int, down: Side, across: Side) -> np.ndarray:
-        """One tile; what lies beyond the picture's right and bottom, less than a stride, is filled as the input does."""
+        """One tile; beyond the picture's right and bottom, by less than a stride, it is filled as the input does it."""
         part = picture[top : top + down.length, left : left + across.length]
         if part.shape[:2] == (down.length, across.length):
             return part

@@ -1,36 +1,18 @@
 """Prediction in tiles: how they lie, what they weigh, that they agree with the whole, and what cannot be cut."""
 
-import io
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import keras
 import numpy as np
 import pixel_task
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from pixel_task import smooth, whole
 
 import saccade
 from saccade.models.errors import InputError
 from saccade.models.predictor import Predictor
-from saccade.pipelines.predicting.answer_files import write_csv, write_jsonl
-from saccade.pipelines.predicting.predict import predict
 from saccade.pipelines.predicting.tile_layout import Tiles, as_asked, lay
 from saccade.pipelines.predicting.tiles import Tiler
-
-
-def whole(predictor: Predictor, picture: np.ndarray) -> dict[str, np.ndarray]:
-    return predictor.predict([picture], results=["mask", "size", "probabilities"])[0]
-
-
-def smooth(height: int, width: int, seed: int = 0) -> np.ndarray:
-    """Blobs of colour, uint8 `[height, width, 3]`."""
-    coarse = np.random.default_rng(seed).integers(0, 256, (height // 8 + 2, width // 8 + 2, 3), np.uint8)
-    return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +172,11 @@ def test_sizes_as_asked():
     [
         (Tiles(1000, 64), 32, "tile 1000 is no multiple of input.stride 32: take 992 or 1024"),
         (Tiles(20, 4), 32, "tile 20 is no multiple of input.stride 32: take 32"),
-        (Tiles(96, 40), 32, "overlap 40 is 64 in steps of input.stride 32, more than half of tile 96: take tiles of at"),
+        (
+            Tiles(96, 40),
+            32,
+            "overlap 40 is 64 in steps of input.stride 32, more than half of tile 96: take tiles",
+        ),
         (Tiles(32, 4), 32, "overlap 4 is 32 in steps of input.stride 32, more than half of tile 32.*at least 64"),
     ],
 )
@@ -202,142 +188,10 @@ def test_sizes_that_do_not_go_with_the_stride(tiles, stride, message):
 
 def test_a_network_that_sees_pictures_resized_has_no_tiles():
     task = pixel_task.make(fit="stretch", size=16)
-    with pytest.raises(InputError, match="^tiles need a network that sees pictures in their own size, and input.fit is"):
+    with pytest.raises(InputError, match="^tiles need a network that sees .* own size, and input.fit is stretch"):
         Tiler(Predictor(task, task.model()), Tiles(64, 8))
 
 
 def test_a_task_without_an_answer_for_each_pixel_has_no_tiles(digits_run):
     with pytest.raises(InputError, match="^Classification has no answer for each pixel: predict without tiles$"):
         saccade.predict(digits_run, __file__, tile=1024)
-    with pytest.raises(NotImplementedError, match="Classification has no answer for each pixel"):
-        saccade.load(digits_run).task.maps(None)
-
-
-@pytest.fixture
-def files(tmp_path) -> list[str]:
-    """Two pictures of one stem, and one that is none."""
-    paths = [tmp_path / "a" / "one.png", tmp_path / "b" / "one.png", tmp_path / "text.png"]
-    for number, path in enumerate(paths[:2]):
-        path.parent.mkdir()
-        Image.fromarray(smooth(40 + number, 50, number)).save(path)
-    paths[2].write_text("no picture")
-    return [*map(str, paths), str(tmp_path / "gone.png")]
-
-
-@pytest.mark.parametrize("tiles", [None, Tiles(32, 8)], ids=["whole", "tiles"])
-def test_files_beside_the_lines(predictor, files, tmp_path, tiles):
-    folder = tmp_path / "masks"
-    out = io.StringIO()
-    found = predict(predictor, files, save=folder, draw=tmp_path / "drawn", tiles=tiles)
-    assert write_jsonl(found, predictor.task, out) == 2
-    rows = [json.loads(line) for line in out.getvalue().splitlines()]
-    assert [row["file"] for row in rows] == files
-    assert sorted(each.name for each in folder.iterdir()) == ["00000_one.mask.png", "00001_one.mask.png"]
-    assert len(list((tmp_path / "drawn").iterdir())) == 2
-    for number, row in enumerate(rows[:2]):
-        assert row["files"] == [str(folder / f"{number:05}_one.mask.png")]
-        assert row["size"] == [40 + number, 50] and sum(row["pixels"].values()) == (40 + number) * 50
-        with Image.open(row["files"][0]) as saved, Image.open(files[number]) as picture:
-            expected = whole(predictor, np.asarray(picture))
-            assert (np.asarray(saved) == expected["mask"]).mean() > 0.999
-    assert "not an image" in rows[2]["error"] and "No such file" in rows[3]["error"] and "files" not in rows[2]
-
-
-def test_a_table_names_the_files(predictor, files, tmp_path):
-    import csv
-
-    out = io.StringIO()
-    write_csv(predict(predictor, files[:1], save=tmp_path / "masks"), predictor.task, out)
-    (row,) = csv.DictReader(io.StringIO(out.getvalue()))
-    assert json.loads(row["files"]) == [str(tmp_path / "masks" / "00000_one.mask.png")]
-    assert row["size/0"] == "40" and {"pixels/red", "pixels/green"} & row.keys()
-
-
-def test_without_save_no_files_are_named(predictor, files):
-    out = io.StringIO()
-    write_jsonl(predict(predictor, files[:1]), predictor.task, out)
-    assert json.loads(out.getvalue()).keys() == {"file", "pixels", "size"}
-
-
-def test_a_result_that_makes_no_file_is_told_and_the_others_go_on(files, tmp_path):
-    task = pixel_task.make(pixel_task.Refusing)
-    small = tmp_path / "small.png"
-    Image.fromarray(smooth(20, 20)).save(small)
-    first, second = predict(Predictor(task, task.model()), [files[0], str(small)], save=tmp_path / "masks")
-    assert first.results is None and first.reason == "more rows than this format holds"
-    assert second.files == (str(tmp_path / "masks" / "00001_small.mask.png"),)
-
-
-def test_what_was_finished_before_ctrl_c_is_there(predictor, files, tmp_path, monkeypatch):
-    own, calls = Tiler._cut, []
-
-    def interrupted(self, *arguments):
-        calls.append(None)
-        if len(calls) == 6:  # the first picture has four tiles
-            raise KeyboardInterrupt
-        return own(self, *arguments)
-
-    monkeypatch.setattr(Tiler, "_cut", interrupted)
-    out = io.StringIO()
-    with pytest.raises(KeyboardInterrupt):
-        write_jsonl(predict(predictor, files[:2], save=tmp_path / "masks", tiles=Tiles(32, 8)), predictor.task, out)
-    assert json.loads(out.getvalue())["file"] == files[0]
-    assert [each.name for each in (tmp_path / "masks").iterdir()] == ["00000_one.mask.png"]
-
-
-def test_a_task_that_makes_no_files_says_so(digits_run, tmp_path):
-    with pytest.raises(InputError, match="^Classification makes no files: its lines say everything; leave 'save' out$"):
-        saccade.predict(digits_run, __file__, save=tmp_path / "masks")
-    assert not (tmp_path / "masks").exists()
-
-
-def test_maps_never_reach_a_line_unless_they_are_small():
-    results = {"map": np.zeros((40, 40)), "scores": np.zeros(5000), "box": np.zeros((10, 4)), "class": b"x"}
-    assert pixel_task.Segmentation.__mro__[1].line(None, results).keys() == {"scores", "box", "class"}
-
-
-MEASURED = """
-import resource, sys
-from pathlib import Path
-import numpy as np
-sys.path.insert(0, sys.argv[1])
-import pixel_task
-from saccade.models.predictor import Predictor
-from saccade.pipelines.predicting.predict import predict
-from saccade.pipelines.predicting.tile_layout import Tiles
-
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-task = pixel_task.make(stride=32)
-predictor = Predictor(task, task.model())
-small, large = sys.argv[2:4]
-tiles = Tiles(512, 64)
-next(predict(predictor, [small], tiles=tiles))  # the graph and its buffers for one tile
-before = peak()
-(answer,) = predict(predictor, [large], tiles=tiles)
-assert answer.results["mask"].shape == (8000, 8000), answer.reason
-print(peak() - before, answer.results["mask"][::100, ::100].tobytes().hex())
-"""
-
-
-def test_memory_is_bounded_by_the_picture_its_mask_and_a_row_of_tiles(root, tmp_path):
-    """8,000 x 8,000 pixels in a process of its own: the peak against the same process after a small picture."""
-    rows, columns = np.ogrid[:8000, :8000]
-    picture = np.empty((8000, 8000, 3), np.uint8)
-    picture[..., 0], picture[..., 1], picture[..., 2] = rows // 16, columns // 16, (rows + columns) // 64
-    small, large = tmp_path / "small.bmp", tmp_path / "large.bmp"
-    Image.fromarray(picture[:600, :600]).save(small)
-    Image.fromarray(picture).save(large)
-    command = [sys.executable, "-c", MEASURED, str(root / "tests"), str(small), str(large)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=root)
-    assert done.returncode == 0, done.stderr
-    used, seen = done.stdout.split()
-    row = 512 * 8000 * 3 * 4  # of tiles: probabilities of three classes in float32
-    assert int(used) < picture.nbytes + 8000 * 8000 + 2 * row + large.stat().st_size + 30e6
-    task = pixel_task.make(stride=32)
-    predictor = Predictor(task, task.model())
-    mask = np.frombuffer(bytes.fromhex(seen), np.uint8).reshape(80, 80)
-    part = whole(predictor, picture[:2001, :2001])
-    agree = mask[:20, :20] == part["mask"][:2000:100, :2000:100]
-    assert agree.mean() > 0.98 and len(np.unique(mask)) > 1
