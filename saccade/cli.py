@@ -221,6 +221,7 @@ def _compare(parsed: argparse.Namespace) -> None:
 
 
 def _predict(parsed: argparse.Namespace) -> int:
+    from . import api  # noqa: F401 (it refuses another backend of Keras)
     from .pipelines.predicting.start import start
 
     task, found = start(

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pixel_task
@@ -11,8 +12,9 @@ from PIL import Image
 from pixel_task import smooth, whole
 
 import saccade
+from saccade.cli import main
 from saccade.models.errors import InputError
-from saccade.models.predictor import Predictor
+from saccade.models.predictor import WEIGHTS, Predictor
 from saccade.models.task import Task
 from saccade.pipelines.predicting.answer_files import write_csv, write_jsonl
 from saccade.pipelines.predicting.predict import predict
@@ -105,3 +107,32 @@ def test_a_task_that_makes_no_files_says_so(digits_run, tmp_path):
 def test_maps_never_reach_a_line_unless_they_are_small():
     results = {"map": np.zeros((40, 40)), "scores": np.zeros(5000), "box": np.zeros((10, 4)), "class": b"x"}
     assert Task.line(None, results).keys() == {"scores", "box", "class"}
+
+
+def test_the_command_line(predictor, files, tmp_path, capsys):
+    """From a run on disk, in tiles, one good and one bad picture."""
+    run = tmp_path / "run"
+    run.mkdir()
+    predictor.describe(run, "pixel_task:Pixels", [str(Path(pixel_task.__file__).parent)])
+    predictor.model.save_weights(run / WEIGHTS)
+    (run / "recipe.yaml").write_text("task: pixel_task:Pixels\n")
+    asked = [
+        "predict",
+        str(run),
+        files[0],
+        files[2],
+        "--tile",
+        "32",
+        "--overlap",
+        "8",
+        "--save",
+        str(tmp_path / "masks"),
+    ]
+    assert main(asked) == 2
+    good, bad = map(json.loads, capsys.readouterr().out.splitlines())
+    assert good["files"] == [str(tmp_path / "masks" / "00000_one.mask.png")] and "not an image" in bad["error"]
+    (answer,) = saccade.predict(run, files[0], save=tmp_path / "again", tile=32, overlap=8)
+    with Image.open(good["files"][0]) as saved:
+        np.testing.assert_array_equal(np.asarray(saved), answer.results["mask"])
+    assert main(["predict", str(run), files[0], "--overlap", "8"]) == 2
+    assert capsys.readouterr().err.startswith("saccade: overlap 8 is of tiles, and there are none")
