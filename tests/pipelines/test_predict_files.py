@@ -116,19 +116,8 @@ def test_the_command_line(predictor, files, tmp_path, capsys):
     predictor.describe(run, "pixel_task:Pixels", [str(Path(pixel_task.__file__).parent)])
     predictor.model.save_weights(run / WEIGHTS)
     (run / "recipe.yaml").write_text("task: pixel_task:Pixels\n")
-    asked = [
-        "predict",
-        str(run),
-        files[0],
-        files[2],
-        "--tile",
-        "32",
-        "--overlap",
-        "8",
-        "--save",
-        str(tmp_path / "masks"),
-    ]
-    assert main(asked) == 2
+    tiles = ["--tile", "32", "--overlap", "8"]
+    assert main(["predict", str(run), files[0], files[2], *tiles, "--save", str(tmp_path / "masks")]) == 2
     good, bad = map(json.loads, capsys.readouterr().out.splitlines())
     assert good["files"] == [str(tmp_path / "masks" / "00000_one.mask.png")] and "not an image" in bad["error"]
     (answer,) = saccade.predict(run, files[0], save=tmp_path / "again", tile=32, overlap=8)
