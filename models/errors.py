@@ -7,9 +7,13 @@ from collections.abc import Iterable
 class InputError(ValueError):
     """The user's input is wrong: the message says what, where and what to do (exit code 2)."""
 
+    ag_pass_through = True  # raised while TensorFlow traces a graph, it stays the one line that it is
+
 
 class JobError(RuntimeError):
     """The input was right and the work failed all the same (exit code 1)."""
+
+    ag_pass_through = True
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

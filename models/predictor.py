@@ -73,6 +73,7 @@ class Predictor(tf.Module):
         """
         return self.choose(self.task.results(self.model(tensors, training=False), geometry, self.settings), results)
 
+    @tf.autograph.experimental.do_not_convert
     def choose(self, found: dict[str, tf.Tensor], results: Sequence[str] | None = None) -> dict[str, tf.Tensor]:
         """Those of the task's results that are wanted; the default signature's unless given.
 

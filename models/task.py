@@ -120,6 +120,8 @@ class Evaluation(ABC):
 class Task(ABC):
     """What is special about one task. Made once for a job, from a resolved recipe.
 
+    Where answers are for each pixel, `per_pixel.PerPixel` stands beside it, for large pictures in tiles.
+
     Attributes:
         class_names: the names behind class ids, in their order; empty where the task has no classes.
         model_options: the recipe's `model` section.
@@ -264,8 +266,11 @@ class Task(ABC):
         return [{name: value[i] for name, value in results.items()} for i in range(count)]
 
     def line(self, results: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        """What of one sample's results belongs on a line of text: numbers, names, short lists; here all of them."""
-        return dict(results)
+        """What of one sample's results belongs on a line of text: numbers, names, short lists; here all but what has a
+        value for each pixel, or for as many other things in rows and columns: more than 1,000 of them."""
+        import numpy as np
+
+        return {name: value for name, value in results.items() if np.ndim(value) < 2 or np.size(value) <= 1000}
 
     def files(self, results: Mapping[str, np.ndarray]) -> dict[str, bytes]:
         """What of one sample's results is better kept as files: how each file's name ends, as ".mask.png", to its

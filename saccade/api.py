@@ -111,7 +111,15 @@ def load(run: str | Path) -> Predictor:
     return Predictor.load(run)
 
 
-def predict(run: str | Path, *places: str | Path, batch: int = 32, draw: str | Path | None = None) -> Iterator[Answer]:
+def predict(
+    run: str | Path,
+    *places: str | Path,
+    batch: int = 32,
+    draw: str | Path | None = None,
+    save: str | Path | None = None,
+    tile: int | None = None,
+    overlap: int | None = None,
+) -> Iterator[Answer]:
     """Answers for picture files, in order; one that cannot be read has a reason instead of results.
 
     Args:
@@ -119,16 +127,17 @@ def predict(run: str | Path, *places: str | Path, batch: int = 32, draw: str | P
         places: files, folders, globs, or "-" for a list on standard input.
         batch: pictures in one call of the graph.
         draw: a folder for pictures with their results drawn on them.
+        save: a folder for those results that are better kept as files, as masks; `Answer.files` names them.
+        tile: for large pictures: each is seen in overlapping tiles of at most this side in pixels, and memory holds
+            the picture, its results and one row of tiles. Needs `input.fit: pad`.
+        overlap: what neighbouring tiles share at least, in pixels; 64 unless given.
+
+    Raises:
+        InputError: no pictures, no run, or tiles that do not go with the run; which, and why.
     """
-    from .pipelines.predicting.picture_files import find_pictures
-    from .pipelines.run import recipe_file
+    from .pipelines.predicting.start import start
 
-    pictures = find_pictures(map(str, places))
-    recipe_file(run)
-
-    from .pipelines.predicting.predict import predict
-
-    return predict(load(run), pictures, batch, Path(draw) if draw else None)
+    return start(run, places, batch, draw, save, tile, overlap)[1]
 
 
 def show(recipe: str | Path, *overrides: str, picture: str | Path, count: int = 16) -> Path:

@@ -111,7 +111,12 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     predict.add_argument(
         "--draw", metavar="DIR", type=Path, help="also write pictures with their results drawn on them"
     )
+    predict.add_argument("--save", metavar="DIR", type=Path, help="also write what is no line, as masks, as files")
     predict.add_argument("--batch", type=int, default=32)
+    predict.add_argument(
+        "--tile", metavar="PIXELS", type=int, help="large pictures in tiles of at most this side, for little memory"
+    )
+    predict.add_argument("--overlap", metavar="PIXELS", type=int, help="what neighbouring tiles share (64)")
 
     export = _verb(verbs, _export, "export a run as a SavedModel bundle that has proved itself")
     export.add_argument("run", help="the folder that 'train' left")
@@ -216,20 +221,16 @@ def _compare(parsed: argparse.Namespace) -> None:
 
 
 def _predict(parsed: argparse.Namespace) -> int:
-    from . import api
-    from .pipelines.predicting.picture_files import find_pictures
-    from .pipelines.run import recipe_file
+    from . import api  # noqa: F401 (it refuses another backend of Keras)
+    from .pipelines.predicting.start import start
 
-    pictures = find_pictures(parsed.pictures)
-    recipe_file(parsed.run)
+    task, found = start(
+        parsed.run, parsed.pictures, parsed.batch, parsed.draw, parsed.save, parsed.tile, parsed.overlap
+    )
 
     from .pipelines.predicting.answer_files import write_csv, write_jsonl
-    from .pipelines.predicting.predict import predict
 
-    predictor = api.load(parsed.run)
-    found = predict(predictor, pictures, parsed.batch, parsed.draw)
-    failed = write_csv(found, predictor.task.class_names, sys.stdout) if parsed.csv else write_jsonl(found, sys.stdout)
-    return 2 if failed else 0
+    return 2 if (write_csv if parsed.csv else write_jsonl)(found, task, sys.stdout) else 0
 
 
 def _export(parsed: argparse.Namespace) -> None:

@@ -88,12 +88,14 @@ class Bundle:
         outputs = function(**{name: tf.constant(value) for name, value in inputs.items()})
         return {name: outputs[name].numpy() for name in names}
 
-    def predict(self, pictures: Sequence[bytes], batch: int = 32) -> list[dict[str, np.ndarray]]:
-        """Results for encoded pictures, in their order; raises as `run`."""
+    def predict(
+        self, pictures: Sequence[bytes], batch: int = 32, signature: str = SERVING
+    ) -> list[dict[str, np.ndarray]]:
+        """Results for encoded pictures, in their order, from a signature that takes bytes; raises as `run`."""
         answers: list[dict[str, np.ndarray]] = []
         for start in range(0, len(pictures), batch):
             part = np.array(pictures[start : start + batch], object)
-            results = self.run({"bytes": part})
+            results = self.run({"bytes": part}, signature)
             answers += [{name: value[i] for name, value in results.items()} for i in range(len(part))]
         return answers
 

@@ -36,12 +36,15 @@ class Client:
         proxies = urllib.request.ProxyHandler({} if _is_this_machine(urlsplit(self.url).hostname) else None)
         self._opener = urllib.request.build_opener(proxies)
 
-    def predict(self, pictures: Sequence[bytes | str | os.PathLike], batch: int = 16) -> list[dict[str, Any]]:
+    def predict(
+        self, pictures: Sequence[bytes | str | os.PathLike], batch: int = 16, signature: str | None = None
+    ) -> list[dict[str, Any]]:
         """Results for pictures, in their order.
 
         Args:
             pictures: paths or encoded bytes.
             batch: pictures a request.
+            signature: which of the model's, as "png"; `metadata` lists them. The default one unless given.
 
         Returns:
             Output name to value, one dict a picture: numbers, text, nested lists, and bytes of outputs named `*_bytes`.
@@ -54,8 +57,9 @@ class Client:
         answers: list[dict[str, Any]] = []
         for start in range(0, len(encoded), batch):
             rows = [{"b64": base64.b64encode(each).decode()} for each in encoded[start : start + batch]]
-            predictions = self._ask(":predict", {"instances": rows})["predictions"]
-            answers += [self._named(each) for each in predictions]
+            asked = {"instances": rows} if signature is None else {"signature_name": signature, "instances": rows}
+            predictions = self._ask(":predict", asked)["predictions"]
+            answers += [self._named(each, signature or "serving_default") for each in predictions]
         return answers
 
     @cached_property
@@ -63,11 +67,11 @@ class Client:
         """The model's name, version and signatures; raises as `predict`."""
         return self._ask("/metadata")
 
-    def _named(self, prediction: Any) -> dict[str, Any]:
+    def _named(self, prediction: Any, signature: str) -> dict[str, Any]:
         """A row by output name; of a single output only the value is sent."""
         if not isinstance(prediction, dict) or prediction.keys() == {"b64"}:
             signatures = self.metadata["metadata"]["signature_def"]["signature_def"]
-            (name,) = signatures["serving_default"]["outputs"]
+            (name,) = signatures[signature]["outputs"]
             prediction = {name: prediction}
         return {name: _bytes(value) if name.endswith("_bytes") else value for name, value in prediction.items()}
 

@@ -145,6 +145,9 @@ class Endpoints:
         """A few plain lines on what is served."""
         about = self.bundle.description
         classes = ", ".join(about.class_names[:10]) + (", ..." if len(about.class_names) > 10 else "")
+        signatures = [
+            f"{name}: {', '.join(s.inputs)} to {', '.join(s.outputs)}" for name, s in about.signatures.items()
+        ]
         lines = [
             f"saccade serves {about.name} version {about.version}: {about.task}"
             + (f", {len(about.class_names)} classes ({classes})" if classes else ""),
@@ -155,6 +158,9 @@ class Endpoints:
             f"POST /v1/models/{about.name}:predict    TF Serving's predict call, for example",
             "",
             self.curl,
+            "",
+            'signatures, chosen by "signature_name" beside "instances" (without it serving_default):',
+            *signatures,
         ]
         return "\n".join(lines) + "\n"
 

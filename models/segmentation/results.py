@@ -1,5 +1,8 @@
 """From logits to named results, as graph operations that run in TF Serving, too."""
 
+from collections.abc import Iterable
+
+import numpy as np
 import tensorflow as tf
 
 from ..image_geometry import IGNORE, inside_of
@@ -25,18 +28,47 @@ def segmented(
         mask_png_bytes: string `[n]`, each mask at its own size as a grey PNG of class ids.
         probabilities: float32 `[n, H, W, classes]`, 0 beside a picture.
     """
-    probabilities = image_input.maps_to_original(tf.nn.softmax(tf.cast(logits, tf.float32)), geometry)
-    if threshold is None:
-        ids = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
-    else:
-        ids = tf.cast(probabilities[..., 1] >= threshold, tf.int32)
-    mask = tf.cast(tf.where(inside_of(geometry), ids, IGNORE), tf.uint8)
+    probabilities = image_input.maps_to_original(to_probabilities(logits), geometry)
+    mask = tf.cast(tf.where(inside_of(geometry), to_ids(probabilities, threshold), IGNORE), tf.uint8)
     return {
         "mask": mask,
         "size": geometry["size"],
         "mask_png_bytes": tf.map_fn(_png, (mask, geometry["size"]), fn_output_signature=tf.string),
         "probabilities": probabilities,
     }
+
+
+def segmented_by_strips(
+    strips: Iterable[np.ndarray], size: tuple[int, int], threshold: float | None
+) -> dict[str, np.ndarray]:
+    """The mask of one picture whose probabilities come some rows at a time, and are too many to keep.
+
+    Args:
+        strips: float32 `[rows, width, classes]`, from the top to the bottom.
+        size: height and width of the picture.
+        threshold: as for `segmented`.
+
+    Returns:
+        mask: uint8 `[height, width]`.
+        size: int32 `[2]`.
+    """
+    mask, top = np.empty(size, np.uint8), 0
+    for strip in strips:
+        mask[top : top + len(strip)] = to_ids(tf.constant(strip), threshold).numpy()
+        top += len(strip)
+    return {"mask": mask, "size": np.array(size, np.int32)}
+
+
+def to_probabilities(logits: tf.Tensor) -> tf.Tensor:
+    """Softmax over the last axis, in float32 whatever the network computes in."""
+    return tf.nn.softmax(tf.cast(logits, tf.float32))
+
+
+def to_ids(probabilities: tf.Tensor, threshold: float | None) -> tf.Tensor:
+    """Class ids int32 `[...]` of probabilities `[..., classes]`; the threshold is that of `segmented`."""
+    if threshold is None:
+        return tf.argmax(probabilities, axis=-1, output_type=tf.int32)
+    return tf.cast(probabilities[..., 1] >= threshold, tf.int32)
 
 
 def _png(mask_and_size: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:

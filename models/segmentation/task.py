@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
+from ..per_pixel import PerPixel
 from ..task import Evaluation, Task, Truth
 from . import MODELS, NETWORKS
 from .options import SegmentationInput, SegmentationOptions
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from ..views import View
 
 
-class Segmentation(Task):
+class Segmentation(Task, PerPixel):
     """A class for every pixel.
 
     Truth is `mask`, uint8 `[height, width]` of the upright picture: class ids, and 255 for pixels that do not count.
@@ -127,6 +128,20 @@ class Segmentation(Task):
         if view.part is not None:
             raise InputError("segmentation answers for every pixel, and crops would leave some out: take --flip alone")
         return outputs[:, :, ::-1] if view.mirrored else outputs
+
+    def maps(self, outputs: tf.Tensor) -> tf.Tensor:
+        """Probabilities."""
+        from .results import to_probabilities
+
+        return to_probabilities(outputs)
+
+    def from_maps(
+        self, strips: Iterable[np.ndarray], size: tuple[int, int], settings: Mapping[str, float]
+    ) -> dict[str, np.ndarray]:
+        """See `results.segmented_by_strips`."""
+        from .results import segmented_by_strips
+
+        return segmented_by_strips(strips, size, settings.get("threshold"))
 
     def one_by_one(self, results: Mapping[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
         """Masks and probabilities without the padding of their batch, where `size` is among the results."""

@@ -10,35 +10,47 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from ...models.task import Task
 from .answers import Answer
 
 log = logging.getLogger("saccade")
 
 
-def write_jsonl(found: Iterable[Answer], out: TextIO) -> int:
+def write_jsonl(found: Iterable[Answer], task: Task, out: TextIO) -> int:
     """Writes one JSON object a line, as answers come.
+
+    Args:
+        found: the answers.
+        task: says what of its results belongs on a line (`Task.line`).
+        out: where to.
 
     Returns:
         How many pictures could not be read; they have an `error` instead of results.
     """
     failed = 0
     for answer in found:
-        row = _row(answer)
+        row = _row(answer, task)
         failed += "error" in row
         out.write(json.dumps(row, ensure_ascii=False) + "\n")
         out.flush()
     return failed
 
 
-def write_csv(found: Iterable[Answer], class_names: Sequence[str], out: TextIO) -> int:
-    """Writes a table as answers come: a column each for numbers and names, one a class for lists over classes.
+def write_csv(found: Iterable[Answer], task: Task, out: TextIO) -> int:
+    """Writes a table as answers come: a column each for numbers and names, one a class for lists over classes, and
+    the names of files, if any, as a JSON list in one.
+
+    Args:
+        found: the answers.
+        task: says what of its results belongs on a line, and the names of the classes.
+        out: where to.
 
     Returns:
         How many pictures could not be read; they have an `error` instead of results.
     """
     failed, writer, waiting = 0, None, []
     for answer in found:
-        row = _spread(_row(answer), class_names)
+        row = _spread(_row(answer, task), task.class_names)
         failed += "error" in row
         waiting.append(row)
         if writer is None and "error" not in row:  # only a good answer knows the columns
@@ -53,17 +65,22 @@ def write_csv(found: Iterable[Answer], class_names: Sequence[str], out: TextIO) 
     return failed
 
 
-def _row(answer: Answer) -> dict[str, Any]:
+def _row(answer: Answer, task: Task) -> dict[str, Any]:
     if answer.results is None:
         log.warning("%s: %s", answer.item, answer.reason)
         return {"file": str(answer.item), "error": answer.reason}
-    return {"file": str(answer.item)} | {name: plain(value) for name, value in answer.results.items()}
+    line = {name: plain(value) for name, value in task.line(answer.results).items()}
+    return {"file": str(answer.item)} | line | ({} if answer.files is None else {"files": list(answer.files)})
 
 
 def plain(value: Any) -> Any:
-    """A NumPy value as what JSON knows: text, numbers, lists; float32 in its shortest digits."""
+    """A NumPy value, alone or in lists and dicts, as what JSON knows; float32 in its shortest digits."""
     if isinstance(value, bytes):
         return value.decode()
+    if isinstance(value, Mapping):
+        return {name: plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
     value = np.asarray(value)
     if value.ndim:
         return [plain(each) for each in value] if value.dtype.kind in "fO" else value.tolist()
@@ -73,7 +90,11 @@ def plain(value: Any) -> Any:
 def _spread(row: Mapping[str, Any], class_names: Sequence[str]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in row.items():
-        if isinstance(value, list):
+        if name == "files":
+            flat[name] = json.dumps(value, ensure_ascii=False)
+        elif isinstance(value, Mapping):
+            flat |= {f"{name}/{inner}": _cell(each) for inner, each in value.items()}
+        elif isinstance(value, list):
             labels = class_names if len(value) == len(class_names) else range(len(value))
             flat |= {f"{name}/{label}": _cell(each) for label, each in zip(labels, value, strict=True)}
         else:

@@ -17,11 +17,16 @@ from ...models.predictor import Predictor
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of one item: results, or the reason why there are none."""
+    """What came of one item: results, or the reason why there are none.
+
+    Attributes:
+        files: where those results are that are kept as files; None where none were asked for.
+    """
 
     item: Any
     results: dict[str, np.ndarray] | None = None
     reason: str = ""
+    files: tuple[str, ...] | None = None
 
 
 def answers(

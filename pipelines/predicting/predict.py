@@ -3,34 +3,80 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
 
+from ...models.errors import InputError
 from ...models.predictor import Predictor
+from ...models.task import Task
 from ..progress import bar
-from ..run import saving
+from ..run import saving, whole_file
 from .answers import Answer, answers
+from .tile_layout import Tiles
+from .tiles import tiled_answers
 
 
 def predict(
-    predictor: Predictor, pictures: Sequence[str], batch: int = 32, draw: Path | None = None
+    predictor: Predictor,
+    pictures: Sequence[str],
+    batch: int = 32,
+    draw: Path | None = None,
+    save: Path | None = None,
+    tiles: Tiles | None = None,
 ) -> Iterator[Answer]:
     """Answers for picture files, in order; a file that cannot be read has a reason instead of results.
+
+    What is not possible is told at once; a picture's files are complete when its answer comes.
 
     Args:
         predictor: the Predictor of a run.
         pictures: paths.
         batch: pictures in one call of the graph.
         draw: a folder for pictures with their results drawn on them.
+        save: a folder for the files that the task makes of results.
+        tiles: to see each picture in tiles.
+
+    Raises:
+        InputError: tiles that do not go with the Predictor, a task that makes no files, a folder that cannot be made.
     """
-    if draw is not None:
-        with saving(draw):
-            draw.mkdir(parents=True, exist_ok=True)
-    found = answers(predictor, pictures, lambda path: Path(path).read_bytes(), batch)
-    for number, answer in enumerate(bar("predict", "pictures", len(pictures), found)):
-        if draw is not None and answer.results is not None:
-            image = predictor.task.input.decode(Path(answer.item).read_bytes()).numpy()
-            drawn = predictor.task.draw(image, answer.results)
-            Image.fromarray(drawn).save(draw / f"{number:05}_{Path(answer.item).stem}.png")
+    if save is not None and type(predictor.task).files is Task.files:
+        raise InputError(f"{type(predictor.task).__name__} makes no files: its lines say everything; leave 'save' out")
+    for folder in filter(None, (draw, save)):
+        with saving(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def read(path: str) -> bytes:
+        return Path(path).read_bytes()
+
+    found = tiled_answers(predictor, pictures, read, tiles) if tiles else answers(predictor, pictures, read, batch)
+    return _written(predictor.task, found, len(pictures), draw, save, shown=tiles is None or len(pictures) > 1)
+
+
+def _written(
+    task: Task, found: Iterator[Answer], count: int, draw: Path | None, save: Path | None, shown: bool
+) -> Iterator[Answer]:
+    """The answers, each after what is to be written of it; the number makes names of one stem differ."""
+    for number, answer in enumerate(bar("predict", "pictures", count, found, shown=shown)):
+        name = f"{number:05}_{Path(answer.item).stem}"
+        if answer.results is not None and save is not None:
+            answer = _saved(task, answer, save / name)
+        if answer.results is not None and draw is not None:
+            image = task.input.decode(Path(answer.item).read_bytes()).numpy()
+            Image.fromarray(task.draw(image, answer.results)).save(draw / f"{name}.png")
         yield answer
+
+
+def _saved(task: Task, answer: Answer, begin: Path) -> Answer:
+    """Writes what the task makes of the results to files whose names begin alike."""
+    try:
+        contents = task.files(answer.results)
+    except InputError as error:
+        return Answer(answer.item, reason=str(error))
+    paths = [begin.with_name(begin.name + ending) for ending in contents]
+    with saving(begin.parent):
+        for path, content in zip(paths, contents.values(), strict=True):
+            with whole_file(path) as partial:
+                partial.write_bytes(content)
+    return replace(answer, files=tuple(map(str, paths)))

@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from saccade.models.naming import make_importable
 from saccade.pipelines.source import Source
+
+make_importable(Path(__file__).parent.parent)  # pixel_task.py
 
 
 @pytest.fixture(scope="session")

@@ -55,7 +55,7 @@ def test_the_verb_as_a_function(digits_run, predictor, pictures, tmp_path):
 
 def test_json_lines(predictor, pictures):
     out = io.StringIO()
-    assert write_jsonl(predict(predictor, find_pictures([str(pictures)]), batch=5), out) == 0
+    assert write_jsonl(predict(predictor, find_pictures([str(pictures)]), batch=5), predictor.task, out) == 0
     rows = [json.loads(line) for line in out.getvalue().splitlines()]
     expected = predictor.predict(sorted(pictures.iterdir()))
     assert len(rows) == 12
@@ -66,7 +66,7 @@ def test_json_lines(predictor, pictures):
 
 def test_csv(predictor, pictures):
     out = io.StringIO()
-    write_csv(predict(predictor, find_pictures([str(pictures)])), predictor.task.class_names, out)
+    write_csv(predict(predictor, find_pictures([str(pictures)])), predictor.task, out)
     rows = list(csv.DictReader(io.StringIO(out.getvalue())))
     assert len(rows) == 12
     assert sum(float(rows[0][f"probabilities/{digit}"]) for digit in range(10)) == pytest.approx(1, abs=1e-5)
@@ -79,13 +79,13 @@ def test_a_bad_picture_is_named_and_the_others_are_answered(predictor, pictures,
     bad.write_text("no picture")
     files = [*good[:place], str(bad), *good[place:], str(tmp_path / "gone.png")]
     out, table = io.StringIO(), io.StringIO()
-    assert write_jsonl(predict(predictor, files), out) == 2
+    assert write_jsonl(predict(predictor, files), predictor.task, out) == 2
     rows = {row["file"]: row for row in map(json.loads, out.getvalue().splitlines())}
     assert list(rows) == files
     assert "JPEG, PNG" in rows[str(bad)]["error"]
     assert "No such file" in rows[files[-1]]["error"]
     assert all("class" in rows[each] for each in good)
-    assert write_csv(predict(predictor, files), predictor.task.class_names, table) == 2
+    assert write_csv(predict(predictor, files), predictor.task, table) == 2
     by_file = {row["file"]: row for row in csv.DictReader(io.StringIO(table.getvalue()))}
     assert by_file[str(bad)]["error"] and by_file[good[0]]["class"]
 

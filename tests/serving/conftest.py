@@ -16,6 +16,7 @@ from saccade.serving.export import export
 from saccade.serving.server import Server
 
 make_importable(Path(__file__).parent)
+make_importable(Path(__file__).parent.parent)  # pixel_task.py
 
 NAMES = ("red", "green", "grünblau")
 

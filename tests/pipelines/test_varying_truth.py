@@ -1,0 +1,150 @@
+"""Truth whose shape varies from sample to sample: checked before a job, kept or read again, and only what trains."""
+
+from pathlib import Path
+
+import numpy as np
+import pixel_task
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from saccade.models.errors import InputError
+from saccade.models.task import Truth
+from saccade.pipelines.checking.data import checked_data
+from saccade.pipelines.feeding.reading import reader
+from saccade.pipelines.source import DataOptions, Source
+
+SIZES = [(8, 12), (10, 6), (7, 7), (9, 11), (12, 5), (6, 6)]
+
+
+class Masked(pixel_task.Pixels):
+    """Asks for a mask, which training reads, and for a table, which the evaluation alone reads."""
+
+    @property
+    def truth(self):
+        return {"mask": Truth("uint8", (None, None)), "table": Truth("int32", (None,), trains=False)}
+
+    def check(self, size, truth):
+        if truth["mask"].shape != size:
+            raise InputError(
+                f"mask {truth['mask'].shape[0]} x {truth['mask'].shape[1]}, its picture {size[0]} x {size[1]}"
+            )
+        if truth["mask"].max() >= len(self.class_names):
+            raise InputError(f"value {truth['mask'].max()} is no class")
+
+
+class Painted(Source):
+    """Pictures with a mask and a table each, in files; it remembers what was read."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.class_names = pixel_task.NAMES
+        self.keys = [str(number) for number in range(len(SIZES))]
+        self.groups, self.splits = self.keys, {}
+        self.read_truth: list[int] = []
+
+    def truth(self, position):
+        self.read_truth.append(position)
+        try:
+            mask = np.load(self.folder / f"{position}.npy")
+        except ValueError:
+            raise InputError("its mask is no array") from None
+        return {"mask": mask, "table": np.arange(position, dtype=np.int32)}
+
+    def read(self, position):
+        return (self.folder / f"{position}.png").read_bytes()
+
+    def where(self, position):
+        return str(self.folder / f"{position}.png")
+
+    def stamp(self, position):
+        stats = [(self.folder / f"{position}{kind}").stat() for kind in (".png", ".npy")]
+        return " ".join(f"{each.st_size} {each.st_mtime_ns}" for each in stats)
+
+
+@pytest.fixture
+def source(tmp_path, monkeypatch) -> Painted:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for number, size in enumerate(SIZES):
+        random = np.random.default_rng(number)
+        Image.fromarray(random.integers(0, 256, (*size, 3), np.uint8)).save(tmp_path / f"{number}.png")
+        np.save(tmp_path / f"{number}.npy", random.integers(0, 3, size, np.uint8))
+    return Painted(tmp_path)
+
+
+def checked(source: Painted, max_bad: float | int = 0.5, names=pixel_task.NAMES):
+    """A check by a source that has read nothing yet."""
+    fresh = Painted(source.folder)
+    splits = {"train": np.array([0, 1, 2]), "validation": np.array([3]), "test": np.array([4, 5])}
+    data = checked_data(fresh, splits, pixel_task.make(Masked, names), DataOptions(source="own", max_bad=max_bad))
+    return data, fresh
+
+
+def test_good_truth_passes(source):
+    data, fresh = checked(source, max_bad=0)
+    assert not data.findings.bad and sorted(fresh.read_truth) == list(range(6))
+
+
+def test_samples_with_wrong_truth_are_set_aside_by_name(source):
+    np.save(source.folder / "1.npy", np.zeros((6, 10), np.uint8))
+    np.save(source.folder / "5.npy", np.full((6, 6), 7, np.uint8))
+    (source.folder / "2.npy").write_bytes(b"no array, and not a pickle either")
+    data, _ = checked(source)
+    assert data.quarantine() == [
+        {"key": "1", "where": f"{source.folder}/1.png", "reason": "mask 6 x 10, its picture 10 x 6"},
+        {"key": "2", "where": f"{source.folder}/2.png", "reason": "its mask is no array"},
+        {"key": "5", "where": f"{source.folder}/5.png", "reason": "value 7 is no class"},
+    ]
+    assert {name: each.tolist() for name, each in data.splits.items()} == {"train": [0], "validation": [3], "test": [4]}
+    with pytest.raises(
+        InputError, match=r"^3 of 6 .*max_bad bears 2: .*1.png: mask 6 x 10, its picture 10 x 6;"
+    ) as told:
+        checked(source, max_bad=2)
+    assert "\n" not in str(told.value)
+
+
+def test_truth_that_cannot_be_read_is_told(source):
+    (source.folder / "4.npy").unlink()
+    (source.folder / "4.npy").mkdir()
+    data, _ = checked(source)
+    assert data.findings.bad == {4: "its truth: Is a directory"}
+
+
+def test_changed_truth_changes_the_fingerprint(source):
+    before = checked(source)[0].findings.fingerprint
+    mask = np.load(source.folder / "0.npy")
+    np.save(source.folder / "0.npy", (mask + 1) % 3)
+    changed = checked(source)[0].findings.fingerprint
+    np.save(source.folder / "0.npy", mask)
+    assert changed != before == checked(source)[0].findings.fingerprint
+
+
+def test_what_was_checked_is_not_read_again_unless_its_truth_changed(source):
+    before = checked(source)[0].findings.fingerprint
+    data, fresh = checked(source)
+    assert fresh.read_truth == [] and data.findings.fingerprint == before
+    np.save(source.folder / "3.npy", np.zeros(SIZES[3], np.uint8))
+    assert checked(source)[1].read_truth == [3]
+
+
+def test_findings_are_not_used_for_other_classes(source):
+    checked(source)
+    data, fresh = checked(source, names=("background", "red"), max_bad=1.0)
+    assert sorted(fresh.read_truth) == list(range(6)) and set(data.findings.bad.values()) == {"value 2 is no class"}
+
+
+@pytest.mark.parametrize("memory", [2**20, 0], ids=["in memory", "from the source"])
+@pytest.mark.parametrize("keep_decoded", [False, True])
+def test_varying_truth_is_the_same_from_memory_and_from_the_source(source, memory, keep_decoded):
+    positions = [5, 0, 3]
+    read = reader(pixel_task.make(Masked), source, positions, memory, keep_decoded)
+    source.read_truth.clear()
+    samples = tf.data.Dataset.from_tensor_slices(np.array(positions, np.int64)).map(read)
+    assert samples.element_spec["mask"] == tf.TensorSpec([None, None], tf.uint8)
+    assert samples.element_spec.keys() == {"key", "image", "mask"}  # the table does not train
+    for position, sample in zip(positions, samples, strict=True):
+        assert sample["key"] == source.keys[position]
+        np.testing.assert_array_equal(sample["mask"], np.load(source.folder / f"{position}.npy"))
+        with Image.open(source.folder / f"{position}.png") as picture:
+            np.testing.assert_array_equal(sample["image"], np.asarray(picture))
+    assert source.read_truth == ([] if memory else positions)

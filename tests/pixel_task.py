@@ -1,0 +1,106 @@
+"""Segmentation by one small convolution, for tests that need a real task with an answer for each pixel."""
+
+import io
+
+import keras
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from saccade.models.segmentation.options import SegmentationInput, SegmentationOptions
+from saccade.models.segmentation.task import Segmentation
+from saccade.models.task import Evaluation, Value
+
+NAMES = ("background", "red", "green")
+
+
+class Agreement(Evaluation):
+    """The share of pixels that are right; it reads nothing but the mask."""
+
+    needs = ("mask", "size")
+
+    def __init__(self):
+        self.right = []
+
+    def update(self, truth, results, key):
+        assert results["mask"].shape == truth["mask"].shape == tuple(results["size"])
+        self.right.append(results["mask"] == truth["mask"])
+
+    def values(self, intervals=True):
+        return {"accuracy": Value(float(np.mean(np.concatenate([each.ravel() for each in self.right]))))}
+
+
+class Pixels(Segmentation):
+    """What of it the network and its evaluation need not be: inputs, results, signatures are segmentation's own."""
+
+    models = {"convolution": "pixel_task:convolution"}
+
+    def model(self):
+        return convolution(len(self.class_names), self.input.shape)
+
+    def evaluation(self, settings):
+        return Agreement()
+
+    def line(self, results):
+        ids, counts = np.unique(results["mask"], return_counts=True)
+        return {"pixels": {self.class_names[i]: n for i, n in zip(ids, counts, strict=True)}, "size": results["size"]}
+
+    def files(self, results):
+        stream = io.BytesIO()
+        Image.fromarray(results["mask"]).save(stream, "PNG")
+        return {".mask.png": stream.getvalue()}
+
+    def draw(self, image, results, truth=None):
+        return image
+
+
+class DriftingPng(Pixels):
+    """One signature depends on something that is not in the graph: how often Python has run it."""
+
+    times = 0
+
+    def results(self, outputs, geometry, settings):
+        self.times += 1
+        results = super().results(outputs, geometry, settings)
+        return results | {"mask_png_bytes": tf.strings.join([results["mask_png_bytes"], str(self.times)])}
+
+
+class Refusing(Pixels):
+    """Files that it cannot make of some results."""
+
+    def files(self, results):
+        from saccade.models.errors import InputError
+
+        if results["mask"].shape[0] > 20:
+            raise InputError("more rows than this format holds")
+        return super().files(results)
+
+
+def convolution(classes, shape, size=3, seed=1):
+    """Random weights over colours from -1 to 1: what a pixel is depends on `size` x `size` pixels around it."""
+    return keras.Sequential(
+        [
+            keras.Input(shape),
+            keras.layers.Rescaling(1 / 127.5, -1),
+            keras.layers.Conv2D(
+                classes, size, padding="same", kernel_initializer=keras.initializers.RandomNormal(0, 1, seed)
+            ),
+        ]
+    )
+
+
+def make(kind=Pixels, names=NAMES, **input_options):
+    """A task with small strides unless told."""
+    options = SegmentationOptions(name="convolution")
+    return kind(names, options, SegmentationInput(**({"stride": 8} | input_options)))
+
+
+def smooth(height, width, seed=0):
+    """Blobs of colour, uint8 `[height, width, 3]`."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (height // 8 + 2, width // 8 + 2, 3), np.uint8)
+    return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def whole(predictor, picture):
+    """What one pass over the whole picture gives, probabilities included."""
+    return predictor.predict([picture], results=["mask", "size", "probabilities"])[0]

@@ -1,0 +1,166 @@
+"""Several signatures the whole way: exported, proven, served over REST, asked for by the client."""
+
+import io
+import json
+import urllib.request
+
+import numpy as np
+import pixel_task
+import pytest
+from PIL import Image
+
+from saccade.models.errors import InputError, JobError
+from saccade.models.predictor import WEIGHTS, Predictor
+from saccade.serving.bundle import Bundle
+from saccade.serving.client import Client
+from saccade.serving.export import export
+from saccade.serving.proof import prove
+from saccade.serving.server import Server
+
+SIZES = [(12, 20), (24, 9), (17, 17)]
+
+
+def png(height: int, width: int, seed: int) -> bytes:
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def write_run(folder, kind):
+    """A run of `pixel_task`, its truth what the network itself says."""
+    (folder / "proof").mkdir(parents=True)
+    task = pixel_task.make(kind)
+    predictor = Predictor(task, task.model())
+    predictor.describe(folder, f"pixel_task:{kind.__name__}", [str(pixel_task.__file__).rpartition("/")[0]])
+    predictor.model.save_weights(folder / WEIGHTS)
+    lines = []
+    for number, size in enumerate(SIZES):
+        picture = png(*size, number)
+        (folder / "proof" / f"{number}.png").write_bytes(picture)
+        truth = {"mask": predictor.predict([picture])[0]["mask"].tolist()}
+        lines.append(json.dumps({"file": f"{number}.png", "key": f"test/{number}.png", "truth": truth}) + "\n")
+    (folder / "proof" / "samples.jsonl").write_text("".join(lines))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pixels(tmp_path_factory) -> Bundle:
+    run = write_run(tmp_path_factory.mktemp("pixels") / "run", pixel_task.Pixels)
+    return Bundle(export(run, run.parent / "bundles", "pixels"))
+
+
+@pytest.fixture(scope="module")
+def served(pixels):
+    with Server(pixels, port=0) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def pictures() -> list[bytes]:
+    return [png(*size, 10 + number) for number, size in enumerate(SIZES)]
+
+
+@pytest.fixture(scope="module")
+def masks(pictures) -> list[np.ndarray]:
+    """What the Predictor says, each mask at its own size."""
+    task = pixel_task.make()
+    return [each["mask"] for each in Predictor(task, task.model()).predict(pictures)]
+
+
+def ask(server, content) -> dict:
+    request = urllib.request.Request(f"{server.url}/v1/models/pixels:predict", json.dumps(content).encode())
+    with urllib.request.urlopen(request, timeout=60) as response:
+        return json.load(response)
+
+
+def read_png(data: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(data)) as image:
+        assert image.format == "PNG"
+        return np.asarray(image)
+
+
+def test_every_signature_is_exported_and_proven(pixels):
+    outputs = {name: list(each.outputs) for name, each in pixels.description.signatures.items()}
+    assert outputs == {
+        "serving_default": ["mask", "size"],
+        "png": ["mask_png_bytes"],
+        "probabilities": ["mask", "size", "probabilities"],
+        "images": ["mask", "size"],
+    }
+    assert pixels.description.proof.samples == 3 and pixels.description.proof.metric == {"accuracy": 1.0}
+    assert prove(pixels.folder).samples == 3
+    expected = np.load(pixels.folder / "assets.extra" / "proof" / "expected.npz")
+    assert {name for name in outputs if any(f"|{name}|" in key for key in expected)} == set(outputs) - {"images"}
+
+
+def test_a_signature_whose_results_differ_leaves_nothing(tmp_path):
+    run = write_run(tmp_path / "run", pixel_task.DriftingPng)
+    message = r"^proof failed: 'mask_png_bytes' of png differs in 3 of 3 values \(all samples in one batch\)$"
+    with pytest.raises(JobError, match=message):
+        export(run, tmp_path / "bundles", "m")
+    assert not (tmp_path / "bundles").exists()
+
+
+def test_the_bundle_runs_each_signature(pixels, pictures, masks):
+    batch = {"bytes": np.array(pictures, object)}
+    padded = pixels.run(batch)
+    assert padded["mask"].shape == (3, 24, 20) and padded["size"].tolist() == [list(size) for size in SIZES]
+    likely = pixels.run(batch, signature="probabilities")
+    np.testing.assert_array_equal(likely["mask"], padded["mask"])
+    for place, mask in enumerate(masks):
+        height, width = mask.shape
+        np.testing.assert_array_equal(padded["mask"][place, :height, :width], mask)
+        assert (padded["mask"][place, height:] == 255).all() and (padded["mask"][place, :, width:] == 255).all()
+        np.testing.assert_array_equal(likely["probabilities"][place, :height, :width].argmax(-1), mask)
+        assert (likely["probabilities"][place, height:] == 0).all()
+    for each, mask in zip(pixels.predict(pictures, batch=2, signature="png"), masks, strict=True):
+        np.testing.assert_array_equal(read_png(each["mask_png_bytes"]), mask)
+
+
+@pytest.mark.parametrize("signature", ["serving_default", "png", "probabilities"])
+def test_no_pictures_give_no_results(pixels, signature):
+    for name, value in pixels.run({"bytes": np.array([], object)}, signature).items():
+        assert len(value) == 0, name
+
+
+def test_rest_gives_padded_masks_and_sizes(served, pictures, masks):
+    answers = Client(served.url, "pixels").predict(pictures)
+    for answer, mask in zip(answers, masks, strict=True):
+        height, width = answer["size"]
+        assert np.shape(answer["mask"]) == (24, 20) and (height, width) == mask.shape
+        np.testing.assert_array_equal(np.array(answer["mask"])[:height, :width], mask)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 16])
+def test_the_client_gives_a_png_each(served, pictures, masks, batch):
+    answers = Client(served.url, "pixels").predict(pictures, batch, signature="png")
+    assert [each.keys() for each in answers] == [{"mask_png_bytes"}] * 3
+    for answer, mask in zip(answers, masks, strict=True):
+        np.testing.assert_array_equal(read_png(answer["mask_png_bytes"]), mask)
+
+
+def test_rest_encodes_bytes_in_both_forms(served, pictures, pixels):
+    import base64
+
+    rows = [{"b64": base64.b64encode(each).decode()} for each in pictures]
+    expected = [
+        {"b64": base64.b64encode(each["mask_png_bytes"]).decode()} for each in pixels.predict(pictures, signature="png")
+    ]
+    assert ask(served, {"signature_name": "png", "instances": rows}) == {"predictions": expected}
+    assert ask(served, {"signature_name": "png", "inputs": {"bytes": rows}}) == {"outputs": expected}
+    assert ask(served, {"signature_name": "png", "inputs": {"bytes": []}}) == {"outputs": []}
+
+
+def test_the_server_lists_its_signatures(served):
+    listed = Client(served.url, "pixels").metadata["metadata"]["signature_def"]["signature_def"]
+    assert {"serving_default", "png", "probabilities", "images"} <= listed.keys()
+    assert list(listed["png"]["outputs"]) == ["mask_png_bytes"]
+    with urllib.request.urlopen(served.url, timeout=60) as response:
+        about = response.read().decode()
+    assert "png: bytes to mask_png_bytes\n" in about and "images: images to mask, size\n" in about
+
+
+def test_an_unknown_signature_is_told_with_the_nearest(served, pictures):
+    with pytest.raises(InputError, match="pixels has no signature 'pgn': did you mean png"):
+        Client(served.url, "pixels").predict(pictures, signature="pgn")
