@@ -14,7 +14,7 @@ NAMED = 5  # classes in a short line
 def shares(class_names: Sequence[str], mask: Any) -> np.ndarray:
     """The share of each class in the pixels of a mask that are not 255, float64 `[classes]`; all 0 where none is."""
     counts = np.zeros(IGNORE + 1, np.int64)
-    for row in np.asarray(mask):  # all at once, counting would take eight bytes a pixel
+    for row in np.atleast_2d(np.asarray(mask, np.uint8)):  # all at once, counting would take eight bytes a pixel
         counts += np.bincount(row, minlength=IGNORE + 1)
     counts = counts[: len(class_names)]
     return counts / max(counts.sum(), 1)

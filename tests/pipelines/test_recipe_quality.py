@@ -14,7 +14,7 @@ from saccade.pipelines.evaluating.evaluate import evaluate
 from saccade.pipelines.shipped import header, shipped_recipes
 
 LEAST = {
-    "digits": ("accuracy", 0.98),  # one picture of 373 is 0.0027, and seeds differ by a few
+    "digits": ("accuracy", 0.985),  # 370 of 373 are expected; one picture is 0.0027
     "hymenoptera": ("accuracy", 144 / 153),  # what scikit-learn's logistic regression gets on the same frozen features
     "cifar10": ("accuracy", 0.75),
     "flowers": ("accuracy", 0.78),
