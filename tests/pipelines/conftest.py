@@ -109,6 +109,7 @@ def stop_at(tmp_path, monkeypatch) -> type:
     step from now."""
     (tmp_path / "stop_at.py").write_text(STOP_AT)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
     return importlib.import_module("stop_at").StopAt
 
 

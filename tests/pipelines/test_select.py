@@ -16,7 +16,7 @@ from saccade.pipelines.training.selection import GLANCE, Selection
 
 
 def selection(*overrides) -> Selection:
-    return Selection(load_recipe("digits", overrides).train, "accuracy")
+    return Selection(load_recipe("digits", ["train.select={}", *overrides]).train, "accuracy")
 
 
 def figures(accuracy=0.5, log_loss=1.0, **others) -> dict[str, Value]:
