@@ -3,7 +3,13 @@
 from ...models.naming import find_object
 from ..source import Source
 
-SOURCES = {"digits": ".digits:Digits", "folder": ".folder:Folder", "csv": ".csv_table:Csv", "tfds": ".tfds:Tfds"}
+SOURCES = {
+    "digits": ".digits:Digits",
+    "digit_scenes": ".digit_scenes:DigitScenes",
+    "folder": ".folder:Folder",
+    "csv": ".csv_table:Csv",
+    "tfds": ".tfds:Tfds",
+}
 """Names for `data.source`; a source of your own is `package.module:Name`."""
 
 
