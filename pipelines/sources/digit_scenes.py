@@ -22,6 +22,9 @@ _OFFERED = {
     "classes": Truth("int32", (None,)),
 }
 
+_MEMORY = 2**28
+"""How many bytes of scenes are kept; others are drawn again when they are asked for again."""
+
 
 class DigitScenesOptions(DataOptions):
     """The recipe's `data` section of digit scenes; `validation` and `test` are the shares of scenes in those splits."""
@@ -75,7 +78,7 @@ class DigitScenes(Source):
 
     The digits are scikit-learn's (see `digits`), the photographs those of scikit-learn and scikit-image that need no
     download. Splits share no digit and no photograph. A scene depends on the seed, its split and its number there, not
-    on how many there are; it is drawn when it is first asked for.
+    on how many there are; it is drawn when it is asked for.
 
     Class ids are places in `class_names`: the ten digits, after "background" where the task wants a mask.
     """
@@ -92,7 +95,7 @@ class DigitScenes(Source):
         self.groups = self.keys
         names = np.array([name for name, _ in self._places])
         self.splits = {name: np.flatnonzero(names == name) for name in SPLITS if options.counts[name]}
-        self._scene = lru_cache(maxsize=256)(self._draw)  # truth and picture are asked for one after the other
+        self._scene = lru_cache(maxsize=_MEMORY // (5 * options.size**2))(self._draw)  # 5 bytes a pixel
 
     def truth(self, position: int) -> dict[str, np.ndarray]:
         make = {"mask": self._mask, "instances": _instances, "boxes": Scene.boxes, "classes": self._classes}

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 MAX_ANGLE = 25
 """How far a digit is turned, in degrees; beyond, a 6 is a 9."""
-MIN_CONTRAST = 3.0
-"""Contrast ratio of a digit's colour to the ground around it; what WCAG 2.1 (section 1.4.11) asks of graphics."""
+MIN_CONTRAST = 2.5
+"""Contrast ratio (WCAG 2.1) of a digit's colour to at least four fifths of the ground around it."""
 MAX_COVERED = 0.1
 """The share of a digit's pixels that later digits may cover."""
 
 _PLACES = 60  # tried for one digit before the scene is begun anew
-_COLOURS = 12  # tried for one place
+_COLOURS = 24  # tried for one place
 _LEVELS = np.arange(256) / 255
 _LINEAR = np.where(_LEVELS <= 0.04045, _LEVELS / 12.92, ((_LEVELS + 0.055) / 1.055) ** 2.4)  # sRGB to linear light
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
@@ -131,11 +131,12 @@ class _Canvas:
 
 
 def _colour(ground: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, float]:
-    """A random colour and its contrast ratio (WCAG 2.1) to the mean luminance of the ground: the first of some whose
-    contrast is high enough; where none is, one that is not."""
+    """A random colour, and its contrast ratio to at least four fifths of the ground: the first of some whose contrast
+    is high enough; where none is, one that is not."""
     colours = random.integers(256, size=(_COLOURS, 3))
     luminance = _LINEAR[colours] @ _LUMINANCE + 0.05
-    around = _LINEAR[ground].mean((0, 1)) @ _LUMINANCE + 0.05
-    contrasts = np.maximum(luminance / around, around / luminance)
+    around = (_LINEAR[ground] @ _LUMINANCE + 0.05).ravel()
+    ratios = luminance[:, np.newaxis] / around  # [colours, pixels]
+    contrasts = np.sort(np.maximum(ratios, 1 / ratios))[:, len(around) // 5]
     first = np.argmax(contrasts >= MIN_CONTRAST)
     return colours[first], contrasts[first]

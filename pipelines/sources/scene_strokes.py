@@ -18,7 +18,8 @@ def strokes(digit: np.ndarray, side: float, angle: float) -> np.ndarray:
     """
     from scipy.ndimage import affine_transform
 
-    field = np.pad(digit, 3)  # what the splines see beside the digit is empty
+    field = np.zeros((14, 14))
+    field[3:-3, 3:-3] = digit  # what the splines see beside it is empty
     step = 8 / side
     sine, cosine = step * np.sin(np.deg2rad(angle)), step * np.cos(np.deg2rad(angle))
     turn = np.array([[cosine, sine], [-sine, cosine]])  # from rows and columns of the result to those of the field
