@@ -5,6 +5,7 @@ from ..source import Source
 
 SOURCES = {
     "digits": ".digits:Digits",
+    "digit_scenes": ".digit_scenes:DigitScenes",
     "folder": ".folder:Folder",
     "masks": ".masks:Masks",
     "csv": ".csv_table:Csv",

@@ -1,12 +1,12 @@
 """The handwritten digits that scikit-learn ships: real data with no download."""
 
-import io
 from collections.abc import Mapping
 
 import numpy as np
 
 from ...models.task import Truth
 from ..source import DataOptions, Source, check_truth
+from .stored_png import stored_png
 
 
 class Digits(Source):
@@ -29,18 +29,10 @@ class Digits(Source):
         self.groups = self.keys
         self._labels = data.target
         self._truth = truth or {}
-        self._pictures = [_png(grey) for grey in np.round(data.images * (255 / 16)).astype(np.uint8)]
+        self._pictures = [stored_png(grey) for grey in np.round(data.images * (255 / 16)).astype(np.uint8)]
 
     def truth(self, position: int) -> dict[str, np.generic]:
         return {name: np.dtype(wanted.dtype).type(self._labels[position]) for name, wanted in self._truth.items()}
 
     def read(self, position: int) -> bytes:
         return self._pictures[position]
-
-
-def _png(grey: np.ndarray) -> bytes:
-    from PIL import Image
-
-    stream = io.BytesIO()
-    Image.fromarray(grey).save(stream, "png", compress_level=0)  # stored: the same bytes with every zlib
-    return stream.getvalue()

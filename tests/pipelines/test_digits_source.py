@@ -57,6 +57,7 @@ def test_truth_it_cannot_bring(truth):
 def test_names_of_sources():
     assert {name: find_source(name).__name__ for name in SOURCES} == {
         "digits": "Digits",
+        "digit_scenes": "DigitScenes",
         "folder": "Folder",
         "csv": "Csv",
         "tfds": "Tfds",

@@ -1,0 +1,142 @@
+"""Draws a scene: handwritten digits on a photograph, and which pixel belongs to which of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .scene_material import Material
+from .scene_strokes import strokes
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MAX_ANGLE = 25
+"""How far a digit is turned, in degrees; beyond, a 6 is a 9."""
+MIN_CONTRAST = 2.5
+"""Contrast ratio (WCAG 2.1) of a digit's colour to at least four fifths of the ground around it."""
+MAX_COVERED = 0.1
+"""The share of a digit's pixels that later digits may cover."""
+
+_PLACES = 60  # tried for one digit before the scene is begun anew
+_COLOURS = 24  # tried for one place
+_LEVELS = np.arange(256) / 255
+_LINEAR = np.where(_LEVELS <= 0.04045, _LEVELS / 12.92, ((_LEVELS + 0.055) / 1.055) ** 2.4)  # sRGB to linear light
+_LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A picture of digits with its truth.
+
+    Attributes:
+        picture: RGB uint8 `[size, size, 3]`.
+        instances: uint16 `[size, size]`: 0 where no digit is, else 1 + its place in `digits`; a pixel is a digit's
+            where the ink covers at least half of it.
+        digits: which digits there are, 0..9, int64 `[n]`, in the order in which they were drawn.
+    """
+
+    picture: np.ndarray
+    instances: np.ndarray
+    digits: np.ndarray
+
+    def boxes(self) -> np.ndarray:
+        """The extents of each digit's visible pixels: float32 `[n, 4]`, x_min, y_min, x_max, y_max, where the maxima
+        are the far edges of the last pixels."""
+        from scipy.ndimage import find_objects
+
+        boxes = [(x.start, y.start, x.stop, y.stop) for y, x in find_objects(self.instances)]
+        return np.array(boxes, np.float32).reshape(-1, 4)
+
+
+def sides(size: int) -> tuple[float, float]:
+    """The smallest and the largest side of a digit's field in a scene, in pixels; below 16 a digit is hard to read."""
+    smallest = max(16.0, 0.2 * size)
+    return smallest, max(smallest, 0.45 * size)
+
+
+def most_digits(size: int) -> int:
+    """How many digits find a place in any scene: the smallest fields of so many take up to two fifths of it."""
+    return int(0.4 * (size / sides(size)[0]) ** 2)
+
+
+def draw_scene(material: Material, size: int, digits: tuple[int, int], random: np.random.Generator) -> Scene:
+    """A new scene, which depends on the arguments alone.
+
+    Args:
+        material: what it is made of.
+        size: its height and width in pixels.
+        digits: the least and the most digits that it has, at most `most_digits(size)`.
+        random: where chance comes from.
+    """
+    count = random.integers(*digits, endpoint=True)
+    while True:  # a crop on which no colour stands out, or first digits that leave the last no place, are rare
+        chosen = random.integers(len(material.digits), size=count)
+        photograph = material.photographs[random.integers(len(material.photographs))]
+        canvas = _Canvas(_crop(photograph, size, random))
+        if all(canvas.add(material.digits[each], random) for each in chosen):
+            return Scene(canvas.picture, canvas.instances, material.classes[chosen])
+
+
+def _crop(photograph: Image, size: int, random: np.random.Generator) -> np.ndarray:
+    """A square of a photograph, from half to all of its shorter side, maybe mirrored: uint8 `[size, size, 3]`."""
+    from PIL import Image
+
+    shortest = min(photograph.size)
+    side = random.integers(shortest // 2, shortest, endpoint=True)
+    left, top = (random.integers(length - side, endpoint=True) for length in photograph.size)
+    crop = photograph.resize((size, size), Image.Resampling.BILINEAR, (left, top, left + side, top + side))
+    pixels = np.array(crop)
+    return np.ascontiguousarray(pixels[:, ::-1]) if random.random() < 0.5 else pixels
+
+
+class _Canvas:
+    """A scene while it is drawn."""
+
+    def __init__(self, picture: np.ndarray):
+        self.picture = picture
+        self.instances = np.zeros(picture.shape[:2], np.uint16)
+        self._areas = [0]  # pixels of each digit before any was covered, by its number
+
+    def add(self, digit: np.ndarray, random: np.random.Generator) -> bool:
+        """Draws a digit of random size, angle, place and colour; False if none is found where it can be read."""
+        smallest, largest = sides(len(self.picture))
+        for attempt in range(_PLACES):
+            # The longer no place is found, the nearer to the smallest.
+            side = smallest * (largest / smallest) ** (random.random() * 0.95**attempt)
+            ink = strokes(digit, side, random.uniform(-MAX_ANGLE, MAX_ANGLE))
+            top, left = (random.integers(len(self.picture) - length, endpoint=True) for length in ink.shape)
+            window = slice(top, top + ink.shape[0]), slice(left, left + ink.shape[1])
+            if not self._covers_little(window, ink):
+                continue
+            colour, contrast = _colour(self.picture[window], random)
+            if contrast >= MIN_CONTRAST:
+                self._draw(window, ink, colour)
+                return True
+        return False
+
+    def _covers_little(self, window: tuple[slice, slice], ink: np.ndarray) -> bool:
+        """Whether all digits so far stay visible but for `MAX_COVERED`."""
+        covered = np.bincount(self.instances[window][ink >= 0.5], minlength=len(self._areas))
+        visible = np.bincount(self.instances.ravel(), minlength=len(self._areas)) - covered
+        return bool(np.all(visible[1:] >= (1 - MAX_COVERED) * np.array(self._areas[1:])))
+
+    def _draw(self, window: tuple[slice, slice], ink: np.ndarray, colour: np.ndarray) -> None:
+        ground = self.picture[window]
+        ground[:] = np.rint(ground + ink[..., np.newaxis] * (colour - ground.astype(np.float64)))
+        self.instances[window][ink >= 0.5] = len(self._areas)
+        self._areas.append(np.count_nonzero(ink >= 0.5))
+
+
+def _colour(ground: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, float]:
+    """A random colour, and its contrast ratio to at least four fifths of the ground: the first of some whose contrast
+    is high enough; where none is, one that is not."""
+    colours = random.integers(256, size=(_COLOURS, 3))
+    luminance = _LINEAR[colours] @ _LUMINANCE + 0.05
+    around = (_LINEAR[ground] @ _LUMINANCE + 0.05).ravel()
+    ratios = luminance[:, np.newaxis] / around  # [colours, pixels]
+    contrasts = np.sort(np.maximum(ratios, 1 / ratios))[:, len(around) // 5]
+    first = np.argmax(contrasts >= MIN_CONTRAST)
+    return colours[first], contrasts[first]
