@@ -50,16 +50,16 @@ class Predictor(tf.Module):
         self.task = task
         self.model = model
         self.settings = dict(task.settings if settings is None else settings)
-        self._calls: dict[tuple[str, ...] | None, Any] = {}
+        self._calls: dict[str, Any] = {}  # tf.Module bears no other keys
 
     def __call__(self, results: Sequence[str] | None = None, **raw: Any) -> dict[str, tf.Tensor]:
-        names = None if results is None else tuple(results)
-        if names not in self._calls:  # a function of its own for each choice, from which TensorFlow prunes the rest
-            self._calls[names] = tf.function(
-                lambda tensors: self.answer(*self.task.input(**tensors), names),
+        choice = "default" if results is None else ",".join(results)
+        if choice not in self._calls:  # a function of its own for each choice, from which TensorFlow prunes the rest
+            self._calls[choice] = tf.function(
+                lambda tensors: self.answer(*self.task.input(**tensors), results),
                 input_signature=[dict(self.task.input.signature)],
             )
-        return self._calls[names]({name: tf.convert_to_tensor(value) for name, value in raw.items()})
+        return self._calls[choice]({name: tf.convert_to_tensor(value) for name, value in raw.items()})
 
     def answer(
         self, tensors: Any, geometry: dict[str, tf.Tensor], results: Sequence[str] | None = None

@@ -59,8 +59,11 @@ def test_names_of_sources():
         "digits": "Digits",
         "digit_scenes": "DigitScenes",
         "folder": "Folder",
+        "masks": "Masks",
         "csv": "Csv",
         "tfds": "Tfds",
+        "coco": "Coco",
+        "voc": "Voc",
     }
     with pytest.raises(InputError, match="unknown source 'folders': did you mean folder"):
         find_source("folders")
