@@ -10,7 +10,7 @@ import io
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +55,12 @@ class Predictor(tf.Module):
     def __call__(self, results: Sequence[str] | None = None, **raw: Any) -> dict[str, tf.Tensor]:
         choice = "default" if results is None else ",".join(results)
         if choice not in self._calls:  # a function of its own for each choice, from which TensorFlow prunes the rest
-            self._calls[choice] = tf.function(
-                lambda tensors: self.answer(*self.task.input(**tensors), results),
-                input_signature=[dict(self.task.input.signature)],
-            )
+            graph = partial(self._graph, results=results)
+            self._calls[choice] = tf.function(graph, input_signature=[dict(self.task.input.signature)])
         return self._calls[choice]({name: tf.convert_to_tensor(value) for name, value in raw.items()})
+
+    def _graph(self, raw: dict[str, tf.Tensor], results: Sequence[str] | None) -> dict[str, tf.Tensor]:
+        return self.answer(*self.task.input(**raw), results)
 
     def answer(
         self, tensors: Any, geometry: dict[str, tf.Tensor], results: Sequence[str] | None = None
@@ -152,9 +153,9 @@ class Predictor(tf.Module):
         """
         description = self._identity() | {"format": 1, "task": task_name, "import_paths": list(import_paths)}
         target = Path(folder) / DESCRIPTION
-        partial = target.with_suffix(".partial")
-        partial.write_text(json.dumps(description, indent=2) + "\n")
-        os.replace(partial, target)
+        unfinished = target.with_suffix(".partial")
+        unfinished.write_text(json.dumps(description, indent=2) + "\n")
+        os.replace(unfinished, target)
 
     @classmethod
     def load(cls, run: Path | str, weights: str = WEIGHTS) -> Predictor:

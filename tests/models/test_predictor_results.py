@@ -39,7 +39,7 @@ def test_two_pictures_a_call_give_what_one_gives(predictor, pictures):
 def test_what_is_not_asked_for_is_not_computed(predictor, pictures):
     encoded = tf.constant([tf.io.encode_png(pictures[0]).numpy()])
     predictor(["size"], bytes=encoded)
-    graph = predictor._calls[("size",)].get_concrete_function().graph
+    graph = predictor._calls["size"].get_concrete_function().graph
     pruned = tf.compat.v1.graph_util.extract_sub_graph(graph.as_graph_def(), [each.op.name for each in graph.outputs])
     assert not [node for node in pruned.node if node.op == "Conv2D"]
 
