@@ -17,7 +17,7 @@ MAX_ANGLE = 25
 """How far a digit is turned, in degrees; beyond, a 6 is a 9."""
 MIN_CONTRAST = 2.5
 """Contrast ratio (WCAG 2.1) of a digit's colour to at least four fifths of the ground around it."""
-MAX_COVERED = 0.1
+MAX_COVERED = 0.05
 """The share of a digit's pixels that later digits may cover."""
 
 _PLACES = 60  # tried for one digit before the scene is begun anew
