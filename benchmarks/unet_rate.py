@@ -21,7 +21,7 @@ from keras import layers  # noqa: E402
 from saccade.models.segmentation.options import SegmentationInput, SegmentationOptions  # noqa: E402
 from saccade.models.segmentation.task import Segmentation  # noqa: E402
 
-ROUNDS, STEPS, BATCH, SIDE, WIDTH, CLASSES = 9, 6, 8, 128, 16, 2
+ROUNDS, STEPS, BATCH, SIDE, WIDTH, CLASSES = 31, 2, 8, 128, 16, 2  # short rounds: machines have slow spells
 
 
 def plain_unet():
