@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from ..models.errors import InputError
 from ..models.options import Options
@@ -20,6 +20,17 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 
 SPLIT_NAMES = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
 """What people call the splits (in lower case), to the name of the split."""
+
+
+def _different(names: list[str]) -> list[str]:
+    repeated = [name for name in names if names.count(name) > 1]
+    if repeated:
+        raise ValueError(f"class '{repeated[0]}' is given twice")
+    return names
+
+
+ClassNames = Annotated[list[str], Field(min_length=1), AfterValidator(_different)]
+"""Class names in the order of their ids, as a recipe gives them."""
 
 
 class DataOptions(Options):

@@ -8,15 +8,16 @@ from hashlib import blake2b
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from ...models.errors import InputError, nearest
+from ...models.image_options import IGNORE
 from ...models.options import RecipePath
 from ...models.task import Truth
-from ..source import SPLITS, DataOptions, Source, Split, check_truth
+from ..source import SPLITS, ClassNames, DataOptions, Source, Split, check_truth
 from .coco_file import CocoFile, CocoPicture
 from .coco_truth import boxes, paint
-from .mask_pixels import BACKGROUND, IGNORE
+from .mask_pixels import BACKGROUND
 from .picture_tree import DiskTree
 
 OFFERED = {
@@ -47,16 +48,8 @@ class CocoOptions(DataOptions):
     images: Paths | None = None
     """The folder that the files' `file_name` is relative to, or one for each split; the folder of the JSON file unless
     given."""
-    classes: list[str] | None = Field(None, min_length=1)
+    classes: ClassNames | None = None
     """The categories to learn, in their order, others are background; by default all, in the order of their ids."""
-
-    @field_validator("classes")
-    @classmethod
-    def _differ(cls, value: list[str] | None) -> list[str] | None:
-        repeated = [name for name in value or [] if (value or []).count(name) > 1]
-        if repeated:
-            raise ValueError(f"class '{repeated[0]}' is given twice")
-        return value
 
     @model_validator(mode="after")
     def _same_splits(self) -> CocoOptions:

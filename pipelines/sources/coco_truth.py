@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...models.errors import InputError
+from ...models.image_options import IGNORE
 from .coco_file import Annotation
-from .mask_pixels import IGNORE
 from .run_lengths import covered, run_lengths
 
 

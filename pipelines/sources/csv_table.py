@@ -12,7 +12,7 @@ from pydantic import Field
 from ...models.errors import InputError, nearest
 from ...models.options import RecipePath
 from ...models.task import Truth
-from ..source import SPLIT_NAMES
+from ..source import SPLIT_NAMES, ClassNames
 from .csv_rows import Row, read_rows
 from .csv_truth import Column, column
 from .file_source import FileSource
@@ -32,7 +32,7 @@ class CsvOptions(MaskOptions):
     """The folder that paths of pictures and masks are relative to; empty: the folder of the CSV file."""
     columns: dict[str, str] = {}
     """`path`, a truth of the task (`label`, `mask`, ...), `split` or `group` to the column's name, where it differs."""
-    classes: list[str] | None = Field(None, min_length=1)
+    classes: ClassNames | None = None
     """The class names in their order; by default those that occur, sorted, and of masks background and foreground, or
     class_0, class_1, ..."""
     separator: str | None = Field(None, min_length=1)

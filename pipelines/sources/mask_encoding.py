@@ -7,12 +7,10 @@ from typing import ClassVar
 import numpy as np
 
 from ...models.errors import InputError
+from ...models.image_options import IGNORE
 from .instance_maps import CLASSES, classes_of, object_numbers
 from .mask_image import Kind, MaskImage
 from .mask_options import IGNORED, Color
-
-IGNORE = 255
-"""Of pixels that do not count, in the truth that tasks get."""
 
 KINDS: Mapping[Kind, str] = {
     "bits": "one channel of 1 bit",

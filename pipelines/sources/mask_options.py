@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from ..source import DataOptions
+from ..source import ClassNames, DataOptions
 
 Byte = Annotated[int, Field(ge=0, le=255)]
 Color = Annotated[tuple[Byte, ...], Field(min_length=3, max_length=3)]
@@ -22,7 +22,7 @@ class MaskOptions(DataOptions):
     """What a mask's pixels are: `ids` class numbers in one channel; `binary` 0 and 255 (or 1); `palette` the indices of
     palette images; `colors` those of data.colors; `instances` 0 and a number for each object; `auto` finds out, says
     so in the log, and refuses what could mean two things."""
-    classes: list[str] | None = Field(None, min_length=1)
+    classes: ClassNames | None = None
     """The class names in the order of their ids; unless given background, foreground of two, class_0, class_1, ... of
     more, as many as the masks show."""
     colors: dict[str, Color] = {}
@@ -33,14 +33,6 @@ class MaskOptions(DataOptions):
     instances: Literal["foreground", "separated", "boundary"] = "foreground"
     """What object numbers become: `foreground` makes one class of them all; `separated` the same with a line of
     background, one pixel wide, between objects that touch; `boundary` parts them into interior and boundary."""
-
-    @field_validator("classes")
-    @classmethod
-    def _differ(cls, value: list[str] | None) -> list[str] | None:
-        repeated = [name for name in value or [] if (value or []).count(name) > 1]
-        if repeated:
-            raise ValueError(f"class '{repeated[0]}' is given twice")
-        return value
 
     @field_validator("colors")
     @classmethod

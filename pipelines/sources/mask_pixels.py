@@ -7,13 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...models.errors import InputError
+from ...models.image_options import IGNORE
 from .mask_image import read_mask
 
 BACKGROUND = "background"
 """What class 0 of a mask is called where nothing else is said."""
-
-IGNORE = 255
-"""In masks: pixels that do not count."""
 
 
 def read_pixels(data: bytes) -> np.ndarray:

@@ -8,7 +8,8 @@ from contextlib import suppress
 import numpy as np
 
 from ...models.errors import InputError
-from .mask_pixels import IGNORE, listed
+from ...models.image_options import IGNORE
+from .mask_pixels import listed
 from .tfds_features import Features
 
 

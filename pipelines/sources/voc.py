@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field, field_validator
 
+from ...models.image_options import IGNORE
 from ...models.options import RecipePath
 from ...models.task import Truth
-from ..source import DataOptions, check_truth
+from ..source import ClassNames, DataOptions, check_truth
 from .file_source import FileSource
-from .mask_pixels import BACKGROUND, IGNORE, class_ids, read_pixels
+from .mask_pixels import BACKGROUND, class_ids, read_pixels
 from .picture_tree import open_tree
 from .voc_boxes import read_boxes
 from .voc_layout import BOXES, MASKS, OBJECTS, PICTURES, read_layout
@@ -37,15 +39,12 @@ class VocOptions(DataOptions):
     path: RecipePath
     """`VOCdevkit/VOC2012`, or a folder or zip file of the same layout: `JPEGImages` with `SegmentationClass` for masks,
     `Annotations` for boxes, and lists of the splits in `ImageSets`, if there are any."""
-    classes: list[str] | None = Field(None, min_length=1, max_length=IGNORE - 1)
+    classes: Annotated[ClassNames, Field(max_length=IGNORE - 1)] | None = None
     """The classes without the background, in the order of the masks' values from 1; VOC's own 20 unless given."""
 
     @field_validator("classes")
     @classmethod
-    def _differ(cls, value: list[str] | None) -> list[str] | None:
-        repeated = [name for name in value or [] if (value or []).count(name) > 1]
-        if repeated:
-            raise ValueError(f"class '{repeated[0]}' is given twice")
+    def _without_background(cls, value: list[str] | None) -> list[str] | None:
         if BACKGROUND in (value or []):
             raise ValueError("leave the background out: it is 0 in every mask")
         return value

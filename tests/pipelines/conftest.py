@@ -12,7 +12,7 @@ from PIL import Image
 from saccade.models.naming import make_importable
 from saccade.pipelines.source import Source
 
-make_importable(Path(__file__).parent.parent)  # pixel_task.py
+make_importable(Path(__file__).parent.parent)  # pixel_task.py, mask_pictures.py
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """What the pixels of masks mean: found out, told in one line, or refused with the line to write."""
 
-import io
 from collections.abc import Callable
 
 import numpy as np
@@ -8,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from mask_pictures import BLACK, GREEN, RED, WHITE, encoded, grey, palette, rgb
 from PIL import Image
 from pydantic import ValidationError
 
@@ -17,34 +17,6 @@ from saccade.pipelines.sources.mask_encoding import Encoding
 from saccade.pipelines.sources.mask_image import read_mask
 from saccade.pipelines.sources.mask_options import MaskOptions
 from saccade.pipelines.sources.mask_sample import LOOKED_AT, look_at
-
-RED, GREEN, BLACK, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 0), (255, 255, 255)
-
-
-def encoded(image: Image.Image | np.ndarray, kind: str = "PNG", **save) -> bytes:
-    stream = io.BytesIO()
-    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(stream, kind, **save)
-    return stream.getvalue()
-
-
-def grey(*values: int, dtype: type = np.uint8) -> np.ndarray:
-    """4 x 8 pixels that begin with these values; the others are 0."""
-    pixels = np.zeros(32, dtype)
-    pixels[: len(values)] = values
-    return pixels.reshape(4, 8)
-
-
-def rgb(*colors: tuple[int, int, int]) -> np.ndarray:
-    pixels = np.zeros((32, 3), np.uint8)
-    pixels[: len(colors)] = colors
-    return pixels.reshape(4, 8, 3)
-
-
-def palette(indices: np.ndarray, *colors: tuple[int, int, int]) -> Image.Image:
-    image = Image.frombytes("P", indices.shape[::-1], indices.tobytes())
-    colors += ((9, 9, 99),) * (256 - len(colors))  # all of 8 bits, so that Pillow writes no fewer
-    image.putpalette([channel for color in colors for channel in color])
-    return image
 
 
 def found(*masks, **options) -> tuple[Encoding, str]:
