@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from threading import Lock
 from typing import Annotated
 
 import numpy as np
@@ -95,7 +96,8 @@ class DigitScenes(Source):
         self.groups = self.keys
         names = np.array([name for name, _ in self._places])
         self.splits = {name: np.flatnonzero(names == name) for name in SPLITS if options.counts[name]}
-        self._scene = lru_cache(maxsize=_MEMORY // (5 * options.size**2))(self._draw)  # 5 bytes a pixel
+        self._drawn = lru_cache(maxsize=_MEMORY // (5 * options.size**2))(self._draw)  # 5 bytes a pixel
+        self._drawing = Lock()
 
     def truth(self, position: int) -> dict[str, np.ndarray]:
         make = {"mask": self._mask, "instances": _instances, "boxes": Scene.boxes, "classes": self._classes}
@@ -104,6 +106,11 @@ class DigitScenes(Source):
 
     def read(self, position: int) -> bytes:
         return stored_png(self._scene(position).picture)
+
+    def _scene(self, position: int) -> Scene:
+        # Drawing keeps Python's own lock: threads that drew at once would take half as long again, waiting for it.
+        with self._drawing:
+            return self._drawn(position)
 
     def _draw(self, position: int) -> Scene:
         split, index = self._places[position]

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 
 MAX_ANGLE = 25
 """How far a digit is turned, in degrees; beyond, a 6 is a 9."""
-MIN_CONTRAST = 2.5
-"""Contrast ratio (WCAG 2.1) of a digit's colour to at least four fifths of the ground around it."""
+MIN_CONTRAST = 3.0
+"""Contrast ratio of a digit's colour to at least four fifths of the ground around it: what WCAG 2.1 (1.4.11) asks of
+graphics that people have to make out."""
 MAX_COVERED = 0.05
 """The share of a digit's pixels that later digits may cover."""
 
-_PLACES = 60  # tried for one digit before the scene is begun anew
+_SHAPES = 12  # sizes and angles tried for one digit before the scene is begun anew
+_PLACES = 5  # tried for one shape
 _COLOURS = 24  # tried for one place
 _LEVELS = np.arange(256) / 255
 _LINEAR = np.where(_LEVELS <= 0.04045, _LEVELS / 12.92, ((_LEVELS + 0.055) / 1.055) ** 2.4)  # sRGB to linear light
@@ -58,8 +60,8 @@ def sides(size: int) -> tuple[float, float]:
 
 
 def most_digits(size: int) -> int:
-    """How many digits find a place in any scene: the smallest fields of so many take up to two fifths of it."""
-    return int(0.4 * (size / sides(size)[0]) ** 2)
+    """How many digits find a place in any scene: the smallest fields of so many take less than half of it."""
+    return int(0.45 * (size / sides(size)[0]) ** 2)
 
 
 def draw_scene(material: Material, size: int, digits: tuple[int, int], random: np.random.Generator) -> Scene:
@@ -103,18 +105,19 @@ class _Canvas:
     def add(self, digit: np.ndarray, random: np.random.Generator) -> bool:
         """Draws a digit of random size, angle, place and colour; False if none is found where it can be read."""
         smallest, largest = sides(len(self.picture))
-        for attempt in range(_PLACES):
+        for attempt in range(_SHAPES):
             # The longer no place is found, the nearer to the smallest.
-            side = smallest * (largest / smallest) ** (random.random() * 0.95**attempt)
+            side = smallest * (largest / smallest) ** (random.random() * 0.8**attempt)
             ink = strokes(digit, side, random.uniform(-MAX_ANGLE, MAX_ANGLE))
-            top, left = (random.integers(len(self.picture) - length, endpoint=True) for length in ink.shape)
-            window = slice(top, top + ink.shape[0]), slice(left, left + ink.shape[1])
-            if not self._covers_little(window, ink):
-                continue
-            colour, contrast = _colour(self.picture[window], random)
-            if contrast >= MIN_CONTRAST:
-                self._draw(window, ink, colour)
-                return True
+            for _ in range(_PLACES):
+                top, left = (random.integers(len(self.picture) - length, endpoint=True) for length in ink.shape)
+                window = slice(top, top + ink.shape[0]), slice(left, left + ink.shape[1])
+                if not self._covers_little(window, ink):
+                    continue
+                colour, contrast = _colour(self.picture[window], random)
+                if contrast >= MIN_CONTRAST:
+                    self._draw(window, ink, colour)
+                    return True
         return False
 
     def _covers_little(self, window: tuple[slice, slice], ink: np.ndarray) -> bool:

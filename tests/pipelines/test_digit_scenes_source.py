@@ -136,7 +136,7 @@ def test_a_scene_depends_on_seed_split_and_number_alone():
 @pytest.mark.parametrize(
     ("overrides", "told"),
     [
-        (["data.digits=[1, 7]", "data.size=64"], "7 digits do not fit into 64 x 64 pixels, at most 6 do: lower digits"),
+        (["data.digits=[1, 8]", "data.size=64"], "8 digits do not fit into 64 x 64 pixels, at most 7 do: lower digits"),
         (["data.digits=[5, 2]"], "'data.digits' is [5, 2]: the least, 5, is more than the most, 2"),
         (["data.count=4"], "of 4 scenes a validation share of 0.1 is none: raise count"),
         (["data.count=6", "data.test=0.05"], "of 6 scenes a test share of 0.05 is none: raise count"),

@@ -79,7 +79,7 @@ def test_colours_stand_out(digits, grey):
     assert len(colours) == 20
     for colour in colours:
         bright, dark = sorted([_luminance(colour), _luminance((grey,) * 3)], reverse=True)
-        assert (bright + 0.05) / (dark + 0.05) >= 2.5 - 1e-9
+        assert (bright + 0.05) / (dark + 0.05) >= 3 - 1e-9
 
 
 def test_a_simple_classifier_reads_the_digits():
