@@ -2,19 +2,19 @@
 
 import importlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from .errors import InputError, nearest
 
 
-def check_name(name: str, table: Mapping[str, str], kind: str) -> None:
+def check_name(name: str, table: Collection[str], kind: str) -> None:
     """Refuses a name that is neither in `table` nor of the form `package.module:Name`; imports nothing.
 
     Args:
         name: what the recipe says.
-        table: names that saccade ships, to `module:Name`.
+        table: names that saccade ships.
         kind: the word for the error message, "task" or "model".
 
     Raises:

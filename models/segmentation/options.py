@@ -4,8 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from ..backbones.families import NETWORKS
 from ..errors import nearest
 from ..image_options import ImageOptions, Pixels
+from ..naming import check_name
 from ..options import ClassWeights, NotNegative
 from ..task import ModelOptions
 
@@ -80,6 +82,13 @@ class SegmentationOptions(ModelOptions):
     """For `watershed`, how far apart two objects' middles are at least, in pixels."""
     instance_pixels: Annotated[int, Field(ge=1)] = 10
     """Objects of fewer pixels are dropped."""
+
+    @field_validator("backbone")
+    @classmethod
+    def _known_backbone(cls, value: str) -> str:
+        if value != "none":
+            check_name(value, NETWORKS, "backbone")
+        return value
 
     @field_validator("loss")
     @classmethod

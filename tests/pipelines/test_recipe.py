@@ -94,6 +94,11 @@ def test_shipped_recipes_are_sound_and_say_what_they_are(name):
         assert word in text
 
 
+def test_a_backbone_is_known_before_anything_is_read():
+    with pytest.raises(InputError, match="unknown backbone 'mobilnet_v2': did you mean mobilenet_v2"):
+        load_recipe("digit_scenes", ["model.backbone=mobilnet_v2"])
+
+
 def test_a_task_begins_with_its_default_recipe():
     assert load_recipe("classification", ["data.path=photos"]).model.name == "mobilenet_v2"
 
