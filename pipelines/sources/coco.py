@@ -17,7 +17,7 @@ from ...models.task import Truth
 from ..source import SPLITS, ClassNames, DataOptions, Source, Split, check_truth
 from .coco_file import CocoFile, CocoPicture
 from .coco_truth import boxes, paint
-from .mask_pixels import BACKGROUND
+from .mask_formats.pixels import BACKGROUND
 from .picture_tree import DiskTree
 
 OFFERED = {

@@ -16,8 +16,8 @@ from ..source import SPLIT_NAMES, ClassNames
 from .csv_rows import Row, read_rows
 from .csv_truth import Column, column
 from .file_source import FileSource
-from .mask_files import OFFERED, MaskFiles
-from .mask_options import MaskOptions
+from .mask_formats.files import OFFERED, MaskFiles
+from .mask_formats.options import MaskOptions
 from .picture_tree import DiskTree
 
 _FIXED = ("path", "split", "group")

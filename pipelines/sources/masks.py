@@ -16,10 +16,10 @@ from ...models.task import Truth
 from ..source import SPLIT_NAMES, check_truth
 from .file_source import FileSource
 from .folder import FolderOptions, groups_of
-from .mask_files import OFFERED, MaskFiles
-from .mask_image import EXTENSIONS
+from .mask_formats.files import OFFERED, MaskFiles
+from .mask_formats.image import EXTENSIONS
+from .mask_formats.options import MaskOptions
 from .mask_matching import check_pattern, match_by_name, match_by_pattern, refuse_missing, refuse_shared
-from .mask_options import MaskOptions
 from .picture_listing import list_pictures
 from .picture_tree import PictureTree, open_tree
 

@@ -12,7 +12,7 @@ from ...models.errors import InputError
 from ...models.options import RecipePath
 from ...models.task import Truth
 from ..source import DataOptions, Source, Split, check_truth
-from .mask_pixels import class_ids
+from .mask_formats.pixels import class_ids
 from .tfds_features import find_features
 from .tfds_masks import mask_classes
 from .tfds_records import open_examples

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...models.errors import InputError
 from ...models.image_options import IGNORE
-from .mask_pixels import listed
+from .mask_formats.pixels import listed
 from .tfds_features import Features
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...models.errors import InputError
-from .mask_pixels import read_pixels
+from .mask_formats.pixels import read_pixels
 from .tfds_features import Features
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from ...models.options import RecipePath
 from ...models.task import Truth
 from ..source import ClassNames, DataOptions, check_truth
 from .file_source import FileSource
-from .mask_pixels import BACKGROUND, class_ids, read_pixels
+from .mask_formats.pixels import BACKGROUND, class_ids, read_pixels
 from .picture_tree import open_tree
 from .voc_boxes import read_boxes
 from .voc_layout import BOXES, MASKS, OBJECTS, PICTURES, read_layout

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...models.errors import InputError
+from ....models.errors import InputError
 
 CLASSES = {
     "foreground": ["background", "foreground"],

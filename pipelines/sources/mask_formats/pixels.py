@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...models.errors import InputError
-from ...models.image_options import IGNORE
-from .mask_image import read_mask
+from ....models.errors import InputError
+from ....models.image_options import IGNORE
+from .image import read_mask
 
 BACKGROUND = "background"
 """What class 0 of a mask is called where nothing else is said."""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from ..source import ClassNames, DataOptions
+from ...source import ClassNames, DataOptions
 
 Byte = Annotated[int, Field(ge=0, le=255)]
 Color = Annotated[tuple[Byte, ...], Field(min_length=3, max_length=3)]

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from ...models.errors import InputError
-from ...models.task import Truth
-from .mask_detection import Detection
-from .mask_image import LOSSY, WHY_LOSSY, MaskImage, check_turn, read_mask
-from .mask_options import MaskOptions
-from .mask_sample import look_at
-from .picture_tree import PictureTree
+from ....models.errors import InputError
+from ....models.task import Truth
+from ..picture_tree import PictureTree
+from .detection import Detection
+from .image import LOSSY, WHY_LOSSY, MaskImage, check_turn, read_mask
+from .options import MaskOptions
+from .sample import look_at
 
 OFFERED = {"mask": Truth("uint8", (None, None)), "instances": Truth("uint16", (None, None))}
 """What mask files bring; `instances` where they hold object numbers."""

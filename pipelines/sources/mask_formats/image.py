@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from ...models.errors import InputError
+from ....models.errors import InputError
 
 if TYPE_CHECKING:
     from PIL import Image

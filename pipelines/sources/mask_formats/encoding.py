@@ -6,11 +6,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...models.errors import InputError
-from ...models.image_options import IGNORE
+from ....models.errors import InputError
+from ....models.image_options import IGNORE
+from .image import Kind, MaskImage
 from .instance_maps import CLASSES, classes_of, object_numbers
-from .mask_image import Kind, MaskImage
-from .mask_options import IGNORED, Color
+from .options import IGNORED, Color
 
 KINDS: Mapping[Kind, str] = {
     "bits": "one channel of 1 bit",

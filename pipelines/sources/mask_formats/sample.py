@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ...models.errors import InputError
-from .mask_encoding import pack, unpack
-from .mask_image import Kind, MaskImage
-from .mask_options import Color
+from ....models.errors import InputError
+from .encoding import pack, unpack
+from .image import Kind, MaskImage
+from .options import Color
 
 LOOKED_AT = 200
 """Masks that are looked at, spread over all."""
@@ -27,7 +27,7 @@ class Seen:
     Attributes:
         name: of the mask.
         kind: of its pixels.
-        values: value to pixels that have it; of colours their numbers (`mask_encoding.pack`).
+        values: value to pixels that have it; of colours their numbers (`encoding.pack`).
         colors: of a palette, index to its colour, of those that occur.
     """
 

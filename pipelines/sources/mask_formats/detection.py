@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
-from ...models.errors import InputError
+from ....models.errors import InputError
+from .encoding import KINDS, Binary, Colors, Encoding, Ids, Instances, Palette, default_names
 from .instance_maps import CLASSES
-from .mask_encoding import KINDS, Binary, Colors, Encoding, Ids, Instances, Palette, default_names
-from .mask_options import MaskOptions
-from .mask_sample import Sample
+from .options import MaskOptions
+from .sample import Sample
 
 MANY = 32
 """Ids that nobody named may be this many; more are rather objects."""
