@@ -17,7 +17,7 @@ demo: $(READY)  ## train, evaluate, export and serve on embedded data (TASK=clas
 	@$(BIN)/saccade demo $(TASK)
 
 test: $(READY)  ## the tests; ARGS="-k wheel" or a path chooses some
-	@$(BIN)/pytest --durations=15 $(ARGS)
+	@$(BIN)/pytest --numprocesses=auto --dist=loadfile --durations=15 $(ARGS)
 
 lint: $(READY)  ## style, names and the arrows between the rooms
 	@$(BIN)/ruff check .

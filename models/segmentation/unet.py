@@ -20,9 +20,10 @@ def unet(shape: Shape, options: SegmentationOptions, classes: int) -> EncoderDec
     Other than in the paper, convolutions are padded, so that the output is as large as the input; batch norm stands
     behind each; dropout is where all networks here have it, before the last layer.
 
-    With a backbone there are five doublings, from stride 32, and skip connections from strides 16, 8, 4 and 2. At full
-    resolution backbones have no level, and nothing stands in for it, as in segmentation_models (Iakubovskii 2019),
-    whose widths these are: convolutions there cost four times what they cost one level below.
+    With a backbone there are five doublings, from stride 32, and skip connections from strides 16, 8, 4 and 2; the
+    widths are those of segmentation_models (Iakubovskii 2019). At full resolution backbones have no level: there the
+    picture itself is taken in, as in fastai's DynamicUnet (Howard and Gugger 2020), so that edges can be as fine as
+    its pixels. A level's convolutions there would cost four times what they cost one level below.
 
     `upsampling: transposed` is the paper's 2 x 2 transposed convolution. `resized` is a 1 x 1 convolution and bilinear
     upsampling, which leaves no checkerboard (Odena et al. 2016); both are linear, so in this order they give what they
@@ -40,24 +41,25 @@ def unet(shape: Shape, options: SegmentationOptions, classes: int) -> EncoderDec
         stride = 2**options.depth
         require_multiple(shape, stride, f"unet of depth {options.depth}")
         encoder = _paper_encoder(shape, options)
+        levels = encoder.levels
         widths = [options.width * 2**i for i in reversed(range(options.depth))]
     else:
         stride, widths = 2 ** len(WIDTHS), WIDTHS
         require_multiple(shape, stride, f"unet on {options.backbone}")
         encoder = build_encoder(shape, options, [2, 4, 8, 16, 32])
-    level, x = stride, encoder.levels[stride]
+        levels = {1: _rescaled(encoder.net.inputs[0]), **encoder.levels}
+    level, x = stride, levels[stride]
     for width in widths:
         level //= 2
         x = _doubled(x, width, options.upsampling, f"decoder{level}_up")
-        if level in encoder.levels:
-            x = layers.Concatenate(name=f"decoder{level}_skip")([encoder.levels[level], x])
+        x = layers.Concatenate(name=f"decoder{level}_skip")([levels[level], x])
         x = _twice(x, width, f"decoder{level}")
     return EncoderDecoder(encoder, scores(x, classes, options), "unet", stride)
 
 
 def _paper_encoder(shape: Shape, options: SegmentationOptions) -> Backbone:
     image = keras.Input(shape, name="image")
-    x = layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(image)
+    x = _rescaled(image)
     levels = {}
     for i in range(options.depth + 1):
         stride = 2**i
@@ -65,6 +67,11 @@ def _paper_encoder(shape: Shape, options: SegmentationOptions) -> Backbone:
             x = layers.MaxPooling2D(name=f"encoder{stride}_pool")(x)
         levels[stride] = x = _twice(x, options.width * stride, f"encoder{stride}")
     return Backbone(keras.Model(image, x, name="unet_encoder"), levels)
+
+
+def _rescaled(image: keras.KerasTensor) -> keras.KerasTensor:
+    """The picture in -1..1."""
+    return layers.Rescaling(1 / 127.5, offset=-1, name="picture")(image)
 
 
 def _twice(x: keras.KerasTensor, width: int, name: str) -> keras.KerasTensor:

@@ -9,8 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from pixel_regression import pixel_regression
 
 from saccade.pipelines.evaluating.evaluate import evaluate
+from saccade.pipelines.recipe import load_recipe
+from saccade.pipelines.run import recipe_file
 from saccade.pipelines.shipped import header, shipped_recipes
 
 LEAST = {
@@ -18,6 +21,8 @@ LEAST = {
     "hymenoptera": ("accuracy", 144 / 153),  # what scikit-learn's logistic regression gets on the same frozen features
     "cifar10": ("accuracy", 0.75),
     "flowers": ("accuracy", 0.78),
+    "digit_scenes": ("mean_iou", 0.80),
+    "nuclei": ("dice", 0.88),
 }
 """A figure of the test split, and what it reaches at least."""
 
@@ -34,7 +39,7 @@ def quality_runs(root, tree) -> Path:
 
 @pytest.mark.quality
 @pytest.mark.parametrize("name", LEAST)
-def test_recipe_reaches_its_figure(name, quality_runs, data_dir, weights_dir, monkeypatch):
+def test_recipe_reaches_its_figure(name, quality_runs, data_dir, weights_dir, monkeypatch, capsys):
     monkeypatch.setenv("SACCADE_DATA", str(data_dir))
     monkeypatch.setenv("SACCADE_WEIGHTS", str(weights_dir))
     run = quality_runs / name
@@ -44,8 +49,14 @@ def test_recipe_reaches_its_figure(name, quality_runs, data_dir, weights_dir, mo
         subprocess.run(command, env=os.environ, check=True)  # a process of its own: a kill costs one epoch
     figure, least = LEAST[name]
     value = evaluate(run)[figure]
-    print(f"{name}: {figure} {value}")
+    with capsys.disabled():
+        print(f"\n{name}: test {figure} {value}")
     assert value.value >= least
+    if load_recipe(recipe_file(run)).task == "segmentation":
+        baseline = pixel_regression(run)[figure]
+        with capsys.disabled():
+            print(f"{name}: logistic regression on single pixels {baseline}")
+        assert value.low > baseline.high
 
 
 @pytest.mark.parametrize("name", LEAST)
