@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import distance_transform_edt, find_objects
 from skimage.feature import peak_local_max
 from skimage.measure import label
 from skimage.segmentation import relabel_sequential, watershed
@@ -54,8 +54,15 @@ def _watershed(there: np.ndarray, options: SegmentationOptions) -> np.ndarray:
     """
     components = label(there, connectivity=1)
     distance = distance_transform_edt(there)
+    # Too small for two peaks: looking for them would take long, and there may be hundreds early in a training.
+    small = [
+        number
+        for number, box in enumerate(find_objects(components), 1)
+        if max(side.stop - side.start for side in box) <= options.instance_distance
+    ]
+    searched = np.where(np.isin(components, small), 0, components)
     peaks = peak_local_max(
-        distance, min_distance=options.instance_distance, labels=components, exclude_border=False
+        distance, min_distance=options.instance_distance, labels=searched, exclude_border=False
     )  # of each component on its own, so that a small one near a large one keeps its peak
     markers = np.zeros(there.shape, np.int32)
     markers[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
