@@ -16,6 +16,17 @@ class JobError(RuntimeError):
     ag_pass_through = True
 
 
+def at_least_one(name: str, count: int) -> int:
+    """The count itself.
+
+    Raises:
+        InputError: it is below 1.
+    """
+    if count < 1:
+        raise InputError(f"{name} {count}: give 1 or more")
+    return count
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Ends an error message about an unknown name: the closest known ones, or all of a short list."""
     known = sorted(known)

@@ -27,7 +27,9 @@ _KERNELS = {
 _PHRASES = {
     each: each for each in (EMPTY, NOT_AN_IMAGE, TOO_LARGE, ANIMATED_WEBP, PARTIAL_GIF, PALETTE_BMP, UNUSUAL_BMP)
 }
-_DECORATION = re.compile(r"(?m)\{\{.*?\}\}|\[\[.*?\]\]|\[Op:\w+\]|^Graph execution error:|^Detected at node.*")
+_DECORATION = re.compile(
+    r"(?m)\{\{.*?\}\}|\[\[.*?\]\]|\[Op:\w+\]|^Graph execution error:|^Detected at node.*|^<stack traces.*"
+)
 
 
 def reason(error: Exception) -> str:

@@ -1,6 +1,6 @@
 """One image as a model's input: from bytes to pixels of the right size, and the way back for results."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -16,9 +16,11 @@ from .image_geometry import (
     place,
     round_up,
 )
+from .image_header import read_header
 from .image_options import ImageOptions
 
 _IN_FLIGHT = 16  # pictures decoded at the same time: as many as there are cores, at most these
+_PIXELS = 2**21  # of native size, in one batch: at 64 channels 0.5 GB a map
 _GEOMETRY = {
     "size": tf.TensorSpec([2], tf.int32),
     "scale": tf.TensorSpec([2], tf.float32),
@@ -72,6 +74,32 @@ class ImageInput:
     def from_images(self, images: tf.Tensor) -> Fitted:
         """As `__call__`, from decoded upright pictures of one size, uint8 `[n, height, width, 3]`."""
         return self._from_images(images)
+
+    def batches(self, encoded: Sequence[bytes]) -> list[list[int]]:
+        """Which of some encoded pictures go together in one call, so that each answer is as if it came alone.
+
+        With fit `pad` a batch is as large as its largest picture, and the network sees what fills the others: only
+        pictures go together that alone would be padded to one size, and no more of them than memory bears.
+
+        Returns:
+            Indices into `encoded`, each of them once.
+        """
+        if self.options.fit != "pad":
+            return [list(range(len(encoded)))] if encoded else []
+        stride = self.options.stride
+        alike: dict[tuple[int, int], list[int]] = {}
+        alone = []  # no size can be told
+        for index, header in enumerate(map(read_header, encoded)):
+            if header is None:
+                alone.append([index])
+            else:
+                height, width = (-(-side // stride) * stride for side in header.upright)
+                alike.setdefault((height, width), []).append(index)
+        batches = []
+        for (height, width), group in alike.items():
+            most = max(1, _PIXELS // (height * width))
+            batches += [group[start : start + most] for start in range(0, len(group), most)]
+        return batches + alone
 
     def decode(self, bytes: tf.Tensor) -> tf.Tensor:
         """One encoded picture, a scalar string, to uint8 `[height, width, 3]`, RGB, upright; raises as `__call__`."""

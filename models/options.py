@@ -36,14 +36,12 @@ RecipePath = Annotated[str, IsPath()]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-def _kind(class_weights: Any) -> str:
-    """Which form the weights have, so that what is wrong is told of that form alone."""
-    return "weights" if isinstance(class_weights, dict) else "word"
-
+Weights = dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]]
+"""What each name weighs, above 0."""
+BY_FORM = Discriminator(lambda value: "weights" if isinstance(value, dict) else "word")
+"""Of a field that takes a word or weights: what is wrong is told of the form that was meant alone."""
 
 ClassWeights = Annotated[
-    Annotated[Literal["none", "balanced"], Tag("word")]
-    | Annotated[dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]], Tag("weights")],
-    Discriminator(_kind),
+    Annotated[Literal["none", "balanced"], Tag("word")] | Annotated[Weights, Tag("weights")], BY_FORM
 ]
 """What each class weighs in a loss: a word, or weights by name."""

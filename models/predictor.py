@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from . import find_task
 from .ensemble import Ensemble, restore
-from .errors import InputError, nearest
+from .errors import InputError, at_least_one, nearest
 from .image_errors import reason
 from .naming import make_importable
 from .task import Evaluation, Task
@@ -98,7 +98,7 @@ class Predictor(tf.Module):
 
         Args:
             pictures: what to look at.
-            batch: pictures in one call of the graph.
+            batch: pictures in one call of the graph, at most.
             results: names of those that are wanted; the default signature's unless given.
 
         Raises:
@@ -107,21 +107,37 @@ class Predictor(tf.Module):
         """
         encoded = [to_bytes(picture) for picture in pictures]
         answers: list[dict[str, np.ndarray]] = []
-        for start in range(0, len(encoded), batch):
-            chunk = encoded[start : start + batch]
-            try:
-                answers += self._answers(chunk, results)
-            except tf.errors.InvalidArgumentError:  # the graph cannot say which: ask one by one
-                for place, picture in enumerate(chunk, start):
-                    try:
-                        answers += self._answers([picture], results)
-                    except tf.errors.InvalidArgumentError as error:
-                        raise InputError(f"picture {place}: {reason(error)}") from error
+        for start in range(0, len(encoded), at_least_one("batch", batch)):
+            for place, answer in enumerate(self.predict_encoded(encoded[start : start + batch], results), start):
+                if isinstance(answer, str):
+                    raise InputError(f"picture {place}: {answer}")
+                answers.append(answer)
         return answers
 
-    def _answers(self, encoded: list[bytes], names: Sequence[str] | None) -> list[dict[str, np.ndarray]]:
-        found = self(names, bytes=tf.constant(encoded, tf.string))
-        return self.task.one_by_one({name: value.numpy() for name, value in found.items()})
+    def predict_encoded(
+        self, encoded: Sequence[bytes], results: Sequence[str] | None = None
+    ) -> list[dict[str, np.ndarray] | str]:
+        """For each of some encoded pictures its results, or in a phrase why it has none.
+
+        Which of them share a call of the graph is the input's to say (`ImageInput.batches`).
+        """
+        asked = results and [*results, *(name for name in self.task.row_needs if name not in results)]
+        found: list[dict[str, np.ndarray] | str] = [""] * len(encoded)
+        waiting = self.task.input.batches(encoded)
+        while waiting:
+            places = waiting.pop()
+            try:
+                answers = self(asked, bytes=tf.constant([encoded[place] for place in places], tf.string))
+                rows = self.task.one_by_one({name: value.numpy() for name, value in answers.items()})
+            except tf.errors.InvalidArgumentError as error:
+                if len(places) > 1:  # the graph cannot say which is bad
+                    waiting += [[place] for place in places]
+                else:
+                    found[places[0]] = reason(error)
+                continue
+            for place, row in zip(places, rows, strict=True):
+                found[place] = {name: row[name] for name in results} if results else row
+        return found
 
     @cached_property
     def fingerprint(self) -> str:

@@ -154,6 +154,9 @@ class Task(ABC):
     gives unless others are asked for; the rest is for those who want more, or the same in another form. Empty: all
     results in the one default signature."""
 
+    row_needs: ClassVar[Sequence[str]] = ()
+    """Results that `one_by_one` needs, whatever else is asked for."""
+
     def __init__(self, class_names: Sequence[str], model_options: ModelOptions, input_options: Options):
         self.class_names = tuple(class_names)
         self.model_options = model_options
@@ -248,8 +251,7 @@ class Task(ABC):
     def undo(self, outputs: Any, view: View) -> Any:
         """Raw outputs for a view of the pictures, cropped or mirrored, to those for the whole; graph operations only.
 
-        What has a place in the picture goes back to where it was seen; what has none stays. `average` is given the
-        outcome.
+        What has a place in the picture goes back to where it was seen, what has none stays; `average` comes next.
 
         Raises:
             InputError: a task that cannot do it, or not for such a view.
@@ -260,7 +262,7 @@ class Task(ABC):
         """Results of a batch to those of each sample; a task takes off the padding that a batch of mixed sizes has.
 
         Args:
-            results: some or all of the names that `results` gives, batch first.
+            results: some or all of the names that `results` gives, batch first, and those of `row_needs`.
         """
         count = len(next(iter(results.values())))
         return [{name: value[i] for name, value in results.items()} for i in range(count)]

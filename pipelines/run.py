@@ -131,13 +131,15 @@ def saving(folder: Path) -> Iterator[None]:
     """Turns what the file system refuses into one clear line.
 
     Raises:
-        InputError: no permission, no space, a quota, a read-only disk.
+        InputError: a file in its place, no permission, no space, a quota, a read-only disk.
     """
     try:
         yield
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise InputError(f"{folder}: no permission to write here") from error
+        if error.errno in (errno.EEXIST, errno.ENOTDIR):
+            raise InputError(f"{folder}: a file stands here or above: name a folder") from error
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise InputError(
                 f"{folder}: the disk is full; what was saved before is intact: make room and run the same command again"

@@ -130,7 +130,7 @@ def predict(
         save: a folder for those results that are better kept as files, as masks; `Answer.files` names them.
         tile: for large pictures: each is seen in overlapping tiles of at most this side in pixels, and memory holds
             the picture, its results and one row of tiles. Needs `input.fit: pad`.
-        overlap: what neighbouring tiles share at least, in pixels; 64 unless given.
+        overlap: what neighbouring tiles share at least, in pixels; unless given 64, or a quarter of a small tile.
 
     Raises:
         InputError: no pictures, no run, or tiles that do not go with the run; which, and why.

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..models.errors import InputError, JobError
+from ..models.errors import InputError, JobError, at_least_one
 
 
 class Client:
@@ -55,7 +55,7 @@ class Client:
         """
         encoded = [_read(each) for each in pictures]
         answers: list[dict[str, Any]] = []
-        for start in range(0, len(encoded), batch):
+        for start in range(0, len(encoded), at_least_one("batch", batch)):
             rows = [{"b64": base64.b64encode(each).decode()} for each in encoded[start : start + batch]]
             asked = {"instances": rows} if signature is None else {"signature_name": signature, "instances": rows}
             predictions = self._ask(":predict", asked)["predictions"]

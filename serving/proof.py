@@ -149,7 +149,7 @@ def difference(left: np.ndarray, right: np.ndarray) -> float:
 
 def _metric(predictor: Predictor, samples: Sequence[ProofSample], results: Calls) -> dict[str, np.ndarray]:
     evaluation = predictor.evaluation()
-    types, needs = predictor.task.truth, set(evaluation.needs or ())
+    types, needs = predictor.task.truth, {*(evaluation.needs or ()), *predictor.task.row_needs}
     batches = [each for (case, _), each in results.items() if case == _BATCH]
     enough = next((each for each in batches if needs <= each.keys()), None)
     if enough is None:

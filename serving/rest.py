@@ -72,6 +72,8 @@ def tensors(request: PredictRequest, signature: Signature) -> dict[str, np.ndarr
     arrays = {}
     for name, value in values.items():
         value = value if isinstance(value, list) else [value]
+        if not value:
+            raise InputError(f"{COLUMNS}.{name} must have at least one value")
         arrays[name] = _array(value, [f"{COLUMNS}.{name}[{i}]" for i in range(len(value))], signature.inputs[name])
     return arrays
 
@@ -142,8 +144,7 @@ def _shaped(array: np.ndarray, kind: TensorType, places: list[str]) -> np.ndarra
         and all(wanted in (None, got) for wanted, got in zip(kind.shape, array.shape, strict=True))
     )
     if not fits:
-        place = places[0] if places else "the input"
-        raise InputError(f"{place}: the whole has shape {list(array.shape)}, expected {_shape(kind)} (batch first)")
+        raise InputError(f"{places[0]}: the whole has shape {list(array.shape)}, expected {_shape(kind)} (batch first)")
     return array
 
 

@@ -129,7 +129,7 @@ def require_one_size(shape: Shape, reason: str) -> None:
         InputError: naming `input.fit` and the reason.
     """
     if None in shape:
-        raise InputError(f"input.fit: {reason}: take letterbox, stretch or crop, not pad")
+        raise InputError(f"input.fit: {reason}: take letterbox or stretch, not pad")
 
 
 def require_size(shape: Shape, minimum: int, name: str) -> None:

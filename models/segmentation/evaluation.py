@@ -49,6 +49,7 @@ class SegmentationEvaluation(Evaluation):
 
         Raises:
             InputError: truth that does not belong to the picture; see `masks.check_mask`.
+            JobError: probabilities that are no numbers.
         """
         known, said = np.asarray(truth["mask"]), np.asarray(results["mask"])
         check_mask("mask", known, said.shape, self.class_names)
@@ -58,7 +59,13 @@ class SegmentationEvaluation(Evaluation):
             found, counted = objects(said, self.class_names, self._options), known != IGNORE
             self._objects.add(np.where(counted, instances, 0), np.where(counted, found, 0))
         if self._threshold:
-            self._threshold.add(known, np.asarray(results["probabilities"], np.float32)[..., 1])
+            probability = np.asarray(results["probabilities"], np.float32)[..., 1]
+            if not np.isfinite(probability).all():
+                raise JobError(
+                    f"{key}: the network's answer is no number: lower train.optimizer.learning_rate, or train with "
+                    "train.precision=float32"
+                )
+            self._threshold.add(known, probability)
         self._confusion.add(known, said)
         self._keys.append(key)
 

@@ -2,17 +2,19 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, Tag, field_validator, model_validator
 
 from ..backbones.families import NETWORKS
 from ..errors import nearest
 from ..image_options import ImageOptions, Pixels
 from ..naming import check_name
-from ..options import ClassWeights, NotNegative
+from ..options import BY_FORM, ClassWeights, NotNegative, Weights
 from ..task import ModelOptions
 
 LOSSES = ("cross_entropy", "dice", "focal", "jaccard", "tversky", "boundary")
 """Names for `model.loss`; see `losses`."""
+WEIGHTED = ("cross_entropy", "focal", "boundary")
+"""Those in which classes have weights."""
 
 
 class SegmentationInput(ImageOptions):
@@ -56,7 +58,7 @@ class SegmentationOptions(ModelOptions):
     """What batch norm keeps of its moving statistics at each step; null leaves the network's own. MobileNetV2's own
     0.999 is made for long trainings: for the first thousand steps, validation, which uses these statistics, would look
     far worse than the network is."""
-    loss: str | dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = "cross_entropy"
+    loss: Annotated[Annotated[str, Tag("word")] | Annotated[Weights, Tag("weights")], BY_FORM] = "cross_entropy"
     """What is minimised: `cross_entropy`, `dice`, `focal`, `jaccard`, `tversky`, `boundary` (cross-entropy that weighs
     the gaps between objects, Ronneberger et al. 2015), or a sum: `{cross_entropy: 1.0, dice: 0.5}`."""
     class_weights: ClassWeights = "none"
@@ -101,7 +103,8 @@ class SegmentationOptions(ModelOptions):
         return value
 
     @model_validator(mode="after")
-    def _encoder_can_be_frozen(self) -> "SegmentationOptions":
-        if self.backbone == "none" and self.freeze != "none":
-            raise ValueError("freeze is for a backbone, and model.backbone is none")
+    def _some_loss_takes_class_weights(self) -> "SegmentationOptions":
+        if self.class_weights != "none" and not {*self.loss} & {*WEIGHTED} and self.loss not in WEIGHTED:
+            told = self.loss if isinstance(self.loss, str) else ", ".join(self.loss)
+            raise ValueError(f"class_weights are for {', '.join(WEIGHTED)}, and loss is {told}: leave them out")
         return self

@@ -40,6 +40,7 @@ class Segmentation(Task, PerPixel):
             "probabilities": ("mask", "size", "probabilities"),
         }
     )
+    row_needs = ("size",)
     model_options: SegmentationOptions
     input_options: SegmentationInput
     _class_weights: np.ndarray | None = None  # of the loss, so only training needs them
@@ -87,6 +88,8 @@ class Segmentation(Task, PerPixel):
         if len(self.class_names) < 2:
             found = "only '" + "', '".join(self.class_names) + "'" if self.class_names else "none"
             raise InputError(f"segmentation needs at least two classes and the data has {found}: check data.path")
+        if self.model_options.threshold is not None and not self._binary:
+            raise InputError(f"model.threshold: for two classes, and these are {len(self.class_names)}: leave it out")
         model = build(self.class_names, self.model_options, self.input.shape, self._class_weights)
         if self.input_options.fit == "pad" and self.input_options.stride % model.stride:
             raise InputError(
@@ -144,9 +147,9 @@ class Segmentation(Task, PerPixel):
         return segmented_by_strips(strips, size, settings.get("threshold"))
 
     def one_by_one(self, results: Mapping[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
-        """Masks and probabilities without the padding of their batch, where `size` is among the results."""
+        """Masks and probabilities without the padding of their batch."""
         rows = super().one_by_one(results)
-        for row in rows if "size" in results else ():
+        for row in rows:
             height, width = row["size"]
             row |= {name: row[name][:height, :width] for name in ("mask", "probabilities") if name in row}
         return rows

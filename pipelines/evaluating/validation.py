@@ -96,8 +96,10 @@ def validator_on_features(
     """The same figures while `features` is frozen: input and features are computed once, here."""
     kept: list[tuple[list[int], Any, dict[str, tf.Tensor]]] = []
     for chunk in _chunks([int(position) for position in positions], batch):
-        tensors, geometry = predictor.task.input(bytes=tf.constant([source.read(position) for position in chunk]))
-        kept.append((chunk, features(tensors, training=False), geometry))
+        encoded = [source.read(position) for position in chunk]
+        for places in predictor.task.input.batches(encoded):
+            tensors, geometry = predictor.task.input(bytes=tf.constant([encoded[place] for place in places]))
+            kept.append(([chunk[place] for place in places], features(tensors, training=False), geometry))
 
     def validate() -> dict[str, Value]:
         evaluation = predictor.evaluation()

@@ -9,9 +9,7 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
-from ...models.image_errors import reason
 from ...models.predictor import Predictor
 
 
@@ -42,7 +40,7 @@ def answers(
         predictor: the Predictor.
         items: whatever `read` understands: positions of a source, paths.
         read: encoded bytes of one item; the next batch is read while one is computed.
-        batch: pictures in one call of the graph.
+        batch: pictures that are read together, and at most in one call of the graph.
         results: names of those that are wanted; the default signature's unless given.
     """
     waiting: list[tuple[Any, Future]] = []
@@ -57,37 +55,14 @@ def answers(
 
 
 def _answer(predictor: Predictor, batch: list[tuple[Any, Future]], names: Sequence[str] | None) -> Iterator[Answer]:
-    pictures: list[bytes | None] = []
-    failures: dict[int, str] = {}
+    encoded: dict[int, bytes] = {}
+    found: dict[int, dict[str, np.ndarray] | str] = {}
     for place, (_, future) in enumerate(batch):
         try:
-            pictures.append(future.result())
+            encoded[place] = future.result()
         except OSError as error:
-            pictures.append(None)
-            failures[place] = error.strerror or str(error)
-    good = [place for place in range(len(batch)) if place not in failures]
-    results = _predict(predictor, good, pictures, failures, names)
+            found[place] = error.strerror or str(error)
+    found |= zip(encoded, predictor.predict_encoded(list(encoded.values()), names), strict=True)
     for place, (item, _) in enumerate(batch):
-        yield Answer(item, reason=failures[place]) if place in failures else Answer(item, results[place])
-
-
-def _predict(
-    predictor: Predictor,
-    places: list[int],
-    pictures: list[bytes | None],
-    failures: dict[int, str],
-    names: Sequence[str] | None,
-) -> dict[int, dict[str, np.ndarray]]:
-    """Results by place. A graph cannot catch one bad picture in a batch, so such a batch is run one by one."""
-    if not places:
-        return {}
-    try:
-        results = predictor(names, bytes=tf.constant([pictures[place] for place in places], tf.string))
-    except tf.errors.InvalidArgumentError as error:
-        if len(places) == 1:
-            failures[places[0]] = reason(error)
-            return {}
-        alone = (_predict(predictor, [place], pictures, failures, names) for place in places)
-        return {place: each for found in alone for place, each in found.items()}
-    rows = predictor.task.one_by_one({name: value.numpy() for name, value in results.items()})
-    return dict(zip(places, rows, strict=True))
+        answer = found[place]
+        yield Answer(item, reason=answer) if isinstance(answer, str) else Answer(item, answer)

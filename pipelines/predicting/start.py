@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...models.errors import at_least_one
 from ..run import recipe_file
 from .picture_files import find_pictures
 from .tile_layout import as_asked
@@ -27,8 +28,9 @@ def start(
     """The run's task, and the answers for picture files, in order; the arguments are those of `saccade.predict`.
 
     Raises:
-        InputError: no pictures, no run, or what is not possible with it.
+        InputError: no pictures, no run, a batch of none, or what is not possible with it.
     """
+    at_least_one("batch", batch)
     tiles = as_asked(tile, overlap)
     pictures = find_pictures(map(str, places))
     recipe_file(run)

@@ -9,7 +9,7 @@ import numpy as np
 from ...models.errors import InputError
 
 OVERLAP = 64
-"""Pixels that neighbouring tiles share at least, unless told: twice the coarsest stride of the usual networks."""
+"""Pixels that neighbouring large tiles share at least, unless told: twice the coarsest stride of the usual networks."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,16 @@ class Tiles:
 
 
 def as_asked(tile: int | None, overlap: int | None) -> Tiles | None:
-    """Tiles as a person asks for them; None for none.
+    """Tiles as a person asks for them, None for none; small ones overlap by a quarter unless told.
 
     Raises:
         InputError: as `Tiles`; or an overlap of no tiles.
     """
     if tile is None and overlap is not None:
         raise InputError(f"overlap {overlap} is of tiles, and there are none: give the tile's side too, as 1024")
-    return None if tile is None else Tiles(tile, OVERLAP if overlap is None else overlap)
+    if tile is None:
+        return None
+    return Tiles(tile, max(1, min(OVERLAP, tile // 4)) if overlap is None else overlap)
 
 
 @dataclass(frozen=True)

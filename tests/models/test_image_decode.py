@@ -227,6 +227,7 @@ def test_reason_of_another_error_is_its_first_line():
         tf.function(lambda values: tf.reshape(values, [2, 2]), [tf.TensorSpec([None])])(tf.zeros([5]))
     assert reason(caught.value).startswith("Input to reshape is a tensor with 5 values")
     assert reason(ValueError("one\ntwo")) == "one"
+    assert reason(ValueError("Graph execution error:\n\n<stack traces unavailable>\nIncompatible")) == "Incompatible"
     assert reason(ValueError()) == "ValueError"
 
 

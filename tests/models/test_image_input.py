@@ -59,6 +59,27 @@ def test_a_mixed_batch_equals_its_samples(image_input_of_each_fit):
         np.testing.assert_array_equal(image[: alone.shape[0], : alone.shape[1]], alone)
 
 
+def test_batches_in_which_each_picture_is_as_if_alone():
+    """With `pad`, those that alone have a frame of one size: 48 x 64, 64 x 32, 16 x 16, 48 x 32, 64 x 64, 32 x 32."""
+    files = [*FILES, encode("PNG", (44, 60)), b"", encode("PNG", (44, 24)), encode("JPEG", (24, 44), exif=EXIF)]
+    assert ImageInput(OPTIONS["pad"]).batches(files) == [[0, 6], [1], [2], [3, 8, 9], [4], [5], [7]]
+    for name in ("letterbox", "stretch", "crop"):
+        assert ImageInput(OPTIONS[name]).batches(files) == [list(range(10))]
+    assert all(ImageInput(each).batches([]) == [] for each in OPTIONS.values())
+
+
+def test_batches_are_bounded_by_pixels():
+    """Two million: eight of 512 x 512 and each that is larger alone."""
+    fitting = ImageInput(OPTIONS["pad"])
+    small, large = (Image.new("RGB", size) for size in ((512, 512), (2000, 1500)))
+    streams = {id(each): io.BytesIO() for each in (small, large)}
+    for each in (small, large):
+        each.save(streams[id(each)], "PNG", compress_level=1)
+    eight, one = streams[id(small)].getvalue(), streams[id(large)].getvalue()
+    assert list(map(len, fitting.batches([eight] * 20))) == [8, 8, 4]
+    assert fitting.batches([one, one]) == [[0], [1]]
+
+
 def test_images_equal_their_bytes(image_input_of_each_fit):
     pictures = np.random.default_rng(1).integers(0, 256, (3, 21, 33, 3), np.uint8)
     by_images, geometry = image_input_of_each_fit.from_images(pictures)

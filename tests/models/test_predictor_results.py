@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from saccade.models.errors import InputError
-from saccade.models.predictor import Predictor
+from saccade.models.predictor import Predictor, to_bytes
 from saccade.models.segmentation.options import SegmentationInput, SegmentationOptions
 from saccade.models.segmentation.task import Segmentation
 
@@ -31,9 +31,45 @@ def test_the_default_signature_unless_others_are_asked_for(predictor, pictures):
         np.testing.assert_array_equal(each["probabilities"].argmax(-1), each["mask"])
 
 
+def test_each_picture_has_its_own_shape_whatever_is_asked_for(predictor, pictures):
+    masks = predictor.predict(pictures, results=["mask"])
+    assert [(each.keys(), each["mask"].shape) for each in masks] == [
+        ({"mask"}, picture.shape[:2]) for picture in pictures
+    ]
+
+
 def test_two_pictures_a_call_give_what_one_gives(predictor, pictures):
     for one, two in zip(predictor.predict(pictures, batch=1), predictor.predict(pictures, batch=2), strict=True):
         np.testing.assert_array_equal(one["mask"], two["mask"])
+
+
+def test_an_answer_does_not_depend_on_what_else_is_in_the_batch(pictures):
+    """A network that looks around sees the filling beside a picture: it must be the same in any company."""
+    task = Segmentation(
+        ("background", "cell"), SegmentationOptions(name="unet", width=4, depth=2), SegmentationInput(stride=4)
+    )
+    predictor = Predictor(task, task.model())
+    large = np.random.default_rng(9).integers(0, 256, (40, 60, 3), np.uint8)
+    together = predictor.predict([*pictures, large], results=["probabilities", "size"])
+    for picture, answer in zip([*pictures, large], together, strict=True):
+        (alone,) = predictor.predict([picture], results=["probabilities", "size"])
+        np.testing.assert_allclose(answer["probabilities"], alone["probabilities"], atol=1e-5)
+
+
+def test_a_bad_picture_is_told_and_the_others_are_answered(predictor, pictures):
+    encoded = [to_bytes(each) for each in pictures]
+    answers = predictor.predict_encoded([encoded[0], b"text", encoded[0][:40], *encoded[1:]], ["mask", "size"])
+    reasons = [each if isinstance(each, str) else "" for each in answers]
+    assert reasons == ["", "not an image saccade reads (JPEG, PNG, GIF, BMP, WebP)", "truncated or broken PNG", "", ""]
+    for answer, right in zip([answers[0], *answers[3:]], predictor.predict(pictures), strict=True):
+        np.testing.assert_array_equal(answer["mask"], right["mask"])
+    assert predictor.predict_encoded([]) == [] and predictor.predict([]) == []
+
+
+@pytest.mark.parametrize("batch", [0, -1])
+def test_a_batch_of_none_is_refused(predictor, pictures, batch):
+    with pytest.raises(InputError, match=f"^batch {batch}: give 1 or more$"):
+        predictor.predict(pictures, batch=batch)
 
 
 def test_what_is_not_asked_for_is_not_computed(predictor, pictures):

@@ -181,6 +181,12 @@ def test_without_the_second_class_there_is_no_threshold(caplog):
     assert "no validation mask has a pixel of 'cell'" in caplog.text
 
 
+def test_an_answer_that_is_no_number_is_told():
+    results = {"mask": np.zeros((1, 2), np.uint8), "probabilities": np.full((1, 2, 2), np.nan, np.float32)}
+    with pytest.raises(JobError, match="^a.png: the network's answer is no number: lower"):
+        evaluated([], NAMES[:2]).update({"mask": np.array([[0, 1]], np.uint8)}, results, "a.png")
+
+
 def test_scores_and_the_worst():
     right = np.array([[0, 0, 0, 0, 1, 1, 1, 1, 1, 1]])
     bad = np.array([[0, 0, 0, 0, 1, 2, 2, 0, 0, 0]])

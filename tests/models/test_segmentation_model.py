@@ -54,6 +54,23 @@ def test_freezing_leaves_frozen_weights_and_statistics_as_they_are(pictures):
     assert not {id(each) for each in model.stages()[8]} and model.stages()[16]
 
 
+def test_the_encoder_of_a_networks_own_paper_can_be_frozen():
+    assert make(name="fcn32s", freeze="all").model().backbone.net.trainable_weights == []
+
+
+@pytest.mark.parametrize("loss", ["dice", {"jaccard": 1.0, "tversky": 1.0}])
+def test_class_weights_without_a_loss_that_takes_them_are_refused(loss):
+    with pytest.raises(ValueError, match="class_weights are for cross_entropy, focal, boundary, and loss is [djt]"):
+        SegmentationOptions(loss=loss, class_weights="balanced")
+    assert SegmentationOptions(loss={"dice": 1.0, "focal": 1.0}, class_weights={"tree": 2.0})
+
+
+def test_a_threshold_for_three_classes_is_refused():
+    task = Segmentation(("sky", "tree", "rock"), SegmentationOptions(threshold=0.3), SegmentationInput())
+    with pytest.raises(InputError, match="^model.threshold: for two classes, and these are 3: leave it out$"):
+        task.model()
+
+
 def test_freezing_all_leaves_the_decoder():
     model = make(name="fcn32s", backbone=OWN, freeze="all").model()
     assert model.backbone.net.trainable_weights == []

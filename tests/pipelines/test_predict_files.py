@@ -104,6 +104,14 @@ def test_a_task_that_makes_no_files_says_so(digits_run, tmp_path):
     assert not (tmp_path / "masks").exists()
 
 
+@pytest.mark.parametrize("what", ["save", "draw"])
+def test_a_file_in_place_of_the_folder_is_told(predictor, files, what):
+    with pytest.raises(InputError, match="text.png: a file stands here or above: name a folder"):
+        predict(predictor, files, **{what: Path(files[2])})
+    with pytest.raises(InputError, match="a file stands here or above"):
+        predict(predictor, files, **{what: Path(files[2]) / "masks"})
+
+
 def test_maps_never_reach_a_line_unless_they_are_small():
     results = {"map": np.zeros((40, 40)), "scores": np.zeros(5000), "box": np.zeros((10, 4)), "class": b"x"}
     assert Task.line(None, results).keys() == {"scores", "box", "class"}
@@ -123,5 +131,7 @@ def test_the_command_line(predictor, files, tmp_path, capsys):
     (answer,) = saccade.predict(run, files[0], save=tmp_path / "again", tile=32, overlap=8)
     with Image.open(good["files"][0]) as saved:
         np.testing.assert_array_equal(np.asarray(saved), answer.results["mask"])
+    assert main(["predict", str(run), files[0], "--batch", "0"]) == 2
+    assert capsys.readouterr().err == "saccade: batch 0: give 1 or more\n"
     assert main(["predict", str(run), files[0], "--overlap", "8"]) == 2
     assert capsys.readouterr().err.startswith("saccade: overlap 8 is of tiles, and there are none")

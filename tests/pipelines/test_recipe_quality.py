@@ -22,7 +22,8 @@ LEAST = {
     "cifar10": ("accuracy", 0.75),
     "flowers": ("accuracy", 0.78),
     "digit_scenes": ("mean_iou", 0.80),
-    "nuclei": ("dice", 0.88),
+    "nuclei": ("dice", 0.885),
+    "nuclei_unet": ("dice", 0.88),
 }
 """A figure of the test split, and what it reaches at least."""
 

@@ -152,8 +152,7 @@ def test_one_tiler_serves_pictures_of_any_size(predictor):
         (0, None, "tile 0: give a tile's side in pixels, as 1024"),
         (-32, 8, "tile -32: give a tile's side"),
         (64, 0, "overlap 0: tiles share at least 1 pixel, or their seams show"),
-        (64, None, "overlap 64 is not smaller than half of tile 64: take an overlap of at most 31, or larger tiles"),
-        (64, 32, "overlap 32 is not smaller than half of tile 64"),
+        (64, 32, "overlap 32 is not smaller than half of tile 64: take an overlap of at most 31, or larger tiles"),
         (None, 8, "overlap 8 is of tiles, and there are none: give the tile's side too"),
     ],
 )
@@ -165,6 +164,10 @@ def test_sizes_that_are_none(tile, overlap, message):
 def test_sizes_as_asked():
     assert as_asked(None, None) is None
     assert as_asked(1024, None) == Tiles(1024, 64) and as_asked(512, 100) == Tiles(512, 100)
+    for tile in (64, 96, 128):
+        small = as_asked(tile, None)
+        assert small == Tiles(tile, tile // 4)
+        small.check(32)
 
 
 @pytest.mark.parametrize(

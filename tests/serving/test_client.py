@@ -21,6 +21,8 @@ def test_the_client_gives_what_the_predictor_gives(server, predictor, pictures, 
 
 def test_no_pictures_need_no_server():
     assert Client("http://127.0.0.1:9", "m").predict([]) == []
+    with pytest.raises(InputError, match="^batch 0: give 1 or more$"):
+        Client("http://127.0.0.1:9", "m").predict([], batch=0)
 
 
 def test_what_the_server_refuses_is_the_users(server, pictures):

@@ -73,6 +73,8 @@ def test_bodies_that_are_no_predict_call(body, message):
     "request_, signature, message",
     [
         ({"instances": []}, ONE, "at least one instance"),
+        ({"inputs": []}, ONE, "inputs.bytes must have at least one value"),
+        ({"inputs": {"images": []}}, IMAGES, "inputs.images must have at least one value"),
         ({"instances": {"bytes": []}}, ONE, '"instances" must be a list'),
         ({"instances": [{"b64": "####"}]}, ONE, r"instances\[0\]: not base64"),
         ({"instances": ["", {"bytes": {"b64": "a"}}]}, ONE, r"instances\[1\].bytes: not base64"),
@@ -94,7 +96,6 @@ def test_bodies_that_are_no_predict_call(body, message):
         ({"instances": [[[1, 2, 3]]]}, IMAGES, r"shape \[1, 1, 3\], expected \[\?, \?, \?, 3\] \(batch first\)"),
         ({"instances": [[[[1, 2]]]]}, IMAGES, r"shape \[1, 1, 1, 2\]"),
         ({"instances": [[[[1, 2, 3]]], [[[1, 2, 3]], [[1, 2, 3]]]]}, IMAGES, "differ in shape: send"),
-        ({"inputs": {"images": []}}, IMAGES, r"the input: the whole has shape \[0\]"),
     ],
 )
 def test_wrong_values_are_told_with_their_place(request_, signature, message):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from ....models.errors import InputError
+from ....models.image_header import BROKEN, read_header
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -20,9 +20,6 @@ EXTENSIONS = ("png", "bmp", "gif", "tif", "tiff", "jpg", "jpeg", "webp")
 """Of files that are meant as masks; the last three are refused, with the reason."""
 LOSSY = ("jpg", "jpeg", "webp")
 WHY_LOSSY = "compression changes class ids at every edge: save masks as PNG"
-
-_ORIENTATION = 0x0112
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error)  # what Pillow raises on files that are not whole
 
 
 @dataclass(frozen=True)
@@ -73,7 +70,7 @@ def read_mask(data: bytes) -> MaskImage:
         raise InputError("not an image (PNG, BMP, GIF or TIFF)" if data else "empty: 0 bytes") from None
     except Image.DecompressionBombError as error:
         raise InputError(f"too large: {error}") from None
-    except _BROKEN:
+    except BROKEN:
         raise InputError("truncated or broken") from None
     return _as_mask(values, mode, palette)
 
@@ -113,15 +110,11 @@ def check_turn(size: tuple[int, int], picture: bytes) -> None:
     Raises:
         InputError: in a phrase.
     """
-    from PIL import Image
-
-    try:
-        image = Image.open(io.BytesIO(picture))
-        width, height = image.size
-        orientation = image.getexif().get(_ORIENTATION, 1)
-    except _BROKEN:  # the check of pictures tells what is wrong with it
+    header = read_header(picture)
+    if header is None:  # the check of pictures tells what is wrong with it
         return
-    if orientation in (5, 6, 7, 8) and height != width and size == (height, width):
+    height, width, orientation = header
+    if header.upright != (height, width) and size == (height, width):
         raise InputError(
             f"{height} x {width} as its picture is stored, which EXIF orientation {orientation} turns to "
             f"{width} x {height}: save the mask as the picture is seen, upright"

@@ -1,0 +1,59 @@
+"""What a header tells is what the decoded picture shows."""
+
+import io
+import struct
+import zlib
+
+import pytest
+from PIL import Image
+
+from saccade.models.image_decode import decode
+from saccade.models.image_header import Header, read_header
+
+
+def encode(kind: str, orientation: int | None = None, size: tuple[int, int] = (12, 20)) -> bytes:
+    exif = Image.Exif()
+    if orientation is not None:
+        exif[0x0112] = orientation
+    stream = io.BytesIO()
+    Image.new("RGB", size).save(stream, kind, **({} if orientation is None else {"exif": exif}))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("orientation", [None, *range(10)])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_upright_as_it_is_decoded(kind, orientation):
+    data = encode(kind, orientation)
+    header = read_header(data)
+    assert header.upright == tuple(decode(data).shape[:2])
+    assert (header.height, header.width) == (20, 12)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "BMP"])
+def test_formats_without_exif(kind):
+    assert read_header(encode(kind)) == Header(20, 12, 1)
+
+
+def test_exif_that_is_broken_turns_nothing():
+    data = encode("JPEG", 6)
+    start = data.index(b"Exif\0\0") + 6
+    assert read_header(data[: start + 4] + b"\xff" * 4 + data[start + 8 :]) == Header(20, 12, 1)
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", encode("PNG")[:20], encode("JPEG")[:30]])
+def test_none_where_there_is_no_header(data):
+    assert read_header(data) is None
+
+
+def test_pixels_are_not_decoded_however_many_there_are():
+    """A PNG that promises 10,000 x 10,000 pixels and has none; Pillow would warn of so many, and refuse some more."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    def promise(side: int) -> bytes:
+        head = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+        return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+
+    assert read_header(promise(10_000)) == Header(10_000, 10_000, 1)
+    assert read_header(promise(20_000)) is None
