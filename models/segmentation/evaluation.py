@@ -15,7 +15,7 @@ from .average_precision import AveragePrecision
 from .confusion import Confusion, iou, mean_of_defined
 from .dice_threshold import DiceThreshold
 from .figures import precision_figure
-from .instances import objects
+from .instances import excused, objects
 from .masks import check_mask
 from .options import SegmentationOptions
 from .words import percent
@@ -28,7 +28,7 @@ class SegmentationEvaluation(Evaluation):
     With `instances` the average precision of objects, too; see `average_precision.precisions`.
 
     All figures have 95 % intervals, resampled over pictures. Pixels of 255 in truth do not count, and no object of
-    truth or of a result has any there.
+    truth or of a result has any there; an object that mostly lay on them is never too many (`instances.excused`).
 
     Args:
         class_names: in the order of the class ids.
@@ -57,7 +57,8 @@ class SegmentationEvaluation(Evaluation):
             instances = np.asarray(truth["instances"])
             check_mask("instances", instances, said.shape, None)
             found, counted = objects(said, self.class_names, self._options), known != IGNORE
-            self._objects.add(np.where(counted, instances, 0), np.where(counted, found, 0))
+            free = excused(found, counted, self._options)
+            self._objects.add(np.where(counted, instances, 0), np.where(counted, found, 0), free)
         if self._threshold:
             probability = np.asarray(results["probabilities"], np.float32)[..., 1]
             if not np.isfinite(probability).all():

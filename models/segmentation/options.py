@@ -60,7 +60,9 @@ class SegmentationOptions(ModelOptions):
     far worse than the network is."""
     loss: Annotated[Annotated[str, Tag("word")] | Annotated[Weights, Tag("weights")], BY_FORM] = "cross_entropy"
     """What is minimised: `cross_entropy`, `dice`, `focal`, `jaccard`, `tversky`, `boundary` (cross-entropy that weighs
-    the gaps between objects, Ronneberger et al. 2015), or a sum: `{cross_entropy: 1.0, dice: 0.5}`."""
+    the gaps between objects, Ronneberger et al. 2015), or a sum: `{cross_entropy: 1.0, dice: 0.5}`. For `boundary`,
+    objects are pixels of one class that touch, so those that truth lets touch are one, without a gap: with object
+    numbers `data.instances: separated` parts them."""
     class_weights: ClassWeights = "none"
     """What each class weighs in cross-entropy, focal and boundary loss: `balanced` is inverse to how frequent its
     pixels are in training; or weights by name, as `{rose: 2.0}`, 1 for the others."""
@@ -80,8 +82,10 @@ class SegmentationOptions(ModelOptions):
     """How evaluation and prediction part the pixels of the second class, and of each after it, into objects:
     `components` are pixels of one class that touch; `watershed` also parts objects that touch, along the necks between
     them. Objects grow over the pixels of a class named `boundary`, which has none of its own."""
-    instance_distance: Annotated[int, Field(ge=1)] = 5
-    """For `watershed`, how far apart two objects' middles are at least, in pixels."""
+    instance_neck: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.75
+    """For `watershed`, from which depth on a neck parts two objects, in pixels: by how much the largest circle that
+    fits into the narrowest place between them has a smaller radius than the one in the smaller object. Lower parts
+    more; below 0.75 the steps of slanted edges begin to part convex objects."""
     instance_pixels: Annotated[int, Field(ge=1)] = 10
     """Objects of fewer pixels are dropped."""
 

@@ -104,7 +104,7 @@ class Segmentation(Task, PerPixel):
 
         from .targets import make_targets
 
-        return tf.cast(batch["image"], tf.float32), make_targets(batch["mask"], self.model_options)
+        return tf.cast(batch["image"], tf.float32), make_targets(batch["mask"], self.class_names, self.model_options)
 
     def results(
         self, outputs: tf.Tensor, geometry: dict[str, tf.Tensor], settings: Mapping[str, float]

@@ -15,6 +15,7 @@ from saccade.models.segmentation.task import Segmentation
 from saccade.models.segmentation.weight_map import weight_map
 
 NAMES = ("background", "cell", "rim")
+CLASSES = ("none", "rose", "tulip")
 SHAPE = (2, 4, 5)
 WEIGHTS = np.array([0.5, 1.0, 3.0], np.float32)
 EVERY = {name: 0.5 + place for place, name in enumerate(LOSSES)}
@@ -38,7 +39,7 @@ def loss_of(mask, logits, weights=None, **given):
     if weights is not None:
         given["class_weights"] = "balanced"
     chosen = options(**given)
-    return make_loss(chosen, weights)(make_targets(tf.constant(mask), chosen), tf.convert_to_tensor(logits))
+    return make_loss(chosen, weights)(make_targets(tf.constant(mask), CLASSES, chosen), tf.convert_to_tensor(logits))
 
 
 def reference(name, mask, logits, weights, gamma=2.0, alpha=0.3, peak=10.0, sigma=5.0):
@@ -233,7 +234,7 @@ def test_mixed_precision_computes_in_float32(name, dtype):
     mask = generator.integers(0, 2, (1, 300, 300)).astype(np.uint8)
     logits = tf.cast(generator.normal(size=(1, 300, 300, 2)) * 8, dtype)
     chosen = options(loss=name)
-    targets = make_targets(tf.constant(mask), chosen)
+    targets = make_targets(tf.constant(mask), CLASSES, chosen)
     low = make_loss(chosen)(targets, logits)
     assert low.dtype == tf.float32
     assert float(low) == pytest.approx(float(make_loss(chosen)(targets, tf.cast(logits, tf.float32))), rel=1e-6)
@@ -248,7 +249,7 @@ def test_the_number_of_pictures_does_not_scale_the_loss(reduction):
     for copies in (1, 5):
         loss = make_loss(options(loss=EVERY))
         loss.reduction = reduction
-        y = make_targets(tf.repeat(tf.constant(mask), copies, axis=0), options(loss=EVERY))
+        y = make_targets(tf.repeat(tf.constant(mask), copies, axis=0), CLASSES, options(loss=EVERY))
         found.append(float(loss(y, np.repeat(logits, copies, axis=0))))
     assert found[0] == pytest.approx(found[1], rel=1e-5)
 

@@ -17,8 +17,8 @@ from saccade.models.segmentation.options import SegmentationOptions
 CELLS = ("background", "cell")
 
 
-def parted(mask, names=CELLS, instances="components", pixels=1, distance=5):
-    options = SegmentationOptions(instances=instances, instance_pixels=pixels, instance_distance=distance)
+def parted(mask, names=CELLS, instances="components", pixels=1, neck=0.75):
+    options = SegmentationOptions(instances=instances, instance_pixels=pixels, instance_neck=neck)
     return objects(np.asarray(mask, np.uint8), names, options)
 
 
@@ -49,7 +49,61 @@ def test_watershed_parts_discs_that_touch():
     assert found.max() == 3 and ((found > 0) == (mask > 0)).all()
     middles = sorted(np.argwhere(found == number).mean(axis=0)[1] for number in (1, 2, 3))
     assert middles == pytest.approx([14, 29, 48], abs=1)
-    assert parted(mask, instances="watershed", distance=20).max() == 2
+    assert parted(mask, instances="watershed", neck=9).max() == 2
+
+
+def test_watershed_parts_a_chain():
+    mask = discs((20, 14), (20, 29), (20, 44))
+    assert parted(mask).max() == 1
+    assert parted(mask, instances="watershed").max() == 3
+
+
+def test_a_neck_has_a_depth():
+    """Two squares of 21 pixels, joined by a bar of 11: 11 pixels to the outside in their middles, 6 on the bar."""
+    mask = np.zeros((31, 91))
+    mask[5:26, 5:26] = mask[5:26, 65:86] = mask[10:21, 26:65] = 1
+    assert [parted(mask, instances="watershed", neck=neck).max() for neck in (4, 6)] == [2, 1]
+
+
+def turned(angle, long, wide, ellipse, middle=(0.0, 0.0)):
+    rows, columns = np.mgrid[-45:45, -45:45]
+    rows, columns = rows - middle[0], columns - middle[1]
+    along = np.abs(columns * np.cos(angle) + rows * np.sin(angle)) / long
+    across = np.abs(rows * np.cos(angle) - columns * np.sin(angle)) / wide
+    return along**2 + across**2 < 1 if ellipse else np.maximum(along, across) < 1
+
+
+@settings(max_examples=60)
+@given(
+    st.floats(0, np.pi),
+    st.floats(5, 42),
+    st.floats(0.1, 1),
+    st.booleans(),
+    st.tuples(st.floats(-0.5, 0.5), st.floats(-0.5, 0.5)),
+)
+def test_watershed_leaves_convex_objects_whole(angle, long, share, ellipse, middle):
+    """Rods, rectangles and ellipses, thin and wide, at any angle and place."""
+    mask = turned(angle, long, max(2, share * long), ellipse, middle)
+    assert parted(mask, instances="watershed").max() == parted(mask).max()  # a thin one's tip may be pixels of its own
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        turned(0, 40, 12, ellipse=True),
+        turned(0, 42, 5, ellipse=False),
+        turned(0, 42, 30, ellipse=False),
+        discs((0, 30), radius=20),  # goes on beyond the picture
+        np.ones((1, 1)),
+        np.ones((1, 50)),
+        np.ones((40, 30)),
+        1 - np.eye(1, 600).reshape(20, 30),  # all but one corner
+    ],
+    ids=["ellipse", "rod", "rectangle", "half a disc", "one pixel", "line", "full", "nearly full"],
+)
+def test_watershed_finds_one_object(mask):
+    found = parted(mask, instances="watershed")
+    assert found.max() == 1 and ((found > 0) == (mask > 0)).all()
 
 
 def test_watershed_keeps_what_has_no_peak():
@@ -59,7 +113,9 @@ def test_watershed_keeps_what_has_no_peak():
     assert parted(mask, instances="watershed").max() == 3
     full = parted(np.ones((6, 7)), instances="watershed")
     assert (full > 0).all()
-    assert parted(np.zeros((4, 4)), instances="watershed").max() == 0
+    for nothing in (0, 255):
+        assert parted(np.full((4, 4), nothing), instances="watershed").max() == 0
+        assert parted([[nothing]], instances="watershed").max() == 0
 
 
 @settings(max_examples=25)
@@ -146,6 +202,40 @@ def test_the_evaluation_means_over_pictures():
     figures = evaluation.figures()
     assert list(figures) == ["iou", "confusion", "average_precision"]
     figures["average_precision"].savefig(io.BytesIO(), format="png")
+
+
+def precision(mask, instances, said, pixels=10):
+    options = SegmentationOptions(instances="components", threshold=0.5, instance_pixels=pixels)
+    evaluation = SegmentationEvaluation(CELLS, options)
+    evaluation.update({"mask": mask, "instances": np.asarray(instances, np.uint16)}, {"mask": said}, "picture")
+    return evaluation.values(intervals=False).get("ap_50")
+
+
+def test_slivers_of_objects_where_nothing_counts_are_not_too_many():
+    """On the left a cell, found; on the right nothing counts, and an object found there reaches over the line."""
+    said = np.zeros((20, 40), np.uint8)
+    said[:6, :6] = 1
+    mask = said.copy()
+    mask[:, 20:] = 255
+    half = said.copy()
+    half[:, 18:30] = 1  # 2 of its 12 columns count
+    assert precision(mask, mask == 1, half).value == 1
+    most = said.copy()
+    most[:, 12:26] = 1  # 8 of 14: this one is too many
+    assert precision(mask, mask == 1, most).value == 0.5
+    small = said.copy()
+    small[:4, 18:22] = 1  # 8 of its 16 pixels count
+    assert precision(mask, mask == 1, small, pixels=10).value == 1
+    assert precision(mask, mask == 1, small, pixels=8).value == 0.5
+
+
+def test_an_object_in_a_wide_border_where_nothing_counts_is_found():
+    """As in Pascal VOC: most of what was found lies on the border, and what is left is right."""
+    mask, said = np.zeros((20, 20), np.uint8), np.zeros((20, 20), np.uint8)
+    mask[4:16, 4:16], said[4:16, 4:16] = 255, 1
+    mask[7:13, 7:13] = 1
+    assert precision(mask, mask == 1, said).value == 1
+    assert precision(mask, mask == 1, np.zeros_like(said)).value == 0
 
 
 def test_objects_where_nothing_counts_are_left_out():

@@ -77,6 +77,21 @@ def test_what_is_an_object(rows, some):
     assert (weight_map(mask, 10.0, 2.0) > 0).any() == some
 
 
+def test_a_boundary_is_no_object():
+    """Three classes: a lone cell in its ring has no second object; of two cells the gap is that of their interiors."""
+    lone = np.zeros((1, 14), np.uint8)
+    lone[0, 1:6] = [2, 1, 1, 1, 2]
+    assert weight_map(lone, 8.0, 5.0).max() > 7  # without being told, the ring beside the cell would be one
+    assert (weight_map(lone, 8.0, 5.0, boundary=2) == 0).all()
+    two = lone.copy()
+    two[0, 6:11] = [2, 1, 1, 1, 2]
+    found = weight_map(two, 8.0, 5.0, boundary=2)[0]
+    np.testing.assert_allclose(found[[5, 6]], 8 * np.exp(-(3**2) / 50), rtol=1e-5)  # 1 and 2 pixels to the interiors
+    options = SegmentationOptions(loss="boundary", boundary_weight=8.0)
+    targets = make_targets(tf.constant(two[np.newaxis]), ("background", "interior", "boundary"), options)
+    np.testing.assert_array_equal(targets[0, 0, :, 1], found)
+
+
 def test_a_batch_is_its_masks():
     masks = np.random.default_rng(0).integers(0, 3, (3, 9, 11)).astype(np.uint8)
     expected = np.stack([weight_map(mask, 6.0, 2.0) for mask in masks])
@@ -91,7 +106,7 @@ def test_targets_in_the_pipeline(loss):
     masks = np.random.default_rng(0).choice(np.array([0, 0, 1, 2, 255], np.uint8), (12, 10, 8))
     spec = tf.TensorSpec((None, None), tf.uint8)
     data = tf.data.Dataset.from_generator(lambda: iter(masks), output_signature=spec).batch(4)
-    targets = data.map(lambda mask: make_targets(mask, options), num_parallel_calls=4)
+    targets = data.map(lambda mask: make_targets(mask, ("none", "a", "b"), options), num_parallel_calls=4)
     found = np.concatenate([each.numpy() for each in targets])
     if "boundary" not in loss:
         assert targets.element_spec == tf.TensorSpec((None, None, None), tf.int32)
