@@ -97,7 +97,7 @@ def refuse_bad(bad: Mapping[int, str], total: int, source: Source, options: Data
     told = "; ".join(f"{source.where(position)}: {bad[position]}" for position in sorted(bad)[:3])
     way = f"repair or remove them, or say data.max_bad={len(bad)}"
     if len(bad) == total:
-        way = "so it is rather the data section that does not say what they are"
+        way = "repair them, or correct what the data section says of them"
     raise InputError(
         f"{len(bad)} of {total} pictures cannot be used, and data.max_bad bears {budget}: {told}"
         f"{'; ...' if len(bad) > 3 else ''}: {way}"

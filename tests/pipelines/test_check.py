@@ -162,7 +162,7 @@ def test_all_pictures_are_bad(data):
     with pytest.raises(InputError) as error:
         checked(source).refuse(source, source.options)
     assert str(error.value).startswith("12 of 12 pictures cannot be used, and data.max_bad bears 1 % of all: ")
-    assert str(error.value).endswith("; ...: so it is rather the data section that does not say what they are")
+    assert str(error.value).endswith("; ...: repair them, or correct what the data section says of them")
 
 
 def test_all_pictures_of_a_split_are_bad(data):

@@ -65,7 +65,7 @@ def test_no_mask_fits_the_table_of_colours(write, tmp_path, caplog):
         "40 of 40 pictures cannot be used, and data.max_bad bears 1 % of all: "
         f"ROOT/i/00.png: mask ROOT/m/00.png: colour [1, 2, 0] in 64 pixels, {colour}; "
     )
-    assert told.endswith("; ...: so it is rather the data section that does not say what they are")
+    assert told.endswith("; ...: repair them, or correct what the data section says of them")
     assert "left out" not in caplog.text
 
 
