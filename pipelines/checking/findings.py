@@ -60,10 +60,11 @@ class Findings:
         """Stops the job where the data is worse than the recipe bears.
 
         Raises:
-            InputError: more bad samples than `data.max_bad`, a split without a good one, or identical samples in two.
+            InputError: more bad samples than `data.max_bad`, no good one to train on or to validate with, or identical samples in two.
         """
         refuse_bad(self.bad, sum(map(len, self.splits.values())), source, options)
-        for name, positions in self.splits.items():
+        for name in ("train", "validation"):  # without a test split a job goes on
+            positions = self.splits[name]
             if len(positions) and self.bad.keys() >= set(positions.tolist()):
                 first = f"{source.where(int(positions[0]))}: {self.bad[int(positions[0])]}"
                 raise InputError(f"none of the {len(positions)} pictures in {name} can be used, first {first}")
