@@ -60,7 +60,8 @@ class Findings:
         """Stops the job where the data is worse than the recipe bears.
 
         Raises:
-            InputError: more bad samples than `data.max_bad`, no good one to train on or to validate with, or identical samples in two.
+            InputError: more bad samples than `data.max_bad`, no good one to train on or to validate with, identical
+                samples in two splits.
         """
         refuse_bad(self.bad, sum(map(len, self.splits.values())), source, options)
         for name in ("train", "validation"):  # without a test split a job goes on
