@@ -155,25 +155,6 @@ def test_the_first_bad_pictures_are_named_in_the_log(data, caplog):
     ]
 
 
-def test_all_pictures_are_bad(data):
-    for file in data.rglob("*.*"):
-        file.write_text(f"no picture {file}")
-    source = Reads(data)
-    with pytest.raises(InputError) as error:
-        checked(source).refuse(source, source.options)
-    assert str(error.value).startswith("12 of 12 pictures cannot be used, and data.max_bad bears 1 % of all: ")
-    assert str(error.value).endswith("; ...: repair them, or correct what the data section says of them")
-
-
-def test_all_pictures_of_a_split_are_bad(data):
-    for name in ("1.png", "2.png", "1.jpg", "2.jpg"):
-        (data / "train" / name).write_text("no picture")
-    source = Reads(data, max_bad=1.0)
-    with pytest.raises(InputError) as error:
-        checked(source).refuse(source, source.options)
-    assert str(error.value) == (f"none of the 4 pictures in train can be used, first {data}/train/1.jpg: not an image")
-
-
 def test_a_wrong_recipe_is_nothing_to_set_a_sample_aside_for(data):
     class Wrong(Reads):
         def truth(self, position):
