@@ -1,4 +1,4 @@
-"""The two ways in which a command ends other than well, each told in one line."""
+"""The ways in which a command ends other than well, each told in one line."""
 
 import difflib
 from collections.abc import Iterable
@@ -8,6 +8,10 @@ class InputError(ValueError):
     """The user's input is wrong: the message says what, where and what to do (exit code 2)."""
 
     ag_pass_through = True  # raised while TensorFlow traces a graph, it stays the one line that it is
+
+
+class RecipeError(InputError):
+    """The recipe does not fit the data, and a sample shows it that is not at fault: nothing sets the sample aside."""
 
 
 class JobError(RuntimeError):

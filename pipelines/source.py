@@ -112,6 +112,7 @@ class Source(ABC):
         Raises:
             OSError: a file of truth cannot be read.
             InputError: it is wrong; how, in a phrase that stands behind the sample's name.
+            RecipeError: the recipe is wrong, and not the sample; this stops a job.
         """
 
     @abstractmethod

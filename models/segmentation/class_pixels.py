@@ -1,6 +1,6 @@
 """What the training masks hold of each class: whether there is anything but background, and what a class weighs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,9 +21,10 @@ def refuse_background(class_names: Sequence[str], truths: Sequence[Mapping[str, 
         truths: the truth of each training sample.
 
     Raises:
-        InputError: no mask has a pixel of any other class, or none can be read.
+        InputError: no mask has a pixel of any other class.
     """
-    if not any(np.any((mask != 0) & (mask != IGNORE)) for mask in _masks(truths)):
+    masks = (truths[index]["mask"] for index in range(len(truths)))
+    if not any(np.any((mask != 0) & (mask != IGNORE)) for mask in masks):
         raise _only_background(class_names, len(truths))
 
 
@@ -46,7 +47,7 @@ def class_weights(
 
     Raises:
         InputError: a weight for a class that the data does not have; for balanced weights a class without a pixel,
-            nothing but background, or no mask that can be read.
+            or nothing but background.
     """
     given = options.class_weights
     if given == "none":
@@ -63,26 +64,11 @@ def class_weights(
     return (counts.sum() / (len(counts) * counts)).astype(np.float32)
 
 
-def _masks(truths: Sequence[Mapping[str, Any]]) -> Iterator[np.ndarray]:
-    """The masks that can be read; the check of all data, which comes later, tells of the others by name."""
-    first, good = None, 0
-    for index in range(len(truths)):
-        try:
-            mask = np.asarray(truths[index]["mask"])
-        except (InputError, OSError) as error:
-            first = first or error
-            continue
-        good += 1
-        yield mask
-    if first and not good:
-        raise InputError(f"none of the {len(truths)} training masks can be read; of the first: {first}") from first
-
-
 def _count(classes: int, truths: Sequence[Mapping[str, Any]]) -> np.ndarray:
     """How many pixels each class has, float64 `[classes]`."""
     counts = np.zeros(_IDS)
-    for mask in _masks(truths):
-        counts += np.bincount(mask.ravel(), minlength=_IDS)
+    for index in range(len(truths)):
+        counts += np.bincount(truths[index]["mask"].ravel(), minlength=_IDS)
     return counts[:classes]
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from ...models.errors import InputError
+from ...models.errors import InputError, RecipeError
 from ..source import SPLITS, Source
 from .check_cache import CheckCache, Known
 from .findings import Findings, fingerprint
@@ -66,6 +66,9 @@ def check(
 
     Returns:
         What was found. Nothing is refused yet: `Findings.refuse` does that.
+
+    Raises:
+        RecipeError: a sample shows that the recipe does not fit the data.
     """
     memory = CheckCache(cache, f"1 tensorflow {tf.__version__}")
     positions = np.concatenate([splits[name] for name in SPLITS]).tolist()
@@ -127,6 +130,8 @@ def _read_all(
             truth = _judged(source, position, picture, judge) if judge else ""
         except tf.errors.InvalidArgumentError as error:
             return _Read(position, digest, reason=reason(error))
+        except RecipeError:
+            raise
         except InputError as error:
             return _Read(position, digest, reason=str(error))
         except OSError as error:
@@ -169,8 +174,6 @@ def _note(data: bytes, where: str) -> str:
 def _report(source: Source, found: Findings, read: int) -> None:
     total = sum(map(len, found.splits.values()))
     _log.info("checked %d pictures, %d of them read now: %d cannot be used", total, read, len(found.bad))
-    for position, why in found.bad.items():
-        _log.warning("%s: %s: left out", source.where(position), why)
     if found.duplicates:
         _log.info("%d pictures repeat another of their split byte for byte", found.duplicates)
     if found.notes:

@@ -14,8 +14,10 @@ import numpy as np
 
 from ...models.image_errors import reason
 from ...models.task import Task
+from ..run import QUARANTINE
 from ..source import DataOptions, Source
-from .check import Findings, check
+from .check import check
+from .findings import Findings, log_bad
 
 
 @dataclass
@@ -65,12 +67,14 @@ def checked_data(source: Source, splits: Mapping[str, np.ndarray], task: Task, o
     """Checks a source that was split; what was checked before and did not change is not read again.
 
     Raises:
-        InputError: more bad samples than `data.max_bad`, leaks that are not allowed.
+        InputError: more bad samples than `data.max_bad`, leaks that are not allowed; a `RecipeError` where a sample
+            shows that the recipe does not fit the data.
     """
     varies = any(None in each.shape for each in task.truth.values())
     judge = task.check if varies else None
     findings = check(source, splits, task.input.decode, reason, _cache_file(options, task), judge)
     findings.refuse(source, options)
+    log_bad(findings.bad, source, f"{QUARANTINE} of the run")
     return Data(source, findings.usable(), findings)
 
 

@@ -1,5 +1,6 @@
 """What the check of the data found, and when that stops a job."""
 
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,11 @@ import numpy as np
 
 from ...models.errors import InputError
 from ..source import SPLITS, DataOptions, Source
+
+NAMED = 5
+"""Bad samples that get a line of their own in the log."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -54,9 +60,15 @@ class Findings:
         """Stops the job where the data is worse than the recipe bears.
 
         Raises:
-            InputError: more bad samples than `data.max_bad`, or identical samples in two splits.
+            InputError: more bad samples than `data.max_bad`, no good one to train on or to validate with, identical
+                samples in two splits.
         """
         refuse_bad(self.bad, sum(map(len, self.splits.values())), source, options)
+        for name in ("train", "validation"):  # without a test split a job goes on
+            positions = self.splits[name]
+            if len(positions) and self.bad.keys() >= set(positions.tolist()):
+                first = f"{source.where(int(positions[0]))}: {self.bad[int(positions[0])]}"
+                raise InputError(f"none of the {len(positions)} pictures in {name} can be used, first {first}")
         if self.leaks and options.leaks == "refuse":
             split_of = {position: name for name, positions in self.splits.items() for position in positions.tolist()}
             pair = " and ".join(f"{source.where(each)} ({split_of[each]})" for each in self.leaks[0])
@@ -85,10 +97,27 @@ def refuse_bad(bad: Mapping[int, str], total: int, source: Source, options: Data
         return
     budget = f"{100 * options.max_bad:.3g} % of all" if is_share else f"{options.max_bad}"
     told = "; ".join(f"{source.where(position)}: {bad[position]}" for position in sorted(bad)[:3])
+    way = f"repair or remove them, or say data.max_bad={len(bad)}"
+    if len(bad) == total:
+        way = "repair them, or correct what the data section says of them"
     raise InputError(
         f"{len(bad)} of {total} pictures cannot be used, and data.max_bad bears {budget}: {told}"
-        f"{'; ...' if len(bad) > 3 else ''}: repair or remove them, or say data.max_bad={len(bad)}"
+        f"{'; ...' if len(bad) > 3 else ''}: {way}"
     )
+
+
+def log_bad(bad: Mapping[int, str], source: Source, listed: str) -> None:
+    """Names the samples that a job goes on without; the first few only, where there are many.
+
+    Args:
+        bad: position to the reason why its picture cannot be used.
+        source: where they are.
+        listed: where a person finds all of them.
+    """
+    for position in sorted(bad)[:NAMED]:
+        _log.warning("%s: %s: left out", source.where(position), bad[position])
+    if len(bad) > NAMED:
+        _log.warning("and %d more are left out: %s names them all", len(bad) - NAMED, listed)
 
 
 def fingerprint(source: Source, digests: Mapping[int, str]) -> str:

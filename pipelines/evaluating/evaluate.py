@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,8 +12,6 @@ from ...models.task import Value
 from ..recipe import load_recipe
 from ..run import recipe_file, saving
 from .breakdown import Breakdown, find_column
-
-log = logging.getLogger("saccade")
 
 
 def evaluate(
@@ -46,7 +43,7 @@ def evaluate(
         find_column(source, by)
 
     from ...models.predictor import Predictor
-    from ..checking.findings import refuse_bad
+    from ..checking.findings import log_bad, refuse_bad
     from ..checking.splits import split as split_source
     from .evaluation_files import write_evaluation
     from .validation import evaluate_positions
@@ -60,8 +57,7 @@ def evaluate(
         raise InputError(f"{run}: the {split} split is empty (data.{split} is its share of the data)")
     breakdown = Breakdown(by, source, positions) if by is not None else None
     evaluation, bad = evaluate_positions(predictor, source, positions, batch, show=split, breakdown=breakdown)
-    for position, why in bad.items():
-        log.warning("set aside: %s (%s)", source.where(position), why)
     refuse_bad(bad, len(positions), source, recipe.data)
+    log_bad(bad, source, f"metrics.json of evaluation/{split}")
     with saving(run):
         return write_evaluation(evaluation, bad, source, split, predictor, run, overrides, breakdown)

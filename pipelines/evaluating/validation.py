@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from ...models.errors import InputError
+from ...models.errors import InputError, RecipeError
 from ...models.predictor import Predictor
 from ...models.task import Evaluation, Value
 from ..predicting.answers import answers
@@ -42,6 +42,9 @@ def evaluate_positions(
 
     Returns:
         The evaluation, and for each sample that could not be read its position and the reason.
+
+    Raises:
+        RecipeError: a sample shows that the recipe does not fit the data.
     """
     evaluation, bad = predictor.evaluation(), {}
     found = answers(predictor, (int(position) for position in positions), source.read, batch, evaluation.needs)
@@ -53,6 +56,8 @@ def evaluate_positions(
             try:
                 truth = source.truth(answer.item)
                 evaluation.update(truth, answer.results, key)
+            except RecipeError:
+                raise
             except InputError as error:  # data that no check has seen
                 bad[answer.item] = str(error)
                 continue

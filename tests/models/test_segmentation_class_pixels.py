@@ -15,7 +15,7 @@ NAMES = ("background", "cell", "rim")
 
 
 class Read:
-    """Truth that is read when it is asked for, and notes it; an error stands for a mask that cannot be read."""
+    """Truth that is read when it is asked for, and notes it."""
 
     def __init__(self, masks):
         self.masks, self.asked = masks, []
@@ -25,8 +25,6 @@ class Read:
 
     def __getitem__(self, index):
         self.asked.append(index)
-        if isinstance(self.masks[index], Exception):
-            raise self.masks[index]
         return {"mask": np.array(self.masks[index], np.uint8)}
 
 
@@ -100,20 +98,6 @@ def test_wrong_weights(given, names, message):
     with pytest.raises(InputError) as caught:
         weights(given, [[[0, 2]], [[2, 255]]], names)
     assert str(caught.value) == message
-
-
-@pytest.mark.parametrize("error", [InputError("mask 3 x 2, its picture 4 x 2"), OSError("no such file")])
-def test_masks_that_cannot_be_read_are_left_to_the_check_of_all_data(error):
-    masks = [error, [[0, 1]], error, [[2, 2]]]
-    refuse_background(NAMES, Read(masks))
-    np.testing.assert_allclose(weights("balanced", masks), [4 / 3, 4 / 3, 2 / 3])
-    for check in (lambda: refuse_background(NAMES, Read([error] * 3)), lambda: weights("balanced", [error] * 3)):
-        with pytest.raises(InputError, match=f"^none of the 3 training masks can be read; of the first: {error}$"):
-            check()
-
-
-def test_ids_beyond_the_classes_are_left_to_the_check_of_all_data():
-    np.testing.assert_allclose(weights("balanced", [[[0, 1, 2, 7, 200]]]), [1, 1, 1])
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from saccade.models.errors import InputError
+from saccade.models.errors import InputError, RecipeError
 from saccade.models.task import Truth
 from saccade.pipelines.checking.check import check
-from saccade.pipelines.checking.findings import Findings
+from saccade.pipelines.checking.findings import Findings, log_bad
 from saccade.pipelines.checking.splits import split
 from saccade.pipelines.source import DataOptions
 from saccade.pipelines.sources import find_source
@@ -137,10 +137,32 @@ def test_wrong_extensions_are_noted_and_do_no_harm(data, caplog):
     assert not found.bad and "train/9.jpg is a PNG named .jpg" in caplog.text
 
 
-def test_bad_pictures_are_named_in_the_log(data, caplog):
-    (data / "train/1.png").write_text("no picture")
-    checked(Reads(data))
-    assert f"{data}/train/1.png: not an image: left out" in caplog.text
+def test_the_first_bad_pictures_are_named_in_the_log(data, caplog):
+    names = [f"{split}/{n}.{kind}" for split in ("test", "train") for n in (1, 2) for kind in ("jpg", "png")][:7]
+    for name in names:
+        (data / name).write_text("no picture")
+    source = Reads(data)
+    found = checked(source)
+    assert "left out" not in caplog.text  # as long as nobody knows whether the job goes on
+    caplog.clear()
+    log_bad(dict(list(found.bad.items())[:5]), source, "a file")
+    assert caplog.messages == [f"{data}/{name}: not an image: left out" for name in names[:5]]
+    caplog.clear()
+    log_bad(found.bad, source, "quarantine.jsonl of the run")
+    assert caplog.messages[4:] == [
+        f"{data}/train/1.jpg: not an image: left out",
+        "and 2 more are left out: quarantine.jsonl of the run names them all",
+    ]
+
+
+def test_a_wrong_recipe_is_nothing_to_set_a_sample_aside_for(data):
+    class Wrong(Reads):
+        def truth(self, position):
+            raise RecipeError("name the classes") if position == 7 else InputError("no mask")
+
+    source = Wrong(data)
+    with pytest.raises(RecipeError, match="^name the classes$"):
+        check(source, thirds(source), decode, reason, None, lambda size, truth: None)
 
 
 def test_leaks_and_duplicates(data):

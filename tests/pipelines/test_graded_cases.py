@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from saccade.models.classification.evaluation import SingleLabelEvaluation
-from saccade.models.errors import InputError
+from saccade.models.errors import InputError, RecipeError
 from saccade.models.predictor import Predictor
 from saccade.models.segmentation.options import SegmentationInput, SegmentationOptions
 from saccade.models.segmentation.task import Segmentation
@@ -110,6 +110,15 @@ def test_wrong_truth_is_set_aside_and_named(predictor):
         2: "mask is a JPEG: its noise is no class",
         3: "its truth: No such file or directory",
     }
+
+
+def test_a_class_that_nobody_named_stops_the_evaluation(predictor):
+    class Wrong(Squares):
+        def truth(self, position):
+            raise RecipeError("name the classes")
+
+    with pytest.raises(RecipeError, match="^name the classes$"):
+        evaluate_positions(predictor, Wrong(8), range(8))
 
 
 class Graded(SingleLabelEvaluation):

@@ -144,7 +144,10 @@ AMBIGUOUS = {
     "PLACE: ambiguous: the values 0, 1, 255; write below data 'encoding: ids' if 255 does not count, or "
     "'encoding: binary' if 1 and 255 are both foreground": [grey(1), grey(255)],
     "PLACE: ambiguous: the values 0, 38, 75, 113; write below data 'colors: {class_0: [0, 0, 0], class_1: [38, 38, "
-    "38], class_2: [75, 75, 75], class_3: [113, 113, 113]}', with your names": [grey(38, 38, 75), grey(38, 75, 113)],
+    "38], class_2: [75, 75, 75], class_3: [113, 113, 113]}' with your names and the background first": [
+        grey(38, 38, 75),
+        grey(38, 75, 113),
+    ],
     "PLACE: ambiguous: the values 0, 1, 2, 254, 255 (values in between come of JPEG compression or smooth edges: save "
     "masks without); write below data 'colors: {": [grey(1, 2, 254, 255)],
     "PLACE: ambiguous: the values 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 and 24 more; write below data "
@@ -164,7 +167,7 @@ AMBIGUOUS = {
         palette(grey(1), WHITE, BLACK)
     ],
     "PLACE: ambiguous: not of one kind: 2 are one channel of 8 bits (first 1.png), 1 are a palette image (first "
-    "0.png); write below data 'colors: {class_0: [0, 0, 0], class_1: [255, 0, 0], class_2: [1, 1, 1]": [
+    "0.png); write below data 'colors: {class_0: [0, 0, 0], class_1: [1, 1, 1], class_2: [255, 0, 0]}' with": [
         palette(grey(1, 1, 1), BLACK, RED),
         grey(1),
         grey(1),
@@ -177,10 +180,13 @@ AMBIGUOUS = {
         rgb(RED),
     ],
     "PLACE: masks in RGB need a table of colours, and hold [0, 0, 0] 90.6 %, [255, 0, 0] 6.25 %, [0, 255, 0] 3.12 %; "
-    "write below data, with your names: colors: {class_0: [0, 0, 0], class_1: [255, 0, 0], class_2: [0, 255, 0]}": [
+    "write below data 'colors: {class_0: [0, 0, 0], class_1: [0, 255, 0], class_2: [255, 0, 0]}' with your names and "
+    "the background first": [
         rgb(GREEN, RED, RED),
     ],
-    "PLACE: nothing but the value 0": [grey(), grey()],
+    "PLACE: nothing but the value 0, the background: give masks that show more, or name the classes in data.classes, "
+    "if there are others that do": [grey(), grey()],
+    "PLACE: nothing but the value 7: give masks that show more": [grey(*[7] * 32)],
 }
 
 

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from saccade.models.errors import InputError
+from saccade.models.errors import InputError, RecipeError
 from saccade.models.task import Truth
+from saccade.pipelines.sources.mask_formats import sample
 from saccade.pipelines.sources.masks import Masks, MasksOptions
 
 MASK = {"mask": Truth("uint8", (None, None))}
@@ -126,7 +127,7 @@ def test_jpeg_masks(draw, mark):
     (root / "n/a.png").write_bytes((root / "m/a.jpg").read_bytes())
     mark("n/b.png")
     source = opened(root, masks="n")
-    assert bad(source, 0, root) == f"mask a.png: a JPEG: {told}" and source.truth(1)["mask"].any()
+    assert bad(source, 0, root) == f"mask ROOT/n/a.png: a JPEG: {told}" and source.truth(1)["mask"].any()
 
 
 def test_one_wrong_mask_is_told_with_its_name(draw, mark):
@@ -136,9 +137,46 @@ def test_one_wrong_mask_is_told_with_its_name(draw, mark):
     (root / "m/b.png").write_bytes((root / "m/b.png").read_bytes()[:50])
     source = opened(root, encoding="binary")
     assert bad(source, 2, root) == (
-        "mask x/c.png: value 7 in 192 pixels, and the classes are 0 and 255, or 0 and 1 (encoding 'binary')"
+        "mask ROOT/m/x/c.png: value 7 in 192 pixels, and the classes are 0 and 255, or 0 and 1 (encoding 'binary')"
     )
-    assert bad(source, 1, root) == "mask b.png: truncated or broken"
+    assert bad(source, 1, root) == "mask ROOT/m/b.png: truncated or broken"
+
+
+def test_masks_that_are_all_jpeg_under_another_name(draw, mark):
+    draw("i/a.jpg", "m/a.jpg")
+    root = mark("m/b.png")
+    (root / "m/b.png").unlink()
+    (root / "m/a.jpg").rename(root / "m/a.png")
+    assert refused(root) == (
+        "mask ROOT/m/a.png: a JPEG: compression changes class ids at every edge: save masks as PNG"
+    )
+
+
+def test_a_colour_outside_the_table(draw):
+    root = draw("i/a.jpg")
+    (root / "m").mkdir()
+    Image.fromarray(np.full((12, 16, 3), (1, 2, 3), np.uint8)).save(root / "m/a.png")
+    assert bad(opened(root, colors={"no": [0, 0, 0], "yes": [255, 0, 0]}), 0, root) == (
+        "mask ROOT/m/a.png: colour [1, 2, 3] in 192 pixels, and data.colors has no such: name it there, as 'ignore' if "
+        "it does not count"
+    )
+
+
+def test_a_class_that_nobody_looked_at(draw, monkeypatch):
+    monkeypatch.setattr(sample, "LOOKED_AT", 2)
+    root = draw(*(f"i/{at}.jpg" for at in range(3)))
+    (root / "m").mkdir()
+    for at in range(3):
+        Image.fromarray(np.eye(12, 16, dtype=np.uint8) * (at % 2 + 1)).save(root / f"m/{at}.png")
+    source = opened(root)
+    assert source.class_names == ["background", "foreground"] and source.truth(2)["mask"].any()
+    with pytest.raises(RecipeError) as error:
+        source.truth(1)
+    assert str(error.value) == (
+        f"mask {root}/m/1.png: value 2 in 12 pixels, and the 2 of 3 masks that were looked at hold only 0 to 1: write "
+        "below data 'classes: [class_0, class_1, class_2]' with your names, one for each value that is a class; a mask "
+        "with another is told as bad then"
+    )
 
 
 def test_a_mask_of_the_picture_as_it_is_stored(draw, mark):
@@ -154,8 +192,8 @@ def test_a_mask_of_the_picture_as_it_is_stored(draw, mark):
     source = opened(root)
     for _ in range(2):
         assert bad(source, 0, root) == (
-            "mask a.png: 12 x 16 as its picture is stored, which EXIF orientation 6 turns to 16 x 12: save the mask as "
-            "the picture is seen, upright"
+            "mask ROOT/m/a.png: 12 x 16 as its picture is stored, which EXIF orientation 6 turns to 16 x 12: save the "
+            "mask as the picture is seen, upright"
         )
         assert source.truth(1)["mask"].shape == (16, 12)
 

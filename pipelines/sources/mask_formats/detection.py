@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from ....models.errors import InputError
-from .encoding import KINDS, Binary, Colors, Encoding, Ids, Instances, Palette, default_names
+from .encoding import KINDS, MANY, Binary, Colors, Encoding, Ids, Instances, Palette, default_names, pixels
+from .found_colors import FoundColors, find_colors
 from .instance_maps import CLASSES
 from .options import MaskOptions
 from .sample import Sample
 
-MANY = 32
-"""Ids that nobody named may be this many; more are rather objects."""
 _SHOWN = 16
+_AS_OBJECTS = "'encoding: instances' if each number is an object"
 _SMOOTH = "values in between come of JPEG compression or smooth edges: save masks without"
 
 
@@ -33,6 +33,10 @@ class Detection:
     @cached_property
     def _sample(self) -> Sample:
         return self._look()
+
+    @cached_property
+    def _colors(self) -> FoundColors:
+        return find_colors(self._sample.seen)
 
     def encoding(self) -> tuple[Encoding, str]:
         """The encoding, and in a phrase what was found.
@@ -72,7 +76,7 @@ class Detection:
         told = ", ".join(f"{number} are {KINDS[kind]} (first {first[kind]})" for kind, number in count.most_common())
         if {"deep", "colors"} <= kinds:
             raise InputError(f"{self._place}: not of one kind: {told}: save masks all alike")
-        way = f"'{self._colors_line()}', with your names" if "deep" not in kinds else "'encoding: instances'"
+        way = self._colors_line() if "deep" not in kinds else "'encoding: instances'"
         raise self._ambiguous(f"not of one kind: {told}", way)
 
     def _in_grey(self) -> tuple[Encoding, str]:
@@ -86,23 +90,62 @@ class Detection:
 
     def _numbers(self, kind: type[Ids]) -> tuple[Encoding, str]:
         """Class ids, if these values can be nothing else."""
-        held, classes = self._sample.values, self._options.classes
+        if self._options.classes:
+            return self._named_numbers(kind, self._options.classes)
+        held = self._sample.values
         ids = sorted(set(held) - {self._options.ignore})
-        if classes and (not ids or ids[-1] < len(classes)):
-            return self._ids(kind)
         if len(held) == 1:
-            raise InputError(f"{self._place}: nothing but the value {next(iter(held))} {self._sample.share}".rstrip())
-        ways = (
-            "'encoding: instances' if each number is an object",
-            f"'encoding: {kind.name}' and 'classes: [...]' if each is a class",
-        )
-        if len(ids) > MANY:
+            raise self._nothing_but(*held)
+        ways = (_AS_OBJECTS, f"'encoding: {kind.name}' and 'classes: [...]' if each is a class")
+        without_gaps = ids == list(range(len(ids)))
+        if len(ids) > MANY and (kind is Palette or without_gaps or len(self._colors.classes) > MANY):
             raise self._ambiguous(self._values(), *ways)
-        if kind is Ids and ids != list(range(len(ids))):
-            raise self._ambiguous(self._values(), f"'{self._colors_line()}', with your names")
+        if kind is Ids and not without_gaps:
+            raise self._ambiguous(self._values(), self._way_through_gaps())
         if self._may_count_objects():
             raise self._ambiguous(f"numbers from 1 without a gap in every mask, up to {ids[-1]}", *ways)
         return self._ids(kind)
+
+    def _named_numbers(self, kind: type[Ids], classes: Sequence[str]) -> tuple[Encoding, str]:
+        """Class ids, if at least half of the masks hold no others: the check of all data names those that do."""
+        known = {*range(len(classes)), self._options.ignore}
+        strangers = [each for each in self._sample.seen if not known.issuperset(each.values)]
+        if strangers and kind is Ids and len(classes) == 2 and self._is_black_and_white():
+            raise self._ambiguous(self._values(), self._way_through_gaps())
+        if 2 * len(strangers) <= len(self._sample.seen):
+            return self._ids(kind)
+        first, looked_at, others = strangers[0], len(self._sample.seen), sorted(set(self._sample.values) - known)
+        value = min(set(first.values) - known)
+        ways = [_AS_OBJECTS, f"names for 0 to {others[-1]} in 'classes: [...]' if each is a class"]
+        follow = others == list(range(len(classes), len(classes) + len(others)))
+        if kind is Ids and not follow and len(self._colors.classes) <= MANY:
+            ways = [self._colors_line()]
+        if len(others) == 1 and self._options.ignore not in self._sample.values:
+            ways.append(f"'ignore: {others[0]}' if it does not count")
+        raise self._ambiguous(
+            f"data.classes names {len(classes)}, and {len(strangers)} of {looked_at} masks hold others than 0 to "
+            f"{len(classes) - 1}, first {first.name}: {value} in {pixels(first.values[value])}",
+            *ways,
+        )
+
+    def _nothing_but(self, value: int) -> InputError:
+        what = f"nothing but the value {value}{', the background' if value == 0 else ''} {self._sample.share}".rstrip()
+        fix = "give masks that show more, or name the classes in data.classes, if there are others that do"
+        return InputError(f"{self._place}: {what}: {fix}")
+
+    def _is_black_and_white(self) -> bool:
+        """Whether nothing but strays is beside 0 and 255."""
+        return self._colors.classes.keys() == {(0, 0, 0), (255, 255, 255)}
+
+    def _way_through_gaps(self) -> str:
+        """What to write for values with gaps: without the strays they may be plainer than a table of colours."""
+        if self._is_black_and_white():
+            return f"'encoding: binary'{self._colors.left_out()}"
+        ids = sorted({color[0] for color in self._colors.classes} - {self._options.ignore})
+        if len(ids) > 1 and ids == list(range(len(ids))):
+            names = ", ".join(default_names(len(ids)))
+            return f"'classes: [{names}]' with your names and the background first{self._colors.left_out()}"
+        return self._colors_line()
 
     def _may_count_objects(self) -> bool:
         """Whether each mask holds 1, 2, ... without a gap, and one more of them than another."""
@@ -118,7 +161,7 @@ class Detection:
         """Refuses palettes that indices alone do not stand for."""
         ways = (
             "'encoding: palette' if indices are the classes",
-            f"'{self._colors_line()}', with your names, if colours are",
+            f"{self._colors_line()}, if colours are",
         )
         first: dict[int, tuple[tuple[int, int, int], str]] = {}
         for each in self._sample.seen:
@@ -132,7 +175,7 @@ class Detection:
             raise self._ambiguous("a grey palette in which a higher index is darker", *ways)
 
     def _ids(self, kind: type[Ids]) -> tuple[Encoding, str]:
-        ignore, names, hint = self._options.ignore, self._options.classes, ""
+        ignore, names, hint, counted_in = self._options.ignore, self._options.classes, "", ""
         if names is None:
             fitting = [each for each in self._sample.seen if each.kind in kind.kinds]
             if not fitting:
@@ -140,11 +183,12 @@ class Detection:
                 raise InputError(f"{self._place}: {first.name}: {kind.refusal(first.kind)}")
             names = default_names(max(max(set(each.values) - {ignore}, default=0) for each in fitting) + 1)
             hint = " (data.classes names them)"
+            counted_in = f"{len(self._sample.seen)} of {self._sample.total} masks"
         if len(names) > 255:
             raise InputError(f"{self._place}: {len(names)} classes, and at most 255 can be told apart")
         what = "indices of palettes" if kind is Palette else "class ids in one channel"
         found = f"{what}, 0 to {len(names) - 1}, and {ignore} for what does not count: {_listed(names)}{hint}"
-        return kind(names, ignore), found
+        return kind(names, ignore, counted_in), found
 
     def _binary(self) -> tuple[Encoding, str]:
         names = self._names(CLASSES["foreground"], "0/255 in one channel")
@@ -168,19 +212,18 @@ class Detection:
         return f"{told} ({_SMOOTH})" if len(held) > 4 and {0, 255} <= set(held) else told
 
     def _colors_line(self) -> str:
-        found = [color for color, _ in self._sample.in_colors().most_common(_SHOWN)]
-        return "colors: {" + ", ".join(f"class_{at}: {list(color)}" for at, color in enumerate(found)) + "}"
+        return self._colors.line(in_place_of_classes=bool(self._options.classes))
 
     def _without_colors(self) -> InputError:
         if "deep" in self._sample.kinds:
             return InputError(f"{self._place}: {Colors.refusal('deep')}")
-        found = self._sample.in_colors()
+        found = self._colors.classes + self._colors.strays
         total = sum(found.values())
         told = [f"{list(color)} {100 * count / total:.3g} %" for color, count in found.most_common()]
         what = f"masks in RGB need a table of colours, and hold {_shortened(told)} {self._sample.share}".rstrip()
-        if len(found) > MANY:
+        if len(self._colors.classes) > MANY:
             return InputError(f"{self._place}: {what} ({_SMOOTH}): data.colors names the colours of classes")
-        return InputError(f"{self._place}: {what}; write below data, with your names: {self._colors_line()}")
+        return InputError(f"{self._place}: {what}; write below data {self._colors_line()}")
 
     def _ambiguous(self, what: str, *ways: str) -> InputError:
         told = f"{what} {self._sample.share}".rstrip()

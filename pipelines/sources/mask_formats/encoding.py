@@ -6,11 +6,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from ....models.errors import InputError
+from ....models.errors import InputError, RecipeError
 from ....models.image_options import IGNORE
 from .image import Kind, MaskImage
 from .instance_maps import CLASSES, classes_of, object_numbers
 from .options import IGNORED, Color
+
+MANY = 32
+"""Classes that nobody named may be this many; more numbers are rather objects, more colours smooth edges."""
 
 KINDS: Mapping[Kind, str] = {
     "bits": "one channel of 1 bit",
@@ -38,7 +41,7 @@ class Encoding(ABC):
         """`mask`, uint8 `[h, w]`: class ids, and 255 for what does not count; `instances`, uint16, where there are any.
 
         Raises:
-            InputError: what the encoding does not allow, in a phrase.
+            InputError: what the encoding does not allow, in a phrase; a `RecipeError` where it knows too few classes.
         """
         if image.kind not in self.kinds:
             raise InputError(self.refusal(image.kind))
@@ -62,14 +65,15 @@ class Ids(Encoding):
     Args:
         class_names: in the order of the ids.
         ignore: the value that does not count, even where it is the id of a class.
+        counted_in: the masks that tell how many classes there are, "200 of 1000 masks", where nobody named them.
     """
 
     name = "ids"
     kinds = ("grey",)
 
-    def __init__(self, class_names: Sequence[str], ignore: int):
+    def __init__(self, class_names: Sequence[str], ignore: int, counted_in: str = ""):
         self.class_names = class_names
-        self._ignore = ignore
+        self._ignore, self._counted_in = ignore, counted_in
         self._classes = {value: value for value in range(len(class_names))} | {ignore: IGNORE}
 
     def _decode(self, image: MaskImage) -> dict[str, np.ndarray]:
@@ -79,11 +83,21 @@ class Ids(Encoding):
         count = np.bincount(values.ravel(), minlength=256)
         outside = [value for value in np.flatnonzero(count).tolist() if value not in self._classes]
         if outside:
-            more = f", and {len(outside) - 1} more values" if len(outside) > 1 else ""
-            raise InputError(
-                f"value {outside[0]} in {_pixels(count[outside[0]])}{more}, and the classes are {self._allowed()}"
-            )
+            more = f" and {len(outside) - 1} more" if len(outside) > 1 else ""
+            told = f"value {outside[0]} in {pixels(count[outside[0]])}{more}"
+            if self._counted_in:
+                raise self._too_few_classes(told, outside[-1])
+            raise InputError(f"{told}, and the classes are {self._allowed()}")
         return {"mask": table[values]}
+
+    def _too_few_classes(self, told: str, highest: int) -> RecipeError:
+        known = len(self.class_names)
+        names = default_names(highest + 1 if highest < MANY else known)
+        return RecipeError(
+            f"{told}, and the {self._counted_in} that were looked at hold only 0 to {known - 1}: write below data "
+            f"'classes: [{', '.join(names)}]' with your names, one for each value that is a class; a mask with another "
+            "is told as bad then"
+        )
 
     def _allowed(self) -> str:
         return f"0 to {len(self.class_names) - 1} ({self._ignore} does not count; data.classes names them)"
@@ -145,7 +159,8 @@ class Colors(Encoding):
             most = int(count.argmax())
             more = f", and {len(found) - 1} more colours" if len(found) > 1 else ""
             raise InputError(
-                f"colour {list(unpack(int(found[most])))} in {_pixels(count[most])}{more}, and data.colors has no such"
+                f"colour {list(unpack(int(found[most])))} in {pixels(count[most])}{more}, and data.colors has no such: "
+                f"name it there, as '{IGNORED}' if it does not count"
             )
         return {"mask": self._ids[at]}
 
@@ -186,5 +201,6 @@ def unpack(code: int) -> Color:
     return code >> 16, code >> 8 & 255, code & 255
 
 
-def _pixels(count: int) -> str:
+def pixels(count: int) -> str:
+    """Their number in words."""
     return "1 pixel" if count == 1 else f"{count} pixels"

@@ -70,7 +70,7 @@ class MaskFiles:
 
         Raises:
             OSError: the mask cannot be read.
-            InputError: it is wrong; how, in a phrase.
+            InputError: it is wrong; how, in a phrase. A `RecipeError` where it shows a class that nobody named.
         """
         image = self._image(position)
         try:
@@ -95,4 +95,4 @@ class MaskFiles:
             raise self._told(position, error) from None
 
     def _told(self, position: int, error: InputError) -> InputError:
-        return InputError(f"mask {self._paths[position]}: {error}")
+        return type(error)(f"mask {self._tree.where(self._paths[position])}: {error}")

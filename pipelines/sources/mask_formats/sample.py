@@ -36,6 +36,16 @@ class Seen:
     values: dict[int, int]
     colors: dict[int, Color]
 
+    def in_colors(self) -> Counter[Color]:
+        """Colour to pixels, not of `deep`."""
+        found: Counter[Color] = Counter()
+        for value, count in self.values.items():
+            if self.kind == "colors":
+                found[unpack(value)] += count
+            else:
+                found[self.colors[value] if self.kind == "palette" else (value, value, value)] += count
+        return found
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -57,17 +67,6 @@ class Sample:
     def values(self) -> Counter[int]:
         """Value to pixels over all masks."""
         return sum((Counter(each.values) for each in self.seen), Counter())
-
-    def in_colors(self) -> Counter[Color]:
-        """Colour to pixels over all masks, none of them `deep`."""
-        found: Counter[Color] = Counter()
-        for each in self.seen:
-            for value, count in each.values.items():
-                if each.kind == "colors":
-                    found[unpack(value)] += count
-                else:
-                    found[each.colors[value] if each.kind == "palette" else (value, value, value)] += count
-        return found
 
     @property
     def share(self) -> str:
@@ -93,7 +92,7 @@ def look_at(names: Sequence[str], read: Callable[[int], MaskImage]) -> Sample:
         try:
             return _seen(names[position], read(position))
         except OSError as error:
-            return InputError(f"mask {names[position]}: {error.strerror or error}")
+            return InputError(f"mask {error.filename or names[position]}: {error.strerror or error}")
         except InputError as error:
             return error
 

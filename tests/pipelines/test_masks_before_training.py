@@ -1,0 +1,90 @@
+"""A training that wrong masks stop before it begins, in one line that names them and what to do."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from saccade.models.errors import InputError
+from saccade.pipelines.recipe import load_recipe
+from saccade.pipelines.sources.mask_formats import sample
+from saccade.pipelines.train import train
+
+NET = ["model.name=unet", "model.backbone=none", "model.weights=none", "model.width=2", "model.depth=1"]
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    """`write(masks)`: a picture for each mask; the recipe's overrides for both."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def written(masks) -> list[str]:
+        for kind in "im":
+            (tmp_path / kind).mkdir()
+        generator = np.random.default_rng(0)
+        for at, mask in enumerate(masks):
+            pixels = generator.integers(0, 256, (*mask.shape[:2], 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / f"i/{at:02}.png")
+            Image.fromarray(mask).save(tmp_path / f"m/{at:02}.png")
+        places = [f"data.path={tmp_path}/i", f"data.masks={tmp_path}/m", f"train.run={tmp_path}/run"]
+        return [*places, *NET, "input.stride=2", "augment=[]"]
+
+    return written
+
+
+def ids(at: int, *others: int) -> np.ndarray:
+    """8 x 8 class ids: 0, 1, and others in one pixel each."""
+    mask = np.zeros((8, 8), np.uint8)
+    mask[4:, : 1 + at % 7] = 1
+    mask[0, : len(others)] = others
+    return mask
+
+
+def refused(overrides, tmp_path) -> str:
+    with pytest.raises(InputError) as error:
+        train(load_recipe("masks", overrides))
+    assert not (tmp_path / "run" / "recipe.yaml").exists()
+    return str(error.value).replace(str(tmp_path), "ROOT")
+
+
+def test_values_outside_the_classes_are_told_and_not_a_class_without_pixels(write, tmp_path, caplog):
+    classes = ["data.classes=[sky, cat, dog]", "model.class_weights=balanced"]  # a dog is 9 in these masks
+    told = refused([*write(ids(at, *[9] * (at < 15)) for at in range(40)), *classes], tmp_path)
+    value = "value 9 in 1 pixel, and the classes are 0 to 2 (255 does not count; data.classes names them)"
+    assert told.startswith(
+        "15 of 40 pictures cannot be used, and data.max_bad bears 1 % of all: "
+        f"ROOT/i/00.png: mask ROOT/m/00.png: {value}; "
+    )
+    assert "left out" not in caplog.text
+
+
+def test_no_mask_fits_the_table_of_colours(write, tmp_path, caplog):
+    masks = [np.full((8, 8, 3), (1, 2, at), np.uint8) for at in range(40)]
+    told = refused([*write(masks), "data.colors={sky: [0, 0, 0], dog: [255, 0, 0]}"], tmp_path)
+    colour = "and data.colors has no such: name it there, as 'ignore' if it does not count"
+    assert told.startswith(
+        "40 of 40 pictures cannot be used, and data.max_bad bears 1 % of all: "
+        f"ROOT/i/00.png: mask ROOT/m/00.png: colour [1, 2, 0] in 64 pixels, {colour}; "
+    )
+    assert told.endswith("; ...: repair them, or correct what the data section says of them")
+    assert "left out" not in caplog.text
+
+
+def test_a_class_that_nobody_looked_at_stops_the_job_whatever_max_bad_bears(write, tmp_path, monkeypatch):
+    monkeypatch.setattr(sample, "LOOKED_AT", 2)  # the first and the last
+    told = refused([*write(ids(at, *[2] * (at == 5)) for at in range(40)), "data.max_bad=100%"], tmp_path)
+    assert told == (
+        "mask ROOT/m/05.png: value 2 in 1 pixel, and the 2 of 40 masks that were looked at hold only 0 to 1: write "
+        "below data 'classes: [class_0, class_1, class_2]' with your names, one for each value that is a class; a mask "
+        "with another is told as bad then"
+    )
+
+
+def test_what_is_left_out_is_named_once_it_is(write, tmp_path, caplog):
+    masks = [np.full((8, 8), 7 * (at == 3), np.uint8) for at in range(40)]
+    told = refused([*write(masks), "data.classes=[sky, dog]", "data.max_bad=1"], tmp_path)
+    assert "training masks has a pixel of any class but 'sky', so there is nothing to learn" in told
+    warned = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert [each.replace(str(tmp_path), "ROOT") for each in warned] == [
+        "ROOT/i/03.png: mask ROOT/m/03.png: value 7 in 64 pixels, and the classes are 0 to 1 (255 does not count; "
+        "data.classes names them): left out"
+    ]
