@@ -196,8 +196,7 @@ class Task(ABC):
         Training only; what the Predictor depends on beside the weights belongs into `settings` or the options.
 
         Args:
-            truths: the named truth values of each training sample that passed `check`, read from the source when they
-                are asked for.
+            truths: the named truth values of each training sample, read from the source when they are asked for.
         """
 
     def arrange(self, truths: Sequence[Mapping[str, Any]], generator: np.random.Generator) -> np.ndarray:

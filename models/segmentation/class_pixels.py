@@ -1,15 +1,15 @@
 """What the training masks hold of each class: whether there is anything but background, and what a class weighs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, nearest
+from ..errors import InputError, RecipeError, nearest
 from ..image_geometry import IGNORE
+from .masks import check_mask
 from .options import SegmentationOptions
 
-_IDS = 256  # of a mask, 255 among them
 _NAMED = 5  # classes in one message
 
 
@@ -21,11 +21,11 @@ def refuse_background(class_names: Sequence[str], truths: Sequence[Mapping[str, 
         truths: the truth of each training sample.
 
     Raises:
-        InputError: no mask has a pixel of any other class.
+        InputError: no mask has a pixel of any other class, or none can be used.
     """
-    masks = (truths[index]["mask"] for index in range(len(truths)))
-    if not any(np.any((mask != 0) & (mask != IGNORE)) for mask in masks):
-        raise _only_background(class_names, len(truths))
+    bad: list[Exception] = []
+    if not any(np.any((mask != 0) & (mask != IGNORE)) for mask in _good_masks(class_names, truths, bad)):
+        raise _only_background(class_names, len(truths), bad)
 
 
 def class_weights(
@@ -47,7 +47,7 @@ def class_weights(
 
     Raises:
         InputError: a weight for a class that the data does not have; for balanced weights a class without a pixel,
-            or nothing but background.
+            nothing but background, or no mask that can be used.
     """
     given = options.class_weights
     if given == "none":
@@ -57,22 +57,42 @@ def class_weights(
             if name not in class_names:
                 raise InputError(f"model.class_weights: the data has no class '{name}': {nearest(name, class_names)}")
         return np.array([given.get(name, 1.0) for name in class_names], np.float32)
-    counts = _count(len(class_names), truths)
+    bad: list[Exception] = []
+    counts = np.zeros(IGNORE + 1)
+    for mask in _good_masks(class_names, truths, bad):
+        counts += np.bincount(mask.ravel(), minlength=len(counts))
+    counts = counts[: len(class_names)]
     if not counts[1:].any():
-        raise _only_background(class_names, len(truths))
-    _refuse_absent(class_names, counts)
+        raise _only_background(class_names, len(truths), bad)
+    _refuse_absent(class_names, counts, len(truths), bad)
     return (counts.sum() / (len(counts) * counts)).astype(np.float32)
 
 
-def _count(classes: int, truths: Sequence[Mapping[str, Any]]) -> np.ndarray:
-    """How many pixels each class has, float64 `[classes]`."""
-    counts = np.zeros(_IDS)
+def _good_masks(
+    class_names: Sequence[str], truths: Sequence[Mapping[str, Any]], bad: list[Exception]
+) -> Iterator[np.ndarray]:
+    """Those that can be used; of the others why not, into `bad`: the check of all data, which comes later, names them.
+
+    Raises:
+        InputError: none can be used.
+    """
+    good = False
     for index in range(len(truths)):
-        counts += np.bincount(truths[index]["mask"].ravel(), minlength=_IDS)
-    return counts[:classes]
+        try:
+            mask = np.asarray(truths[index]["mask"])
+            check_mask("mask", mask, mask.shape, class_names)
+        except RecipeError:
+            raise
+        except (InputError, OSError) as error:
+            bad.append(error)
+            continue
+        good = True
+        yield mask
+    if bad and not good:
+        raise InputError(f"none of the {len(truths)} training masks can be used; of the first: {bad[0]}") from bad[0]
 
 
-def _refuse_absent(class_names: Sequence[str], counts: np.ndarray) -> None:
+def _refuse_absent(class_names: Sequence[str], counts: np.ndarray, masks: int, bad: Sequence[Exception]) -> None:
     absent = [name for name, count in zip(class_names, counts, strict=True) if count == 0]
     if absent:
         names = "', '".join(absent[:_NAMED])
@@ -80,12 +100,17 @@ def _refuse_absent(class_names: Sequence[str], counts: np.ndarray) -> None:
         raise InputError(
             f"model.class_weights: no training mask has a pixel of '{names}'{more}, so there is nothing to balance: "
             f"name the weights of others, as {{{class_names[int(counts[1:].argmax()) + 1]}: 2.0}}"
+            f"{_and_bad(masks, bad)}"
         )
 
 
-def _only_background(class_names: Sequence[str], masks: int) -> InputError:
+def _only_background(class_names: Sequence[str], masks: int, bad: Sequence[Exception]) -> InputError:
     others = "', '".join(class_names[1 : 1 + _NAMED])
     return InputError(
         f"none of the {masks} training masks has a pixel of any class but '{class_names[0]}', so there is nothing to "
-        f"learn: look at the masks, and at how the data section reads '{others}' from them"
+        f"learn: look at the masks, and at how the data section reads '{others}' from them{_and_bad(masks, bad)}"
     )
+
+
+def _and_bad(masks: int, bad: Sequence[Exception]) -> str:
+    return f"; {len(bad)} of the {masks} cannot be used, first: {bad[0]}" if bad else ""

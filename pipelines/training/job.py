@@ -54,9 +54,9 @@ class Training:
         augmenter = make_augmenter(recipe)
         splits = split(self._source, recipe.data)
         with _precision(recipe.train.precision):
-            data = checked_data(self._source, splits, self._task, recipe.data)
-            self._task.observe(Truths(self._source, data.splits["train"]))  # of samples that passed
+            self._task.observe(Truths(self._source, splits["train"]))
             predictor = Predictor(self._task, self._task.model())
+            data = checked_data(self._source, splits, self._task, recipe.data)
             if not run.resumed:
                 phases(recipe, predictor.model)  # what it refuses is told before the data is prepared
                 self._selection.check(partial(_figures, predictor, data))

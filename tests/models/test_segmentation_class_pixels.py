@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 
-from saccade.models.errors import InputError
+from saccade.models.errors import InputError, RecipeError
 from saccade.models.segmentation.class_pixels import class_weights, refuse_background
 from saccade.models.segmentation.options import SegmentationInput, SegmentationOptions
 from saccade.models.segmentation.task import Segmentation
@@ -15,7 +15,7 @@ NAMES = ("background", "cell", "rim")
 
 
 class Read:
-    """Truth that is read when it is asked for, and notes it."""
+    """Truth that is read when it is asked for, and notes it; an error stands for a mask that cannot be read."""
 
     def __init__(self, masks):
         self.masks, self.asked = masks, []
@@ -25,6 +25,8 @@ class Read:
 
     def __getitem__(self, index):
         self.asked.append(index)
+        if isinstance(self.masks[index], Exception):
+            raise self.masks[index]
         return {"mask": np.array(self.masks[index], np.uint8)}
 
 
@@ -98,6 +100,32 @@ def test_wrong_weights(given, names, message):
     with pytest.raises(InputError) as caught:
         weights(given, [[[0, 2]], [[2, 255]]], names)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("error", [InputError("mask 3 x 2, its picture 4 x 2"), OSError("no such file")])
+def test_masks_that_cannot_be_read_are_left_to_the_check_of_all_data(error):
+    masks = [error, [[0, 1]], error, [[2, 2]]]
+    refuse_background(NAMES, Read(masks))
+    np.testing.assert_allclose(weights("balanced", masks), [4 / 3, 4 / 3, 2 / 3])
+    for check in (lambda: refuse_background(NAMES, Read([error] * 3)), lambda: weights("balanced", [error] * 3)):
+        with pytest.raises(InputError, match=f"^none of the 3 training masks can be used; of the first: {error}$"):
+            check()
+
+
+def test_masks_with_ids_beyond_the_classes_do_not_weigh():
+    wrong = [[0, 1, 2, 7, 200]]
+    np.testing.assert_allclose(weights("balanced", [wrong, [[0, 0, 1, 2]]]), [2 / 3, 4 / 3, 4 / 3])
+    with pytest.raises(InputError) as caught:
+        weights("balanced", [[[0, 1]], wrong, [[0, 0]]])
+    assert str(caught.value).startswith("model.class_weights: no training mask has a pixel of 'rim', so there is")
+    assert "; 1 of the 3 cannot be used, first: mask has values that are none of its 3 classes, 0 to 2: 7" in str(
+        caught.value
+    )
+
+
+def test_a_wrong_recipe_is_no_wrong_mask():
+    with pytest.raises(RecipeError, match="^name the classes$"):
+        weights("balanced", [[[0, 1]], RecipeError("name the classes")])
 
 
 @pytest.mark.parametrize(
