@@ -108,7 +108,8 @@ class SegmentationOptions(ModelOptions):
 
     @model_validator(mode="after")
     def _some_loss_takes_class_weights(self) -> "SegmentationOptions":
-        if self.class_weights != "none" and not {*self.loss} & {*WEIGHTED} and self.loss not in WEIGHTED:
-            told = self.loss if isinstance(self.loss, str) else ", ".join(self.loss)
+        losses = [self.loss] if isinstance(self.loss, str) else list(self.loss)
+        if self.class_weights != "none" and {*WEIGHTED}.isdisjoint(losses):
+            told = ", ".join(losses)
             raise ValueError(f"class_weights are for {', '.join(WEIGHTED)}, and loss is {told}: leave them out")
         return self

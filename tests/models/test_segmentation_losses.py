@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from saccade.models.errors import InputError
 from saccade.models.segmentation.losses import SegmentationLoss, make_loss
-from saccade.models.segmentation.options import LOSSES, SegmentationInput, SegmentationOptions
+from saccade.models.segmentation.options import LOSSES, WEIGHTED, SegmentationInput, SegmentationOptions
 from saccade.models.segmentation.targets import make_targets
 from saccade.models.segmentation.task import Segmentation
 from saccade.models.segmentation.weight_map import weight_map
@@ -35,9 +35,11 @@ def options(**given):
 
 
 def loss_of(mask, logits, weights=None, **given):
-    """The loss as training sees it: from a mask, by way of the targets."""
-    if weights is not None:
-        given["class_weights"] = "balanced"
+    """The loss as training sees it: from a mask, by way of the targets. Weights reach the losses that take any."""
+    names = given.get("loss", "cross_entropy")
+    if {*WEIGHTED}.isdisjoint([names] if isinstance(names, str) else names):
+        weights = None
+    given["class_weights"] = "none" if weights is None else "balanced"
     chosen = options(**given)
     return make_loss(chosen, weights)(make_targets(tf.constant(mask), CLASSES, chosen), tf.convert_to_tensor(logits))
 

@@ -38,8 +38,7 @@ def encoding(**options) -> Encoding:
         (
             {"encoding": "ids", "classes": ["a", "b"]},
             grey(1, 7, 7, 9),
-            "value 7 in 2 pixels, and 1 more values, and the classes are 0 to 1 (255 does not count; data.classes "
-            "names them)",
+            "value 7 in 2 pixels and 1 more, and the classes are 0 to 1 (255 does not count; data.classes names them)",
         ),
         (
             {"encoding": "binary"},
@@ -49,7 +48,8 @@ def encoding(**options) -> Encoding:
         (
             {"colors": {"none": BLACK, "roof": RED}},
             rgb(GREEN, GREEN, RED, (1, 1, 2)),
-            "colour [0, 255, 0] in 2 pixels, and 1 more colours, and data.colors has no such",
+            "colour [0, 255, 0] in 2 pixels, and 1 more colours, and data.colors has no such: name it "
+            "there, as 'ignore' if it does not count",
         ),
         (
             {"encoding": "ids", "classes": ["a", "b"]},

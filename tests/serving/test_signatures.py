@@ -149,7 +149,6 @@ def test_rest_encodes_bytes_in_both_forms(served, pictures, pixels):
     ]
     assert ask(served, {"signature_name": "png", "instances": rows}) == {"predictions": expected}
     assert ask(served, {"signature_name": "png", "inputs": {"bytes": rows}}) == {"outputs": expected}
-    assert ask(served, {"signature_name": "png", "inputs": {"bytes": []}}) == {"outputs": []}
 
 
 def test_the_server_lists_its_signatures(served):
