@@ -121,7 +121,7 @@ class Predictor(tf.Module):
 
         Which of them share a call of the graph is the input's to say (`ImageInput.batches`).
         """
-        asked = results and [*results, *(name for name in self.task.row_needs if name not in results)]
+        asked = None if results is None else [*results, *(each for each in self.task.row_needs if each not in results)]
         found: list[dict[str, np.ndarray] | str] = [""] * len(encoded)
         waiting = self.task.input.batches(encoded)
         while waiting:
@@ -136,7 +136,7 @@ class Predictor(tf.Module):
                     found[places[0]] = reason(error)
                 continue
             for place, row in zip(places, rows, strict=True):
-                found[place] = {name: row[name] for name in results} if results else row
+                found[place] = row if results is None else {name: row[name] for name in results}
         return found
 
     @cached_property
