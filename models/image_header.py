@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+from threading import Lock
 from typing import NamedTuple
 
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error)
 """What Pillow raises on files that are not whole."""
 _ORIENTATION = 0x0112
+_one_at_a_time = Lock()  # which warnings are shown is the whole process's, and data is checked in threads
 
 
 class Header(NamedTuple):
@@ -29,7 +31,8 @@ def read_header(data: bytes) -> Header | None:
     """The header of a picture in any format that Pillow knows; None where that cannot read it."""
     from PIL import Image
 
-    with warnings.catch_warnings(action="ignore"):  # of many pixels, of which none is decoded here, and of broken EXIF
+    # Ignored are warnings of many pixels, of which none is decoded here, and of broken EXIF.
+    with _one_at_a_time, warnings.catch_warnings(action="ignore"):
         try:
             image = Image.open(io.BytesIO(data))
         except (*BROKEN, Image.DecompressionBombError):

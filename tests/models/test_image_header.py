@@ -2,7 +2,10 @@
 
 import io
 import struct
+import sys
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image
@@ -57,3 +60,14 @@ def test_pixels_are_not_decoded_however_many_there_are():
 
     assert read_header(promise(10_000)) == Header(10_000, 10_000, 1)
     assert read_header(promise(20_000)) is None
+
+
+def test_many_threads_leave_the_filters_of_warnings_as_they_were():
+    before, interval = list(warnings.filters), sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # so that they meet inside
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            assert set(pool.map(read_header, [encode("JPEG", 6)] * 2000)) == {Header(20, 12, 6)}
+    finally:
+        sys.setswitchinterval(interval)
+    assert warnings.filters == before
