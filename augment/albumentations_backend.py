@@ -28,6 +28,8 @@ from .steps import Step  # noqa: E402
 # workers), and its pool does not survive a fork. The setting is global for the process, hence once and here.
 cv2.setNumThreads(0)
 
+COMPANIONS = "companions"  # of a sample, by albumentations' metadata_key
+MAX_MASKS = 3
 MIN_SIDE = 0.5  # pixels; a box with a smaller side covers no pixel after rounding
 
 _ABSTRACT = {"BasicTransform", "BaseCompose", "DualTransform", "ImageOnlyTransform", "Transform3D"}
@@ -121,23 +123,30 @@ class Chain:
     """The transforms of a recipe, one after the other. Not thread-safe: every thread works on its own deep copy.
 
     Attributes:
-        needs: key of a sample ("mask", "boxes") to the first step that cannot do without it.
+        needs: what of a sample ("mask", "boxes") some step cannot do without, to the first such step.
+        companions: how many other samples the steps want to see beside each.
     """
 
     def __init__(self, steps: Sequence[Step]) -> None:
         """Raises AugmentError for a step that cannot be built or gives no uint8 3-channel picture."""
         self.needs: dict[str, str] = {}
+        self.companions = 0
         self._spoils_boxes = ""
         self._compose = _compose([self._build(step) for step in steps])
 
-    def __call__(self, part: Moving, seed: int) -> Moving:
+    def __call__(self, part: Moving, seed: int, companions: Sequence[Moving] = ()) -> Moving:
         """Applies the transforms to copies of the arrays of `part`."""
+        has = {"mask": bool(part.masks), "boxes": part.boxes is not None}
         for key, where in self.needs.items():
-            if getattr(part, key) is None:
+            if not has[key]:
                 raise AugmentError(f"{where} needs '{key}', which the sample does not have")
         if self._spoils_boxes and part.boxes is not None:
             raise AugmentError(f"{self._spoils_boxes} cannot keep 'boxes' right; leave it out for samples with boxes")
-        moved = _run(self._compose, part, seed)
+        if len(companions) < self.companions:
+            raise AugmentError(f"Mosaic needs {self.companions} other samples, and there are {len(companions)}")
+        if self.companions and len(part.masks) > 1:
+            raise AugmentError(f"Mosaic moves one mask, and the sample has {', '.join(part.masks)}")
+        moved = _run(self._compose, part, seed, companions)
         if not is_picture(moved.image):  # ToGray, for one, loses an axis of a picture that is one pixel high
             raise AugmentError(f"{shown(part.image)} comes out as {shown(moved.image)}, which is no picture")
         return moved
@@ -165,11 +174,16 @@ class Chain:
         self._note_truth(transform, where)
         twin = copy.deepcopy(transform)
         twin.p = 1.0
-        try_out(lambda part: _run(_compose([twin]), part, seed=0).image, step.where, step.name)
+        others = self.companions
+        try_out(lambda part: _run(_compose([twin]), part, 0, [part] * others).image, step.where, step.name)
         return transform
 
     def _note_truth(self, transform: BasicTransform, where: str) -> None:
-        extra = set(transform.targets_as_params) - {"image", "mask", "bboxes"}
+        if isinstance(transform, albumentations.Mosaic):
+            rows, columns = transform.grid_yx
+            self.companions = max(self.companions, rows * columns - 1)
+            transform.metadata_key = COMPANIONS
+        extra = set(transform.targets_as_params) - {"image", "mask", "bboxes", COMPANIONS}
         if extra:
             raise AugmentError(f"{where} needs '{min(extra)}' beside every sample, which a recipe cannot give")
         key = _NEEDS.get(type(transform).__name__)
@@ -232,33 +246,55 @@ def _compose(transforms: list[BasicTransform | BaseCompose]) -> albumentations.C
     )
     if not any("bboxes" in each.available_keys for each in transforms):
         transforms = [*transforms, albumentations.NoOp(p=0.0)]  # or Compose warns that the boxes have no use
-    return albumentations.Compose(transforms, bbox_params=boxes, mask_interpolation=cv2.INTER_NEAREST)
+    further = {f"mask{number}": "mask" for number in range(1, MAX_MASKS)}
+    return albumentations.Compose(
+        transforms, bbox_params=boxes, mask_interpolation=cv2.INTER_NEAREST, additional_targets=further
+    )
 
 
-def _run(compose: albumentations.Compose, part: Moving, seed: int) -> Moving:
+def _run(compose: albumentations.Compose, part: Moving, seed: int, companions: Sequence[Moving] = ()) -> Moving:
     # One pair of generators for all transforms, nested ones included. set_random_seed(seed) would give every transform
     # its own generator in the same state: HorizontalFlip and VerticalFlip would always happen together (and it
     # costs 250 microseconds for ten transforms, where this costs 30). cv2's generator is seeded by those who use it.
     compose.set_random_state(np.random.default_rng(seed), random.Random(seed))
-    data = {"image": np.array(part.image, order="C")}  # a copy: no transform can reach what the caller holds
-    if part.mask is not None:
-        data["mask"] = _packed(part.mask)
-    if part.boxes is not None:
-        rows = np.arange(len(part.boxes))
-        data["bboxes"] = np.column_stack([part.boxes / _scale(part.image), part.classes, rows]).astype(np.float64)
+    if len(part.masks) > MAX_MASKS:
+        raise AugmentError(f"a sample has at most {MAX_MASKS} masks, and this has {', '.join(part.masks)}")
+    data, everyone = _values(part, 0), [part]
+    if companions:
+        firsts = np.cumsum([0 if each.boxes is None else len(each.boxes) for each in (part, *companions)])
+        data[COMPANIONS] = [_values(each, first) for each, first in zip(companions, firsts, strict=False)]
+        everyone += companions
     try:
         moved = compose(**data)
     except Exception as error:
         height, width = part.image.shape[:2]
-        raise AugmentError(f"{_culprit(error)}fails on a picture of {width} x {height}: {one_line(error)}") from error
+        raise AugmentError(f"{_culprit(error)}fails on an image of {width} x {height}: {one_line(error)}") from error
     image = moved["image"]
-    mask = None if part.mask is None else np.ascontiguousarray(moved["mask"]).astype(part.mask.dtype)
+    masks = {
+        name: np.ascontiguousarray(moved[_mask_key(number)]).astype(mask.dtype)
+        for number, (name, mask) in enumerate(part.masks.items())
+    }
     if part.boxes is None:
-        return Moving(image, mask, None, None)
+        return Moving(image, masks)
     columns = moved["bboxes"].reshape(-1, 6)  # it has another width when no box is left
     kept = columns[:, 5].astype(np.intp)
     boxes = (columns[:, :4] * _scale(image)).astype(part.boxes.dtype)
-    return Moving(image, mask, boxes, part.classes[kept])
+    fields = {name: np.concatenate([each.fields[name] for each in everyone])[kept] for name in part.fields}
+    return Moving(image, masks, boxes, fields)
+
+
+def _values(part: Moving, first: int) -> dict[str, np.ndarray]:
+    """What albumentations takes of a sample; the last column of its boxes is their row, counted from `first`."""
+    data = {"image": np.array(part.image, order="C")}  # a copy: no transform can reach what the caller holds
+    data |= {_mask_key(number): _packed(name, mask) for number, (name, mask) in enumerate(part.masks.items())}
+    if part.boxes is not None:
+        rows = np.arange(first, first + len(part.boxes))
+        data["bboxes"] = np.column_stack([part.boxes / _scale(part.image), part.labels, rows]).astype(np.float64)
+    return data
+
+
+def _mask_key(number: int) -> str:
+    return f"mask{number}" if number else "mask"
 
 
 def _scale(image: np.ndarray) -> np.ndarray:
@@ -266,7 +302,7 @@ def _scale(image: np.ndarray) -> np.ndarray:
     return np.array([width, height, width, height], np.float64)
 
 
-def _packed(mask: np.ndarray) -> np.ndarray:
+def _packed(name: str, mask: np.ndarray) -> np.ndarray:
     """A copy of the mask in the smallest type that OpenCV can move: it has no 32 or 64 bit integers."""
     movable = (np.uint8, np.uint16, np.int16)
     if mask.dtype in movable:
@@ -275,7 +311,7 @@ def _packed(mask: np.ndarray) -> np.ndarray:
     for dtype in movable:
         if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
             return np.array(mask, dtype, order="C")
-    raise AugmentError(f"'mask' has values from {low} to {high}; augmentation can move 0 to 65535")
+    raise AugmentError(f"'{name}' has values from {low} to {high}; augmentation can move 0 to 65535")
 
 
 def _culprit(error: Exception) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import AugmentError
-from .sample import moving_part
+from .sample import Moves
 from .steps import Step, read_steps
 
 if TYPE_CHECKING:
@@ -22,25 +22,26 @@ class Augmenter:
     """Changes a sample at random, in a way that depends on nothing but the sample and the seed.
 
     Thread-safe: a copy of the transforms works on one sample at a time (a shared one mixes up the parameters of the
-    samples that it works on). Pickles as its list of steps. A sample's mask is resampled by nearest neighbour
-    and pixels that come in over the border are 255 (ignore), unless the step sets `fill_mask`.
+    samples that it works on). Pickles as its list of steps. Masks are resampled by the nearest neighbour, and pixels that come in over the border are 255 (ignore), unless the step sets `fill_mask`.
 
     `MixUp` and `CutMix` in the list work on whole batches: they are not part of a call, but the `mixer`.
 
     Attributes:
         transforms: whether a call changes samples, one by one.
         mixer: what mixes batches (see `Mixer`); None where nothing does.
-        needs: the keys ("mask", "boxes") that some step cannot do without; a job can check them against its source
-            before it starts.
+        needs: what ("mask", "boxes") some step cannot do without; a job can check it against its task before it starts.
+        companions: how many other samples each call takes along, as Mosaic does.
     """
 
-    def __init__(self, steps: Sequence[str | Mapping[str, Any]]) -> None:
+    def __init__(self, steps: Sequence[str | Mapping[str, Any]], moves: Mapping[str, str] = {}) -> None:
         """Builds and tries every transform.
 
         Args:
             steps: names of albumentations transforms, `"RandomRotate90"`, or `{name: {argument: value}}`, applied
                 in this order. `OneOf`, `SomeOf`, `RandomOrder`, `OneOrOther` and `Sequential` take such a list as
                 `transforms`. `MixUp` and `CutMix` (`alpha`, `p`) stand anywhere in the list itself.
+            moves: which values of a sample move with its image: name to "mask" (integers `[height, width]`), "boxes"
+                (float32 `[n, 4]`: x_min, y_min, x_max, y_max in pixels) or "box_field" (`[n, ...]`, one for each box).
 
         Raises:
             AugmentError: unknown transform or argument (with the nearest valid ones), wrong value, a transform that
@@ -50,50 +51,47 @@ class Augmenter:
         self._prototype, self.mixer = _build(read_steps(self._steps))
         self.transforms = self._prototype is not None
         self.needs: frozenset[str] = frozenset(self._prototype.needs if self._prototype else ())
+        self.companions: int = self._prototype.companions if self._prototype else 0
+        self._moves = Moves(moves)
         self._idle: deque[Any] = deque()
 
     def __bool__(self) -> bool:
         """Whether there is anything to do, for samples or for batches."""
         return self.transforms or self.mixer is not None
 
-    def __reduce__(self) -> tuple[type[Augmenter], tuple[Any]]:
-        return type(self), (self._steps,)
+    def __reduce__(self) -> tuple[type[Augmenter], tuple[Any, Any]]:
+        return type(self), (self._steps, self._moves.kinds)
 
-    def __call__(self, sample: Mapping[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
+    def __call__(
+        self, sample: Mapping[str, np.ndarray], seed: int, companions: Sequence[Mapping[str, np.ndarray]] = ()
+    ) -> dict[str, np.ndarray]:
         """Augments one sample.
 
         Args:
-            sample: "image" uint8 `[height, width, 3]`; where there is such truth "mask" integer `[height, width]`, and
-                "boxes" float32 `[n, 4]` (x_min, y_min, x_max, y_max in pixels) with "classes" int32 `[n]`. Other keys
-                pass through untouched. No array is modified.
+            sample: "image" uint8 `[height, width, 3]`, and what moves with it. Other values pass through untouched. No
+                array is modified.
             seed: 0 or more, see `stable_seed`.
+            companions: other samples of this kind, as many as `companions` says.
 
         Returns:
-            A new dict with the same keys. The picture is contiguous and may have another size; mask and boxes belong
-            to it. Boxes are cut at the border; one with a side under half a pixel is dropped with its class.
+            A new dict with the same keys. The image is contiguous and may have another size; masks and boxes belong to
+            it. Boxes are cut at the border; one with a side under half a pixel is dropped with its fields.
 
         Raises:
             AugmentError: a sample that does not keep the above or lacks what a step needs, a negative seed, or a
                 transform that fails on this picture, for instance a crop larger than it.
         """
-        part = moving_part(sample)
+        part, others = self._moves.take(sample), [self._moves.take(each) for each in companions]
         if seed < 0:
             raise AugmentError(f"the seed must be 0 or more, got {seed}")
         if self._prototype is None:
             return dict(sample)
         chain = self._take()
         try:
-            moved = chain(part, int(seed))
+            moved = chain(part, int(seed), others)
         finally:
             self._idle.append(chain)
-        result = {**sample, "image": moved.image}
-        if "mask" in sample:
-            result["mask"] = moved.mask
-        if "boxes" in sample:
-            result["boxes"] = moved.boxes
-            if "classes" in sample:
-                result["classes"] = moved.classes
-        return result
+        return self._moves.put(sample, moved)
 
     def _take(self) -> Any:
         """An idle copy, or a new one. Copies are not kept by thread: one of TensorFlow's is new to Python at every

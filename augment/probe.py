@@ -40,4 +40,4 @@ def _probe(height: int, width: int) -> Moving:
     mask = np.zeros((height, width), np.uint8)
     mask[height // 4 : height // 2, width // 4 : width // 2] = 1
     boxes = np.array([[width // 4, height // 4, width // 2, height // 2]], np.float32)
-    return Moving(image, mask, boxes, np.zeros(1, np.int32))
+    return Moving(image, {"mask": mask}, boxes, {"classes": np.zeros(1, np.int32)})

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageDraw
 
-from saccade.models.task import Case, Evaluation, ModelOptions, Task, Truth, Value
+from saccade.models.contract import Case, Evaluation, ModelOptions, Task, Truth, Value
 
 
 class Regressor(keras.Model):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 
-from .task import Value
+from .contract import Value
 
 MOST, FEWEST = 1000, 200  # resamples
 DRAWS = 10**8  # samples drawn in all resamples together, from which on there are fewer resamples

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from .task import Value
+from .contract import Value
 
 NUMBERS_UP_TO = 30  # classes; with more, a number would not fit its cell
 

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from .task import Task
+from .contract import SERVING, Task
 from .views import View, Views
 
 
@@ -35,14 +35,17 @@ class Ensemble(keras.Model):
         self.models = list(models)
         self._shown = views.views(members[0].input_options)
         # One graph a member, called once a view: ten views do not make the exported graph ten times as large.
-        self._answers = tuple(tf.function(partial(model, training=False), autograph=False) for model in models)
+        self._answers = tuple(
+            tf.function(partial(member.infer, model, settings=task.settings), autograph=False)
+            for member, model in zip(members, models, strict=True)
+        )
         # A first trace, past Keras' own `__call__`: it would make several lines of the one that an InputError has.
         trace = tf.function(lambda raw: self.call(task.input(**raw)[0]), autograph=False)
-        trace.get_concrete_function(dict(task.input.signature))
+        trace.get_concrete_function(dict(task.input.signatures[SERVING]))
         self.built = True
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """From the input of the whole to outputs as one member gives them; members answer as in inference, always."""
+        """From the input of the whole to what `Task.infer` gives of one member; they answer as in inference, always."""
         return self._task.average(
             [self._seen(answer, inputs, view) for answer in self._answers for view in self._shown]
         )
@@ -50,7 +53,7 @@ class Ensemble(keras.Model):
     def _seen(self, answer: Any, inputs: Any, view: View) -> Any:
         if view == View():
             return answer(inputs)
-        return self._task.undo(answer(view(inputs)), view)
+        return self._task.invert_view(answer(view(inputs)), view)
 
     def describe(self) -> dict[str, Any]:
         """What `restore` needs beside the weights, as plain values; part of the fingerprint."""
@@ -69,8 +72,9 @@ def restore(task: Task, description: Mapping[str, Any]) -> Ensemble:
         description: what `Ensemble.describe` gave.
     """
     kind = type(task)
-    options = kind.InputOptions(**description["input"])
-    members = [kind(task.class_names, kind.ModelOptions(**each), options) for each in description["members"]]
+    options = kind.Input.Options(**description["input"])
+    shared = task.result_options, task.evaluation_options, task.learned
+    members = [kind(task.class_names, kind.ModelOptions(**each), options, *shared) for each in description["members"]]
     return Ensemble(task, members, [each.model() for each in members], Views(**description["views"]))
 
 

@@ -9,7 +9,7 @@ from .backbones.families import LICENCES
 from .backbones.network import Network
 
 if TYPE_CHECKING:
-    from .task import Task
+    from .contract import Task
 
 HEADER = ("name", "weights", "float32", "smallest", "ImageNet", "levels", "licence of ImageNet weights")
 NOTES = (

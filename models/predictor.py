@@ -1,4 +1,4 @@
-"""The Predictor: the one graph from encoded bytes to results in the units of the original.
+"""The Predictor: the one graph from raw values to results in the units of the original.
 
 Evaluation, prediction, export and serving all go through it, so what is evaluated is what is served.
 """
@@ -6,7 +6,6 @@ Evaluation, prediction, export and serving all go through it, so what is evaluat
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,25 +18,24 @@ import numpy as np
 import tensorflow as tf
 
 from . import find_task
+from .contract import SERVING, Evaluation, Raw, Task, with_lengths, without_padding
 from .ensemble import Ensemble, restore
 from .errors import InputError, at_least_one, nearest
-from .image_errors import reason
 from .naming import make_importable
-from .task import Evaluation, Task
 
 DESCRIPTION = "predictor.json"
 WEIGHTS = "best.weights.h5"
-DEFAULT_SIGNATURE = "serving_default"
-"""TF Serving's name for the signature that is meant where none is named."""
+MEMORY = 2**29
+"""About how many bytes the samples of one call of the graph may take, by `Input.cost`."""
 
 
 class Predictor(tf.Module):
     """Input, model and results of one task as one graph.
 
-    Call it with the raw values that `task.input.signature` names, batch first; for one image that is
+    Call it with the raw values of one of the input's signatures, batch first; for images that is
     `predictor(bytes=string[n])`. It answers with a dict of tensors, batch first: the results of the task's default
     signature, or those that `results` names, `predictor(["probabilities"], bytes=...)`; what is not asked for is
-    not computed.
+    not computed. An answer depends on its sample alone, whatever else is in the batch.
 
     Attributes:
         task: the task, which knows input, results and names.
@@ -50,14 +48,25 @@ class Predictor(tf.Module):
         self.task = task
         self.model = model
         self.settings = dict(task.settings if settings is None else settings)
-        self._calls: dict[str, Any] = {}  # tf.Module bears no other keys
+        self._graphs: dict[str, Any] = {}  # tf.Module bears no other keys
+        # One graph that all others call: it is traced, and stands in an export, once for each rank of its input.
+        self._infer = tf.function(self._infer_eagerly, reduce_retracing=True, autograph=False)
 
     def __call__(self, results: Sequence[str] | None = None, **raw: Any) -> dict[str, tf.Tensor]:
-        choice = "default" if results is None else ",".join(results)
-        if choice not in self._calls:  # a function of its own for each choice, from which TensorFlow prunes the rest
-            graph = partial(self._graph, results=results)
-            self._calls[choice] = tf.function(graph, input_signature=[dict(self.task.input.signature)])
-        return self._calls[choice]({name: tf.convert_to_tensor(value) for name, value in raw.items()})
+        signature = self._signature_of(raw)
+        choice = f"{signature} {'default' if results is None else ','.join(results)}"
+        if choice not in self._graphs:  # a function of its own for each choice, from which TensorFlow prunes the rest
+            spec = dict(self.task.input.signatures[signature])
+            self._graphs[choice] = tf.function(partial(self._graph, results=results), input_signature=[spec])
+        return self._graphs[choice]({name: tf.convert_to_tensor(value) for name, value in raw.items()})
+
+    def _signature_of(self, raw: Mapping[str, Any]) -> str:
+        signatures = self.task.input.signatures
+        for name, spec in signatures.items():
+            if spec.keys() == raw.keys():
+                return name
+        known = "; ".join(", ".join(spec) for spec in signatures.values())
+        raise InputError(f"no signature takes {', '.join(raw) or 'nothing'}: raw values are {known}")
 
     def _graph(self, raw: dict[str, tf.Tensor], results: Sequence[str] | None) -> dict[str, tf.Tensor]:
         return self.answer(*self.task.input(**raw), results)
@@ -67,12 +76,72 @@ class Predictor(tf.Module):
     ) -> dict[str, tf.Tensor]:
         """From model tensors and geometry to results: the part of the graph behind the input.
 
+        Where the input pads, samples of one extent are answered together, and others one by one: a network sees what
+        fills a batch, and an answer may not depend on what else was asked.
+
         Args:
             tensors: as `task.input` gives them.
             geometry: likewise.
             results: names of those that are wanted; the default signature's unless given.
         """
-        return self.choose(self.task.results(self.model(tensors, training=False), geometry, self.settings), results)
+        source = self.task.input
+        if not source.pads:
+            return self._answer_together(tensors, geometry, results)
+        extent = source.extent(geometry)
+        return tf.cond(
+            tf.reduce_all(extent == extent[:1]),
+            lambda: self._answer_together(tensors, geometry, results),
+            lambda: self._answer_alone(tensors, geometry, extent, results),
+        )
+
+    def _answer_together(
+        self, tensors: Any, geometry: dict[str, tf.Tensor], results: Sequence[str] | None
+    ) -> dict[str, tf.Tensor]:
+        return self.choose(self.task.results(self._infer(tensors), geometry, self.settings), results)
+
+    def _infer_eagerly(self, tensors: Any) -> Any:
+        if isinstance(self.model, Ensemble):  # its members' outputs of `infer`, averaged
+            return self.model(tensors)
+        return self.task.infer(self.model, tensors, self.settings)
+
+    def _answer_alone(
+        self, tensors: Any, geometry: dict[str, tf.Tensor], extent: tf.Tensor, results: Sequence[str] | None
+    ) -> dict[str, tf.Tensor]:
+        """Sample by sample; results of different shapes are padded to the largest."""
+        shapes: dict[str, tf.TensorSpec] = {}
+
+        def one(row):
+            tensor, place, own = tf.nest.map_structure(lambda each: each[tf.newaxis], row[:2]) + (row[2],)
+            answer = self._answer_together(self.task.input.trim(tensor, own), place, results)
+            shapes.update({name: tf.TensorSpec(each.shape[1:], each.dtype) for name, each in answer.items()})
+            kept = {name: tf.io.serialize_tensor(value[0]) for name, value in answer.items()}
+            return kept, {name: tf.shape(value)[1:] for name, value in answer.items()}
+
+        # A first trace tells which results there are, and of what rank.
+        first = tf.nest.map_structure(
+            lambda each: tf.TensorSpec(each.shape[1:], each.dtype), (tensors, geometry, extent)
+        )
+        tf.function(lambda row: one(row), autograph=False).get_concrete_function(first)
+        specs = (
+            {name: tf.TensorSpec([], tf.string) for name in shapes},
+            {name: tf.TensorSpec([each.shape.rank], tf.int32) for name, each in shapes.items()},
+        )
+        kept, sizes = tf.map_fn(one, (tensors, geometry, extent), fn_output_signature=specs)
+
+        def padded(name: str) -> tf.Tensor:
+            spec, largest = shapes[name], tf.reduce_max(sizes[name], axis=0)
+            fill = tf.cast(self.task.result_padding.get(name, 0), spec.dtype) if spec.dtype != tf.string else ""
+
+            def restore_one(row):
+                value = tf.ensure_shape(tf.io.parse_tensor(row[0], spec.dtype), spec.shape)
+                if not spec.shape.rank:
+                    return value
+                beyond = tf.stack([tf.zeros_like(largest), largest - row[1]], axis=1)
+                return tf.pad(value, beyond, constant_values=fill)
+
+            return tf.map_fn(restore_one, (kept[name], sizes[name]), fn_output_signature=spec)
+
+        return {name: padded(name) for name in shapes}
 
     @tf.autograph.experimental.do_not_convert
     def choose(self, found: dict[str, tf.Tensor], results: Sequence[str] | None = None) -> dict[str, tf.Tensor]:
@@ -81,7 +150,7 @@ class Predictor(tf.Module):
         Raises:
             InputError: a name that the task's results do not have.
         """
-        wanted = results if results is not None else self.task.signatures.get(DEFAULT_SIGNATURE, found)
+        wanted = results if results is not None else self.task.signatures.get(SERVING, found)
         for name in wanted:
             if name not in found:
                 raise InputError(f"no result '{name}': {nearest(name, found)}")
@@ -92,56 +161,82 @@ class Predictor(tf.Module):
         return self.task.evaluation(self.settings)
 
     def predict(
-        self, pictures: Iterable[Any], batch: int = 32, results: Sequence[str] | None = None
+        self, items: Iterable[Any], batch: int = 32, results: Sequence[str] | None = None
     ) -> list[dict[str, np.ndarray]]:
-        """Results for paths, encoded bytes, uint8 arrays `[h, w, 3]` or PIL images, in their order.
+        """Results for what `task.input.encode` takes, in their order: for images paths, encoded bytes, uint8 arrays
+        `[h, w, 3]` or PIL images.
 
         Args:
-            pictures: what to look at.
-            batch: pictures in one call of the graph, at most.
+            items: a list of them; a single one is a list of one.
+            batch: samples in one call of the graph, at most.
             results: names of those that are wanted; the default signature's unless given.
 
         Raises:
             FileNotFoundError: a path that does not exist.
-            InputError: something that is no picture, or one that cannot be decoded; which one, and why.
+            InputError: something that cannot be used; which one, and why.
         """
-        encoded = [to_bytes(picture) for picture in pictures]
+        source = self.task.input
+        raws = [source.encode(item) for item in ([items] if source.is_one(items) else items)]
         answers: list[dict[str, np.ndarray]] = []
-        for start in range(0, len(encoded), at_least_one("batch", batch)):
-            for place, answer in enumerate(self.predict_encoded(encoded[start : start + batch], results), start):
+        for start in range(0, len(raws), at_least_one("batch", batch)):
+            for place, answer in enumerate(self.answer_raws(raws[start : start + batch], results), start):
                 if isinstance(answer, str):
-                    raise InputError(f"picture {place}: {answer}")
+                    raise InputError(f"item {place}: {answer}")
                 answers.append(answer)
         return answers
 
-    def predict_encoded(
-        self, encoded: Sequence[bytes], results: Sequence[str] | None = None
+    def answer_raws(
+        self, raws: Sequence[Raw], results: Sequence[str] | None = None
     ) -> list[dict[str, np.ndarray] | str]:
-        """For each of some encoded pictures its results, or in a phrase why it has none.
+        """For the raw values of each of some samples its results, or in a phrase why it has none.
 
-        Which of them share a call of the graph is the input's to say (`ImageInput.batches`).
+        Which of them share a call of the graph is for the input to say (`Input.cost`, `Input.group`).
         """
-        asked = None if results is None else [*results, *(each for each in self.task.row_needs if each not in results)]
-        found: list[dict[str, np.ndarray] | str] = [""] * len(encoded)
-        waiting = self.task.input.batches(encoded)
+        source, lengths = self.task.input, self.task.lengths
+        asked = None if results is None else with_lengths(results, lengths)
+        prepared = source.prepare(raws)
+        found: list[dict[str, np.ndarray] | str] = [each if isinstance(each, str) else "" for each in prepared]
+        waiting = self.calls(prepared)
         while waiting:
             places = waiting.pop()
             try:
-                answers = self(asked, bytes=tf.constant([encoded[place] for place in places], tf.string))
-                rows = self.task.one_by_one({name: value.numpy() for name, value in answers.items()})
-            except tf.errors.InvalidArgumentError as error:
-                if len(places) > 1:  # the graph cannot say which is bad
-                    waiting += [[place] for place in places]
+                answers = self(asked, **stacked([prepared[place] for place in places], source.signatures))
+                values = {name: value.numpy() for name, value in answers.items()}
+            except (tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError, MemoryError) as error:
+                if len(places) > 1:  # the graph cannot say which is bad, or they are too much together
+                    half = len(places) // 2 if not isinstance(error, tf.errors.InvalidArgumentError) else 1
+                    waiting += [places[start : start + half] for start in range(0, len(places), half)]
                 else:
-                    found[places[0]] = reason(error)
+                    found[places[0]] = source.reason(error)
                 continue
-            for place, row in zip(places, rows, strict=True):
-                found[place] = row if results is None else {name: row[name] for name in results}
+            for place, row in zip(places, without_padding(values, lengths, results), strict=True):
+                found[place] = row
         return found
+
+    def calls(self, raws: Sequence[Raw | str]) -> list[list[int]]:
+        """Places of samples that go together in a call: of one group, and no more than memory bears; those that have a
+        reason in place of values are left out."""
+        source = self.task.input
+        groups: dict[Any, list[int]] = {}
+        for place, raw in enumerate(raws):
+            if not isinstance(raw, str):
+                groups.setdefault(source.group(raw), []).append(place)
+        calls: list[list[int]] = []
+        for places in groups.values():
+            call, largest = [], 0
+            for place in places:
+                largest = max(largest, source.cost(raws[place]))
+                if call and largest * (len(call) + 1) > MEMORY:
+                    calls.append(call)
+                    call, largest = [], source.cost(raws[place])
+                call.append(place)
+            calls.append(call)
+        return calls
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of all that a prediction depends on: weights, input, views, settings, class names (16 hex digits)."""
+        """Hash of all that a prediction depends on: weights, input, views, settings, what was learned, class names (16
+        hex digits)."""
         digest = hashlib.sha256(json.dumps(self._identity(), sort_keys=True).encode())
         for weight in self.model.weights:
             digest.update(np.ascontiguousarray(weight).tobytes())
@@ -155,6 +250,8 @@ class Predictor(tf.Module):
             "class_names": list(task.class_names),
             "model": task.model_options.model_dump(mode="json", exclude={"weights"}),
             "input": task.input_options.model_dump(mode="json"),
+            "results": task.result_options.model_dump(mode="json"),
+            "learned": task.learned,
             "settings": dict(self.settings),  # tf.Module wraps it in what json does not take for a dict
             **ensemble,
         }
@@ -167,7 +264,12 @@ class Predictor(tf.Module):
             task_name: the task as the recipe names it.
             import_paths: folders in which a user's own task or model is found.
         """
-        description = self._identity() | {"format": 1, "task": task_name, "import_paths": list(import_paths)}
+        description = self._identity() | {
+            "format": 2,
+            "task": task_name,
+            "evaluate": self.task.evaluation_options.model_dump(mode="json"),
+            "import_paths": list(import_paths),
+        }
         target = Path(folder) / DESCRIPTION
         unfinished = target.with_suffix(".partial")
         unfinished.write_text(json.dumps(description, indent=2) + "\n")
@@ -188,40 +290,31 @@ class Predictor(tf.Module):
         if not (run / DESCRIPTION).is_file():
             raise InputError(f"{run}: not a run (it has no {DESCRIPTION}); name the folder that 'train' left")
         if not (run / weights).is_file():
-            raise InputError(f"{run}: this run has no {weights} yet; run its 'train' command again to go on with it")
+            raise InputError(f"{run}: this run has no {weights} yet; run its 'train' command again to resume it")
         description = json.loads((run / DESCRIPTION).read_text())
+        if description.get("format") != 2:
+            raise InputError(f"{run}: a run of an earlier saccade (0.1 before the task contract): train it again")
         for folder in description["import_paths"]:
             make_importable(folder)
-        task_class = find_task(description["task"])
-        task = task_class(
+        kind = find_task(description["task"])
+        task = kind(
             description["class_names"],
-            task_class.ModelOptions(**description["model"]),
-            task_class.InputOptions(**description["input"]),
+            kind.ModelOptions(**description["model"]),
+            kind.Input.Options(**description["input"]),
+            kind.ResultOptions(**description["results"]),
+            kind.EvaluationOptions(**description["evaluate"]),
+            description["learned"],
         )
         model = restore(task, description["ensemble"]) if "ensemble" in description else task.model()
         model.load_weights(run / weights)
         return cls(task, model, description["settings"])
 
 
-def to_bytes(picture: Any) -> bytes:
-    """Encoded bytes of a picture: a path is read, bytes pass through, arrays and PIL images are encoded as PNG."""
-    if isinstance(picture, bytes):
-        return picture
-    if isinstance(picture, str | os.PathLike):
-        return Path(picture).read_bytes()
-    from PIL import Image, ImageOps
-
-    if isinstance(picture, np.ndarray):
-        if picture.dtype != np.uint8:
-            raise InputError(
-                f"an array of {picture.dtype}: pictures are uint8 RGB [height, width, 3] or grey [height, width]"
-            )
-        picture = Image.fromarray(picture)
-    if not isinstance(picture, Image.Image):
-        raise InputError(f"{type(picture).__name__}: give a path, encoded bytes, a uint8 array or a PIL image")
-    picture = ImageOps.exif_transpose(picture)  # PNG keeps the pixels; where they belong is known here
-    if picture.mode not in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"):  # PNG has no others, such as CMYK
-        picture = picture.convert("RGB")
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", exif=b"")
-    return buffer.getvalue()
+def stacked(raws: Sequence[Raw], signatures: Mapping[str, Mapping[str, tf.TensorSpec]]) -> dict[str, tf.Tensor]:
+    """The raw values of some samples as a batch, in the types of the signature that has their names."""
+    names = raws[0].keys()
+    spec = next((each for each in signatures.values() if each.keys() == names), None)
+    if spec is None:
+        known = "; ".join(", ".join(each) for each in signatures.values())
+        raise InputError(f"a sample of {', '.join(names)}: raw values are {known}")
+    return {name: tf.constant([raw[name] for raw in raws], each.dtype) for name, each in spec.items()}

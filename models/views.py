@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from .errors import InputError
-from .image_options import ImageOptions
+from .inputs.image.options import ImageOptions
 from .options import Options
 
 if TYPE_CHECKING:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -13,12 +12,12 @@ from PIL import Image
 from ..augment import Augmenter
 from ..augment.mixer import Mixer
 from ..models.captions import PLAIN, Caption, add_strip
-from ..models.task import Task
+from ..models.contract import Task
 from .feeding.batches import batches_of_samples, mixing
 from .feeding.order import Order
 from .feeding.reading import reader
 from .options.train_options import TrainOptions
-from .source import Source, Truths
+from .source import Source, Truths, request
 
 TILE = 192
 """Width that small pictures are enlarged to, in pixels."""
@@ -39,20 +38,32 @@ def training_sheet(
         train: the recipe's seed and batch size.
         count: how many samples, at most.
     """
-    order = Order(np.asarray(positions), train.seed, partial(task.arrange, Truths(source, positions)))
+    sampler = task.batch_sampler(Truths(source, positions), train.batch)
+    order = Order(np.asarray(positions), train.seed, sampler, augmenter.companions, source.keys)
     read = reader(task, source, positions, memory=0)
     batch = train.batch if augmenter.mixer else 1  # only a whole batch can be mixed, and one alone needs no padding
     batches = batches_of_samples(task, order, read, augmenter, batch, train.seed)
+    position_of = {source.keys[position].encode(): int(position) for position in positions}
     drawn: list[np.ndarray] = []
     for samples in batches.take(math.ceil(count / batch)):
-        drawn += _draw(task, samples, augmenter.mixer, train.seed)
+        drawn += _draw(task, samples, augmenter.mixer, train.seed, source, position_of)
     return tile(drawn[:count])
 
 
-def _draw(task: Task, batch: dict[str, tf.Tensor], mixer: Mixer | None, seed: int) -> list[np.ndarray]:
-    count = len(batch["image"])
+def _draw(
+    task: Task,
+    batch: dict[str, tf.Tensor],
+    mixer: Mixer | None,
+    seed: int,
+    source: Source,
+    position_of: Mapping[bytes, int],
+) -> list[np.ndarray]:
+    count = len(batch["key"])
     names = [name for name, each in task.truth.items() if each.trains]
     truths = [{name: batch[name][number].numpy() for name in names} for number in range(count)]
+    if "image" not in batch:  # the input knows how a sample is looked at
+        shown = [task.input.show(request(task, source, position_of[key])) for key in batch["key"].numpy()]
+        return [task.draw(image, None, truth) for image, truth in zip(shown, truths, strict=True)]
     images, shares, partners = batch["image"], np.ones(count), range(count)
     if mixer:
         with tf.device("CPU:0"):  # as in the input pipeline
@@ -68,7 +79,7 @@ def _draw(task: Task, batch: dict[str, tf.Tensor], mixer: Mixer | None, seed: in
 
 def _draw_mixed(task: Task, image: np.ndarray, share: float, own: dict, other: dict) -> np.ndarray:
     parts = ((share, own), (1 - share, other))
-    lines = [Caption(f"{100 * part:.0f} % {task.in_words(truth)}", "", PLAIN) for part, truth in parts]
+    lines = [Caption(f"{100 * part:.0f} % {task.summary(truth)}", "", PLAIN) for part, truth in parts]
     return add_strip(task.draw(image, None), lines)
 
 

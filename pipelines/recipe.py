@@ -15,17 +15,17 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from ..models import TASKS, find_task
+from ..models.contract import ModelOptions, Task
 from ..models.errors import InputError, nearest
 from ..models.naming import check_name, make_importable
 from ..models.options import IsPath, Options
-from ..models.task import ModelOptions, Task
 from .options.train_options import ExportOptions, TrainOptions
 from .recipe_text import KeyPath, RecipeText, read_recipe
 from .shipped import default_recipe, shipped_recipe
 from .source import DataOptions, Source
 from .sources import SOURCES, find_source
 
-SECTIONS = ("task", "data", "input", "augment", "model", "train", "export")
+SECTIONS = ("task", "data", "input", "augment", "model", "results", "train", "evaluate", "export")
 VARIABLES = {"SACCADE_DATA": "../shared/data", "SACCADE_WEIGHTS": "../shared/weights"}
 """Variables for shipped recipes and tests, with what they stand for where the environment does not set them."""
 
@@ -49,7 +49,9 @@ class Recipe:
     input: Options
     augment: list[Any]
     model: ModelOptions
+    results: Options
     train: TrainOptions
+    evaluate: Options
     export: ExportOptions
     import_paths: tuple[str, ...] = ()
 
@@ -66,9 +68,12 @@ class Recipe:
 
     def open(self) -> tuple[Source, Task]:
         """The data, with the truth that the task wants, and the task, with the classes that the data has."""
-        wanted = self.task_class((), self.model, self.input).truth
-        source = self.source_class(self.data, wanted)
-        return source, self.task_class(source.class_names, self.model, self.input)
+        source = self.source_class(self.data, self.make_task(()).truth)
+        return source, self.make_task(source.class_names)
+
+    def make_task(self, class_names: Sequence[str]) -> Task:
+        """The task of this recipe, for data of some classes."""
+        return self.task_class(class_names, self.model, self.input, self.results, self.evaluate)
 
 
 def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -126,9 +131,11 @@ def resolve(text: RecipeText) -> Recipe:
         task_class=task_class,
         source_class=source_class,
         data=_section("data", source_class.Options, text),
-        input=_section("input", task_class.InputOptions, text),
+        input=_section("input", task_class.Input.Options, text),
         augment=augment,
         model=model,
+        results=_section("results", task_class.ResultOptions, text),
+        evaluate=_section("evaluate", task_class.EvaluationOptions, text),
         train=train.model_copy(update={"run": train.run or str(Path.cwd() / "runs" / text.name)}),
         export=export.model_copy(update={"folder": export.folder or str(Path.cwd() / "bundles")}),
         import_paths=import_paths,

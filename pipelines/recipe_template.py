@@ -48,7 +48,7 @@ def recipe_template(task: str, file: Path) -> str:
     values = read_recipe(path).values
     sections = {
         "data": find_source(values["data"]["source"]).Options,
-        "input": task_class.InputOptions,
+        "input": task_class.Input.Options,
         "augment": None,
         "model": task_class.ModelOptions,
         "train": TrainOptions,

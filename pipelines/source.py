@@ -8,12 +8,9 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from ..models.contract import Raw, Task, Truth
 from ..models.errors import InputError
 from ..models.options import Options
-from ..models.task import Truth
-
-Sample = dict[str, Any]
-"""One example: `key` (str), `bytes` (encoded, as on disk), and truth by name where there is any."""
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -107,7 +104,7 @@ class Source(ABC):
 
     @abstractmethod
     def truth(self, position: int) -> dict[str, Any]:
-        """The truth of one sample without reading its picture where the format allows it: NumPy values by name.
+        """The truth of one sample without reading its image where the format allows it: NumPy values by name.
 
         Raises:
             OSError: a file of truth cannot be read.
@@ -116,11 +113,13 @@ class Source(ABC):
         """
 
     @abstractmethod
-    def read(self, position: int) -> bytes:
-        """The encoded bytes of one sample's picture. Safe to call from many threads.
+    def read(self, position: int) -> Mapping[str, Any]:
+        """One sample as it is on disk, by name, as `{"bytes": ...}` of an image; safe to call from many threads.
+
+        `Input.load` reads it for training, `Input.request` makes a serving request of it.
 
         Raises:
-            OSError: the file cannot be read.
+            OSError: a file cannot be read.
         """
 
     def where(self, position: int) -> str:
@@ -141,17 +140,44 @@ class Source(ABC):
         return None
 
 
-class Truths(Sequence):
-    """The truth of some samples of a source, each read when it is asked for."""
+class ImageSource(Source):
+    """A source whose samples are encoded images."""
 
-    def __init__(self, source: Source, positions: Sequence[int]):
-        self._source, self._positions = source, positions
+    def read(self, position: int) -> Mapping[str, bytes]:
+        return {"bytes": self.encoded(position)}
+
+    @abstractmethod
+    def encoded(self, position: int) -> bytes:
+        """The encoded bytes of one sample's image. Safe to call from many threads.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+
+
+class Truths(Sequence):
+    """The truth of some samples of a source, each read when it is asked for.
+
+    Args:
+        source: where they are.
+        positions: which ones, in the order of the indices.
+        kept: truth that was read before, by position.
+    """
+
+    def __init__(self, source: Source, positions: Sequence[int], kept: Mapping[int, Mapping[str, Any]] = {}):
+        self._source, self._positions, self._kept = source, positions, kept
 
     def __len__(self) -> int:
         return len(self._positions)
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        return self._source.truth(int(self._positions[index]))
+    def __getitem__(self, index: int) -> Mapping[str, Any]:
+        position = int(self._positions[index])
+        return self._kept[position] if position in self._kept else self._source.truth(position)
+
+
+def request(task: Task, source: Source, position: int) -> Raw:
+    """The serving request that a sample stands for; raises as `Source.read`."""
+    return task.input.request({"key": source.keys[position], **source.read(position)})
 
 
 def check_truth(source: str, truth: Mapping[str, Truth] | None, offered: Mapping[str, Truth]) -> None:

@@ -32,7 +32,7 @@ _VERBS = (
 _NAMES = {
     "InputError": ".models.errors",
     "JobError": ".models.errors",
-    "Task": ".models.task",
+    "Task": ".models.contract",
     **dict.fromkeys(_VERBS, ".api"),
 }
 

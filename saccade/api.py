@@ -11,8 +11,8 @@ from .models.errors import InputError
 
 if TYPE_CHECKING:
     from .models.backbones.network import Network
+    from .models.contract import Value
     from .models.predictor import Predictor
-    from .models.task import Value
     from .pipelines.evaluating.compare import Comparison
     from .pipelines.predicting.answers import Answer
     from .serving.server import Server

@@ -85,7 +85,7 @@ def _proof_figure(bundle: Path) -> str:
 def _ask(bundle: Path, run: Path) -> int:
     """Sends the run's proof samples over HTTP; prints truth beside answer."""
     from . import api
-    from .pipelines.predicting.answer_files import plain
+    from .models.contract import plain
     from .serving.client import Client
 
     folder = run / "proof"

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from ..models.contract import SERVING, without_padding
 from ..models.errors import InputError, nearest
-from .description import EXTRA, FILE, SERVING, Description, Signature
+from .description import EXTRA, FILE, Description, Signature
 from .samples import FOLDER, ProofSample, read_samples
 from .versions import versions
 
@@ -88,15 +89,23 @@ class Bundle:
         outputs = function(**{name: tf.constant(value) for name, value in inputs.items()})
         return {name: outputs[name].numpy() for name in names}
 
-    def predict(
-        self, pictures: Sequence[bytes], batch: int = 32, signature: str = SERVING
-    ) -> list[dict[str, np.ndarray]]:
-        """Results for encoded pictures, in their order, from a signature that takes bytes; raises as `run`."""
+    def predict(self, items: Sequence[Any], batch: int = 32, signature: str = SERVING) -> list[dict[str, np.ndarray]]:
+        """Results for samples, in their order; raises as `run`.
+
+        Args:
+            items: the raw values of each by name, or the one value of a signature that takes one, as encoded bytes.
+            batch: samples in one call.
+            signature: its name.
+        """
+        inputs, lengths = self.signature(signature).inputs, self.description.lengths
+        raws = [named(item, inputs) for item in items]
         answers: list[dict[str, np.ndarray]] = []
-        for start in range(0, len(pictures), batch):
-            part = np.array(pictures[start : start + batch], object)
-            results = self.run({"bytes": part}, signature)
-            answers += [{name: value[i] for name, value in results.items()} for i in range(len(part))]
+        for start in range(0, len(raws), batch):
+            part = raws[start : start + batch]
+            values = {name: _column([raw[name] for raw in part], each.dtype) for name, each in inputs.items()}
+            results = self.run(values, signature)
+            known = {name: length for name, length in lengths.items() if name in results and length in results}
+            answers += without_padding(results, known)
         return answers
 
     @cached_property
@@ -107,6 +116,29 @@ class Bundle:
             return tf.saved_model.load(str(self.folder))
         except (OSError, tf.errors.OpError) as error:
             raise InputError(f"{self.folder}: the SavedModel cannot be loaded ({str(error).splitlines()[0]})") from None
+
+
+def named(item: Any, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The raw values of one sample by name.
+
+    Raises:
+        InputError: a single value, and the signature takes several, or a name that it does not take.
+    """
+    if not isinstance(item, Mapping):
+        if len(inputs) > 1:
+            raise InputError(f"this signature takes {', '.join(inputs)}: give a mapping of them")
+        return {next(iter(inputs)): item}
+    if item.keys() != inputs.keys():
+        raise InputError(f"a sample of {', '.join(item) or 'nothing'}: this signature takes {', '.join(inputs)}")
+    return item
+
+
+def _column(values: Sequence[Any], dtype: str) -> np.ndarray:
+    if dtype != "string":
+        return np.asarray(values, dtype)
+    column = np.empty(len(values), object)
+    column[:] = [each.encode() if isinstance(each, str) else each for each in values]
+    return column
 
 
 def _find(path: Path, version: int | None) -> Path:

@@ -14,10 +14,6 @@ from ..models.errors import InputError
 EXTRA = "assets.extra"
 """The folder of a SavedModel that TF Serving leaves to others."""
 FILE = "saccade.json"
-SERVING = "serving_default"
-"""The signature of encoded bytes, and TF Serving's default."""
-IMAGES = "images"
-"""The signature of decoded pictures."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +62,7 @@ class Signature(_Part):
 class Description(_Part):
     """All of `saccade.json`; fields that a later saccade adds are passed over."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     name: str
     version: int
     task: str
@@ -74,6 +70,8 @@ class Description(_Part):
     fingerprint: str
     input: dict[str, Any]
     settings: dict[str, float]
+    output_roles: dict[str, str] = {}
+    lengths: dict[str, str] = {}
     signatures: dict[str, Signature]
     made_with: dict[str, str]
     created: datetime

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from ..models.contract import SERVING
 from ..models.errors import InputError
 from . import rest
 from .bundle import Bundle
-from .description import SERVING
 
 log = logging.getLogger("saccade")
 
@@ -100,7 +100,7 @@ class Endpoints:
         """Which of a batch the graph refuses, and why: a graph does not say, so each is run alone."""
         from tensorflow.errors import InvalidArgumentError
 
-        from ..models.image_errors import reason
+        from ..models.inputs.reasons import reason
 
         found = []
         for i in range(len(next(iter(inputs.values())))):

@@ -2,13 +2,15 @@
 
 import json
 import logging
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
 from .. import __version__
+from ..models.contract import SERVING
 from ..models.errors import InputError
-from .description import EXTRA, SERVING, Description
-from .samples import FOLDER, LIST, ProofSample, read_samples
+from .description import EXTRA, Description
+from .samples import FOLDER, read_samples, write_samples
 from .versions import all_at_once, new_version
 
 log = logging.getLogger("saccade")
@@ -16,7 +18,9 @@ log = logging.getLogger("saccade")
 LABELS = "labels.txt"
 
 
-def export(run: Path | str, target: Path | str, name: str, version: int | None = None) -> Path:
+def export(
+    run: Path | str, target: Path | str, name: str, version: int | None = None, keep_samples: bool | None = None
+) -> Path:
     """Makes the bundle `target/name/version/` of a run's Predictor, proven in a clean process.
 
     It holds the SavedModel and in `assets.extra/` its description (`saccade.json`), `labels.txt` with one class name
@@ -28,6 +32,8 @@ def export(run: Path | str, target: Path | str, name: str, version: int | None =
         target: where bundles are kept; made if missing.
         name: the model's name, under which a server offers it.
         version: a whole number from 1; None is the next free one.
+        keep_samples: whether the bundle carries the proof samples and a warm-up request made of one; None leaves it to
+            the task. Without them the proof runs all the same, and what it ran on stays in the run.
 
     Returns:
         The version folder.
@@ -46,7 +52,7 @@ def export(run: Path | str, target: Path | str, name: str, version: int | None =
     import keras  # from here on it takes seconds; what can be wrong before was told before
     import tensorflow as tf
 
-    from ..models.predictor import DESCRIPTION, Predictor
+    from ..models.predictor import DESCRIPTION, Predictor, stacked
     from .proof import prove_export
     from .saved_model import save
     from .warmup import FILE, write_warmup
@@ -63,23 +69,20 @@ def export(run: Path | str, target: Path | str, name: str, version: int | None =
             fingerprint=predictor.fingerprint,
             input=task.input_options.model_dump(mode="json"),
             settings=predictor.settings,
+            output_roles=dict(task.output_roles),
+            lengths=dict(task.lengths),
             signatures=signatures,
             made_with={"saccade": __version__, "tensorflow": tf.__version__, "keras": keras.__version__},
             created=datetime.now(UTC).replace(microsecond=0),
         )
         extra = partial / EXTRA
-        _copy_samples(samples, extra / FOLDER)
+        write_samples(samples, extra / FOLDER)
         (extra / LABELS).write_text("".join(f"{each}\n" for each in task.class_names), encoding="utf-8")
-        write_warmup(extra / FILE, name, SERVING, [{"bytes": [samples[0].bytes]}])
         proof = prove_export(predictor, samples, partial)
+        if keep_samples if keep_samples is not None else task.keep_samples:
+            write_warmup(extra / FILE, name, SERVING, [stacked([samples[0].raw], task.input.signatures)])
+        else:
+            shutil.rmtree(extra / FOLDER)
         description.model_copy(update={"proof": proof}).write(partial)
     log.info("%s: %s", folder, proof)
     return folder
-
-
-def _copy_samples(samples: list[ProofSample], folder: Path) -> None:
-    folder.mkdir(parents=True)
-    lines = [json.dumps({"file": each.file, "key": each.key, "truth": each.truth}) for each in samples]
-    (folder / LIST).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    for each in samples:
-        (folder / each.file).write_bytes(each.bytes)

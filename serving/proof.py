@@ -5,33 +5,38 @@ one of the graphs and not of devices.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from ..models.contract import SERVING, Task, array_difference, with_lengths, without_padding
 from ..models.errors import InputError, JobError
-from ..models.image_errors import reason
-from ..models.predictor import Predictor
+from ..models.predictor import Predictor, stacked
 from .clean_call import Calls, call_clean
 from .clean_process import read_tensors, write_tensors
-from .description import EXTRA, IMAGES, SERVING, Description, Proof
-from .samples import FOLDER, ProofSample, read_samples
+from .description import EXTRA, Description, Proof
+from .samples import FOLDER, ProofSample
 from .saved_model import signatures_of
 
 TOLERANCE = 1e-5
 """The largest difference between equal numbers: absolute below 1, relative above. Of whole numbers, the largest share
 that differs: of a hundred thousand pixels, one may lie so near to the border of two classes that rounding decides."""
-EXPECTED = "expected.npz"
+BATCH_TOLERANCE = 1e-4
+"""What a sample's results may differ by in a batch: kernels for several samples add in another order."""
+INPUTS, EXPECTED = "inputs.npz", "expected.npz"
 _BATCH = "all samples in one batch"
 
 
 def prove_export(predictor: Predictor, samples: Sequence[ProofSample], folder: Path) -> Proof:
     """Compares a SavedModel with the Predictor that it was made from, and leaves the expected results in it.
 
-    The samples go through `serving_default` one by one, through every signature of raw values in one batch, and decoded
-    through `images` where there is such a signature; then the task's evaluation takes in both sides' results.
+    The samples go through `serving_default` one by one, and in one batch through every signature that takes the same;
+    another signature of the input gets the first sample as the input shows it, where that is what it takes. Each
+    sample's results in the batch are those that it has alone. Then the task's evaluation takes in both sides' results.
 
     Args:
         predictor: the reference.
@@ -43,26 +48,25 @@ def prove_export(predictor: Predictor, samples: Sequence[ProofSample], folder: P
         InputError: a proof sample is no picture.
     """
     start = time.monotonic()
-    signatures = signatures_of(predictor)
-    calls = _calls(samples, list(signatures))
+    signatures = {name: results for name, (_, results) in signatures_of(predictor).items()}
+    calls = _calls(predictor, samples, signatures)
     with tf.device("CPU:0"):
         expected = {}
         for (case, signature), inputs in calls.items():
             try:
                 results = predictor(signatures[signature], **inputs)
             except tf.errors.InvalidArgumentError as error:
-                raise InputError(f"the run's proof samples, {case}: {reason(error)}") from None
+                reason = predictor.task.input.reason(error)
+                raise InputError(f"the run's proof samples, {case}: {reason}") from None
             expected[case, signature] = {name: value.numpy() for name, value in results.items()}
+        write_tensors(folder / EXTRA / FOLDER / INPUTS, calls)
         write_tensors(folder / EXTRA / FOLDER / EXPECTED, expected)
-        if hasattr(predictor.task.input, "tensor_signature"):
-            decoded = _decoded_calls(predictor, samples)
-            calls |= decoded
-            expected |= {(case, IMAGES): expected[case, SERVING] for case, _ in decoded}
+        _refuse_dependence(predictor, samples, expected)
     answers = call_clean(folder, calls)
-    largest = _compare(answers, expected)
+    largest = _compare(answers, expected, predictor.task)
     metric = _metric(predictor, samples, expected)
-    figures = ("the task's figures", SERVING)
-    _compare({figures: _metric(predictor, samples, answers)}, {figures: metric})
+    evaluated = ("the task's metrics", SERVING)
+    _compare({evaluated: _metric(predictor, samples, answers)}, {evaluated: metric})
     return Proof(len(samples), largest, {name: float(v) for name, v in metric.items()}, time.monotonic() - start)
 
 
@@ -85,41 +89,73 @@ def prove(folder: Path) -> Proof:
     description = Description.read(folder)
     file = folder / EXTRA / FOLDER / EXPECTED
     if description.proof is None or not file.is_file():
-        raise InputError(f"{folder}: carries no proof (no {EXTRA}/{FOLDER}/{EXPECTED}); export again")
-    samples, expected = read_samples(file.parent), read_tensors(file)
-    largest = _compare(
-        call_clean(folder, _calls(samples, [name for case, name in expected if case == _BATCH])), expected
-    )
-    return Proof(len(samples), largest, description.proof.metric, time.monotonic() - start)
+        raise InputError(
+            f"{folder}: carries no proof (no {EXTRA}/{FOLDER}/{EXPECTED}); export again, with export.keep_samples=true"
+        )
+    largest = _compare(call_clean(folder, read_tensors(file.with_name(INPUTS))), read_tensors(file))
+    return Proof(description.proof.samples, largest, description.proof.metric, time.monotonic() - start)
 
 
-def _calls(samples: Sequence[ProofSample], signatures: Sequence[str]) -> Calls:
-    """Each sample alone, so that a bad one is named first, then all at once through each signature of bytes."""
-    pictures = np.array([each.bytes for each in samples], object)
-    alone = {(_alone(each), SERVING): {"bytes": pictures[i : i + 1]} for i, each in enumerate(samples)}
-    return alone | {(_BATCH, name): {"bytes": pictures} for name in signatures}
+def _calls(predictor: Predictor, samples: Sequence[ProofSample], signatures: Iterable[str]) -> Calls:
+    """Each sample alone, so that a bad one is named first, then all at once through each signature of the same raw
+    values, then decoded ones through those that take images."""
+    taken = predictor.task.input.signatures
+    raws = [{name: each.raw[name] for name in taken[SERVING]} for each in samples]
+    calls = {(_alone(each), SERVING): _batch([raw], taken) for each, raw in zip(samples, raws, strict=True)}
+    for name in signatures:
+        spec = taken.get(name, taken[SERVING])
+        if spec.keys() == taken[SERVING].keys():
+            calls[_BATCH, name] = _batch(raws, taken)
+        elif len(spec) == 1 and next(iter(spec.values())).dtype == tf.uint8:
+            (value,) = spec
+            shown = {_alone(each): predictor.task.input.show(raw) for each, raw in zip(samples, raws, strict=True)}
+            calls |= {(case, name): {value: image[np.newaxis]} for case, image in shown.items()}
+    return calls
 
 
-def _decoded_calls(predictor: Predictor, samples: Sequence[ProofSample]) -> Calls:
-    """Each sample alone, as pixels from the Predictor's own decoder."""
-    (name,) = predictor.task.input.tensor_signature
-    decode = predictor.task.input.decode
-    return {(_alone(s), IMAGES): {name: decode(tf.constant(s.bytes)).numpy()[None]} for s in samples}
+def _batch(raws: Sequence[Mapping[str, Any]], signatures: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    return {name: value.numpy() for name, value in stacked(raws, signatures).items()}
 
 
 def _alone(sample: ProofSample) -> str:
-    return f"sample {sample.file.replace('|', '_')} alone"
+    return f"sample {sample.name.replace('|', '_')} alone"
 
 
-def _compare(answers: Calls, expected: Calls) -> float:
-    """The largest difference of any number; raises JobError at the first output that differs."""
+def _refuse_dependence(predictor: Predictor, samples: Sequence[ProofSample], expected: Calls) -> None:
+    """Refuses a task of which an answer depends on what else is in the batch."""
+    task = predictor.task
+    together = without_padding(expected[_BATCH, SERVING], _known_lengths(task, expected[_BATCH, SERVING]))
+    for sample, row in zip(samples, together, strict=True):
+        alone = expected[_alone(sample), SERVING]
+        (one,) = without_padding(alone, _known_lengths(task, alone))
+        if (by := task.difference(row, one)) > BATCH_TOLERANCE:
+            raise JobError(
+                f"proof failed: {_alone(sample)} is answered otherwise than in a batch, by {by:.3g}: an answer may not "
+                "depend on other samples (Input.pads)"
+            )
+
+
+def _known_lengths(task: Task, results: Mapping[str, np.ndarray]) -> dict[str, str]:
+    return {name: length for name, length in task.lengths.items() if name in results and length in results}
+
+
+def _compare(answers: Calls, expected: Calls, task: Task | None = None) -> float:
+    """The largest difference of any number; raises JobError at the first output that differs.
+
+    Args:
+        answers: of the bundle.
+        expected: of the Predictor.
+        task: one that knows better how far results lie apart; without it every value counts on its own.
+    """
+    if task is not None and type(task).difference is not Task.difference:
+        return _compare_samples(answers, expected, task)
     largest = 0.0
     for (case, signature), right in expected.items():
         left = answers.get((case, signature), {})
         if left.keys() != right.keys():
             raise JobError(f"proof failed: {signature} gives {sorted(left)} in place of {sorted(right)} ({case})")
         for name in right:
-            by = difference(left[name], right[name])
+            by = array_difference(left[name], right[name])
             if by > TOLERANCE:
                 told = f"by {by:.3g}" if np.isfinite(by) else "in type, in shape, or where it is NaN or infinite"
                 if right[name].dtype.kind != "f" and np.isfinite(by):
@@ -129,32 +165,31 @@ def _compare(answers: Calls, expected: Calls) -> float:
     return largest
 
 
-def difference(left: np.ndarray, right: np.ndarray) -> float:
-    """How far two arrays differ at most.
-
-    Returns:
-        |left - right| / max(1, |right|) of floats; of what can only be equal or not, as strings and integers, the share
-        that is not; infinity for another type or shape, or where only one is NaN or infinite. NaN equals NaN here.
-    """
-    if left.shape != right.shape or left.dtype != right.dtype:
-        return np.inf
-    if right.dtype.kind != "f":
-        return float(np.mean(left != right)) if right.size else 0.0
-    left, right = left.astype(np.float64), right.astype(np.float64)
-    same = (left == right) | (np.isnan(left) & np.isnan(right))
-    with np.errstate(invalid="ignore"):
-        gap = np.where(same, 0.0, np.abs(left - right) / np.maximum(1.0, np.abs(right)))
-    return float(np.nan_to_num(gap, nan=np.inf, posinf=np.inf).max(initial=0.0))
+def _compare_samples(answers: Calls, expected: Calls, task: Task) -> float:
+    largest = 0.0
+    for (case, signature), right in expected.items():
+        left = answers.get((case, signature), {})
+        if left.keys() != right.keys():
+            raise JobError(f"proof failed: {signature} gives {sorted(left)} in place of {sorted(right)} ({case})")
+        rows = (without_padding(each, _known_lengths(task, each)) for each in (left, right))
+        for ours, theirs in zip(*rows, strict=True):
+            by = task.difference(ours, theirs)
+            if by > TOLERANCE:
+                raise JobError(f"proof failed: the results of {signature} differ by {by:.3g} ({case})")
+            largest = max(largest, by)
+    return largest
 
 
 def _metric(predictor: Predictor, samples: Sequence[ProofSample], results: Calls) -> dict[str, np.ndarray]:
     evaluation = predictor.evaluation()
-    types, needs = predictor.task.truth, {*(evaluation.needs or ()), *predictor.task.row_needs}
+    task = predictor.task
+    types, needs = task.truth, set(with_lengths(evaluation.needs or (), task.lengths))
     batches = [each for (case, _), each in results.items() if case == _BATCH]
     enough = next((each for each in batches if needs <= each.keys()), None)
     if enough is None:
         raise JobError(f"proof failed: no signature gives all that the evaluation needs ({', '.join(sorted(needs))})")
-    for sample, one in zip(samples, predictor.task.one_by_one(enough), strict=True):
-        truth = {name: np.asarray(sample.truth[name], types[name].dtype) for name in types if name in sample.truth}
-        evaluation.update(truth, one, sample.key)
+    rows = without_padding(enough, _known_lengths(task, enough))
+    for sample, row in zip(samples, rows, strict=True):
+        truth = {name: types[name].array(sample.truth[name]) for name in types if name in sample.truth}
+        evaluation.update(truth, row, sample.key, partial(dict, sample.raw))
     return {name: np.asarray(each.value, float) for name, each in evaluation.values(intervals=False).items()}

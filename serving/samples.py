@@ -1,6 +1,7 @@
-"""Proof samples: the few pictures with their truth that a run keeps, and by which its export proves itself."""
+"""Proof samples: the few samples with their truth that a run keeps, and by which its export proves itself."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,26 +14,31 @@ LIST = "samples.jsonl"
 
 @dataclass(frozen=True)
 class ProofSample:
-    """One picture of a run's `proof/` folder.
+    """One sample of a run's `proof/` folder.
 
     Attributes:
-        file: its name in the folder.
         key: the sample's stable id.
-        bytes: the encoded picture.
+        raw: its raw values by name; what stands in files is bytes.
         truth: truth name to JSON value.
+        files: raw value's name to that of its file in the folder.
     """
 
-    file: str
     key: str
-    bytes: bytes
+    raw: dict[str, Any]
     truth: dict[str, Any]
+    files: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """What a person calls it: its first file, or its key."""
+        return next(iter(self.files.values()), self.key)
 
 
 def read_samples(folder: Path) -> list[ProofSample]:
-    """Reads `samples.jsonl` (one `{"file", "key", "truth"}` a line) and the pictures that it names.
+    """Reads `samples.jsonl` (one `{"key", "raw", "truth"}` a line) and the files that it names.
 
     Raises:
-        InputError: the list or a picture is missing, or a line cannot be read.
+        InputError: the list or a file is missing, or a line cannot be read.
     """
     listing = folder / LIST
     if not listing.is_file():
@@ -44,16 +50,31 @@ def read_samples(folder: Path) -> list[ProofSample]:
     return samples
 
 
+def write_samples(samples: list[ProofSample], folder: Path) -> None:
+    """Writes them as `read_samples` reads them, into a new folder."""
+    folder.mkdir(parents=True)
+    lines = []
+    for each in samples:
+        values = {name: {"file": each.files[name]} if name in each.files else each.raw[name] for name in each.raw}
+        lines.append(json.dumps({"key": each.key, "raw": values, "truth": each.truth}) + "\n")
+        for name, file in each.files.items():
+            (folder / file).write_bytes(each.raw[name])
+    (folder / LIST).write_text("".join(lines), encoding="utf-8")
+
+
 def _read(folder: Path, where: str, line: str) -> ProofSample:
     try:
         entry = json.loads(line)
-        file, key, truth = str(entry["file"]), str(entry["key"]), dict(entry["truth"])
+        key, raw, truth = str(entry["key"]), dict(entry["raw"]), dict(entry["truth"])
+        files = {name: str(value["file"]) for name, value in raw.items() if isinstance(value, dict)}
     except (ValueError, KeyError, TypeError):
-        expected = '{"file": ..., "key": ..., "truth": {...}}'
+        expected = '{"key": ..., "raw": {...}, "truth": {...}}'
         raise InputError(f"{where}: not a proof sample; expected {expected}") from None
-    if Path(file).name != file:
-        raise InputError(f"{where}: '{file}' is not a file name in this folder")
-    try:
-        return ProofSample(file, key, (folder / file).read_bytes(), truth)
-    except OSError as error:
-        raise InputError(f"{where}: cannot read '{file}' ({error.strerror})") from None
+    for name, file in files.items():
+        if Path(file).name != file:
+            raise InputError(f"{where}: '{file}' is not a file name in this folder")
+        try:
+            raw[name] = (folder / file).read_bytes()
+        except OSError as error:
+            raise InputError(f"{where}: cannot read '{file}' ({error.strerror})") from None
+    return ProofSample(key, raw, truth, files)

@@ -1,14 +1,14 @@
 """From a Predictor to a SavedModel that plain TensorFlow runs."""
 
 import errno
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import tensorflow as tf
 
+from ..models.contract import SERVING
 from ..models.predictor import Predictor
-from .description import IMAGES, SERVING, Signature, TensorType
+from .description import Signature, TensorType
 
 
 def save(predictor: Predictor, folder: Path) -> dict[str, Signature]:
@@ -22,20 +22,17 @@ def save(predictor: Predictor, folder: Path) -> dict[str, Signature]:
         folder: where to; it becomes the SavedModel.
 
     Returns:
-        The type of each signature: `serving_default` and those that the task adds take the raw values of
-        `task.input.signature`; `images` takes what `task.input.tensor_signature` names, where the input has one.
+        The type of each signature: those of the input with the task's default results, and those that the task adds,
+        which take what `serving_default` takes.
 
     Raises:
         OSError: the folder cannot be written to, or the disk is full.
     """
     source = predictor.task.input
-    functions = {
-        name: _trace(source, predictor, source.signature, results) for name, results in signatures_of(predictor).items()
-    }
-    if hasattr(source, "tensor_signature"):
-        functions[IMAGES] = _trace(source.from_images, predictor, source.tensor_signature)
+    functions = {name: _trace(predictor, spec, results) for name, (spec, results) in signatures_of(predictor).items()}
     module = tf.Module()
     module.variables_read = list({id(each): each for f in functions.values() for each in f.variables}.values())
+    module.resources = list(source.resources)  # a table that nothing tracks is not saved with the graph
     try:
         tf.saved_model.save(module, str(folder), signatures=functions)
     except tf.errors.OpError as error:
@@ -43,19 +40,18 @@ def save(predictor: Predictor, folder: Path) -> dict[str, Signature]:
     return {name: _describe(function) for name, function in functions.items()}
 
 
-def signatures_of(predictor: Predictor) -> dict[str, Sequence[str] | None]:
-    """The signatures that take raw values, each to the names of its results; None are those of the default."""
-    return {SERVING: None} | dict(predictor.task.signatures)
+def signatures_of(predictor: Predictor) -> dict[str, tuple[Mapping[str, tf.TensorSpec], Sequence[str] | None]]:
+    """Each signature of a bundle by name: the raw values that it takes, and the names of its results; None are those of
+    the default."""
+    taken, given = predictor.task.input.signatures, predictor.task.signatures
+    return {name: (taken.get(name, taken[SERVING]), given.get(name)) for name in dict.fromkeys([*taken, *given])}
 
 
 def _trace(
-    to_tensors: Callable[..., tuple[Any, dict]],
-    predictor: Predictor,
-    types: Mapping[str, tf.TensorSpec],
-    results: Sequence[str] | None = None,
+    predictor: Predictor, types: Mapping[str, tf.TensorSpec], results: Sequence[str] | None
 ) -> tf.types.experimental.ConcreteFunction:
     def graph(**raw: tf.Tensor) -> dict[str, tf.Tensor]:  # by keyword, so that the signature bears the inputs' names
-        return predictor.answer(*to_tensors(**raw), results)
+        return predictor.answer(*predictor.task.input(**raw), results)
 
     named = {name: tf.TensorSpec(each.shape, each.dtype, name) for name, each in types.items()}
     return tf.function(graph).get_concrete_function(**named)

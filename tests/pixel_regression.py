@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
-from saccade.models.image_options import IGNORE
+from saccade.models.inputs.image.options import IGNORE
 from saccade.models.predictor import Predictor
 from saccade.pipelines.checking.splits import split
 from saccade.pipelines.evaluating.validation import evaluate_positions, settle

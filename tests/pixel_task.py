@@ -7,9 +7,9 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from saccade.models.contract import Evaluation, Value
 from saccade.models.segmentation.options import SegmentationInput, SegmentationOptions
 from saccade.models.segmentation.task import Segmentation
-from saccade.models.task import Evaluation, Value
 
 NAMES = ("background", "red", "green")
 

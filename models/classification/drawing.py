@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..captions import PLAIN, RIGHT, WRONG, Caption
-from .words import in_words, names, scores
+from .words import names, scores, summary
 
 
 def captions(
@@ -21,9 +21,9 @@ def captions(
     if results is not None:
         said, scored = names(class_names, results), scores(results)
         single = len(said) == 1  # its score is never cut
-        text = said[0] if single else in_words(class_names, results)
+        text = said[0] if single else summary(class_names, results)
         lines.append(Caption(text, f" {scored[0]:.2f}" if single else "", PLAIN))
     if truth is not None:
         color = PLAIN if results is None else RIGHT if said == names(class_names, truth) else WRONG
-        lines.append(Caption(f"is {in_words(class_names, truth)}", "", color))
+        lines.append(Caption(f"is {summary(class_names, truth)}", "", color))
     return lines

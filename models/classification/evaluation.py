@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix
 
 from ..class_figures import confusion_figure
-from ..task import Case
+from ..contract import Case
 from .calibration import FEWEST, CalibrationError, bins_of, fit_temperature, rescaled
 from .label_evaluation import Headline, LabelEvaluation, f1_macro
 from .reliability_figure import Reliability, reliability_figure
@@ -26,7 +26,7 @@ class SingleLabelEvaluation(LabelEvaluation):
     Args:
         class_names: in the order of the class ids.
         temperature: what logits were divided by for the probabilities that it is fed with.
-        calibrate: whether `choose` fits the temperature.
+        calibrate: whether `choose_settings` fits the temperature.
     """
 
     def __init__(self, class_names: Sequence[str], temperature: float = 1.0, calibrate: bool = True):
@@ -63,7 +63,7 @@ class SingleLabelEvaluation(LabelEvaluation):
 
         return headline
 
-    def figures(self) -> dict[str, Figure]:
+    def plots(self) -> dict[str, Figure]:
         """`confusion`, `roc`, `precision_recall`, and `reliability` before and after temperature scaling."""
         labels, said, probabilities = self._arrays
         matrix = confusion_matrix(labels, said, labels=range(len(self.class_names)))
@@ -72,7 +72,7 @@ class SingleLabelEvaluation(LabelEvaluation):
             shown.insert(0, self._reliability(rescaled(probabilities, self._temperature)))
         return {
             "confusion": confusion_figure(matrix, self.class_names),
-            **super().figures(),
+            **super().plots(),
             "reliability": reliability_figure(shown, self._temperature),
         }
 
@@ -93,7 +93,7 @@ class SingleLabelEvaluation(LabelEvaluation):
             for i in mistakes
         ]
 
-    def suspects(self, n: int) -> list[Case]:
+    def label_issues(self, n: int) -> list[Case]:
         """Samples whose label is likelier wrong than the model; meaningful where it was not trained on them."""
         labels, _, probabilities = self._arrays
         own = _of(probabilities, labels)
@@ -107,7 +107,7 @@ class SingleLabelEvaluation(LabelEvaluation):
             for i, other in zip(*(each[:n] for each in suspected(labels, probabilities)), strict=True)
         ]
 
-    def choose(self) -> dict[str, float]:
+    def choose_settings(self) -> dict[str, float]:
         """The temperature of the smallest log loss. It stays as it is with less than 20 samples, or all of them right:
         the loss would then only say that one can never be too sure."""
         labels, _, probabilities = self._arrays

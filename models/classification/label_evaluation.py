@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from scipy.sparse import csr_array
 
 from ..bootstrap import measured
+from ..contract import Evaluation, Raw, Value
 from ..errors import JobError
-from ..task import Evaluation, Value
 from .curve_figures import precision_recall_figure, roc_figure
 from .ranking import Areas
 
@@ -33,7 +33,9 @@ class LabelEvaluation(Evaluation):
         self._keys: list[str] = []
         self._rows: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
 
-    def update(self, truth: Mapping[str, np.ndarray], results: Mapping[str, np.ndarray], key: str) -> None:
+    def update(
+        self, truth: Mapping[str, np.ndarray], results: Mapping[str, np.ndarray], key: str, raw: Callable[[], Raw]
+    ) -> None:
         label, said = self._label_and_said(truth, results)
         self._keys.append(key)
         self._rows.append((np.asarray(label), np.asarray(said), np.asarray(results["probabilities"], np.float32)))
@@ -97,7 +99,7 @@ class LabelEvaluation(Evaluation):
             if there[i] and not np.isnan(values[i])
         }
 
-    def figures(self) -> dict[str, Figure]:
+    def plots(self) -> dict[str, Figure]:
         """`roc` and `precision_recall`: a curve for each class against the rest."""
         labels, said, probabilities = self._arrays
         there = self._as_columns(labels)

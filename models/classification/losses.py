@@ -75,7 +75,7 @@ def make_loss(options: ClassificationOptions, weights: np.ndarray | None = None)
         InputError: class weights that nobody took from the training truth.
     """
     if options.class_weights != "none" and weights is None:
-        raise InputError("model.class_weights: they come from the training truth: call task.observe before task.model")
+        raise InputError("model.class_weights: they come from the training truth: call task.adapt before task.model")
     kind = SeveralLabelsLoss if options.multi_label else OneLabelLoss
     return kind(options.focal_gamma if options.loss == "focal" else 0.0, options.label_smoothing, weights)
 

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..class_figures import bars_figure
-from ..task import Case, Value
+from ..contract import Case, Value
 from .label_evaluation import Headline, LabelEvaluation, f1_macro
 from .suspects import suspected
 from .thresholds import at_precision, best_f1
@@ -25,7 +25,7 @@ class MultiLabelEvaluation(LabelEvaluation):
 
     Args:
         class_names: in the order of the labels.
-        thresholds: how `choose` sets them, as in `ClassificationOptions`; a number leaves them alone.
+        thresholds: how `choose_settings` sets them, as in `ClassificationOptions`; a number leaves them alone.
     """
 
     def __init__(self, class_names: Sequence[str], thresholds: str | float | Mapping[str, float] = "best_f1"):
@@ -57,11 +57,11 @@ class MultiLabelEvaluation(LabelEvaluation):
 
         return headline
 
-    def figures(self) -> dict[str, Figure]:
+    def plots(self) -> dict[str, Figure]:
         """`average_precision` of each label as bars, `roc`, and `precision_recall` with the thresholds marked."""
         precisions = zip(self.class_names, self._areas.average_precision, strict=True)
         shown = {name: Value(float(value)) for name, value in precisions if not np.isnan(value)}
-        return {"average_precision": bars_figure(shown, "average precision"), **super().figures()}
+        return {"average_precision": bars_figure(shown, "average precision"), **super().plots()}
 
     def _points(self) -> np.ndarray:
         labels, present, _ = self._arrays
@@ -84,7 +84,7 @@ class MultiLabelEvaluation(LabelEvaluation):
         note = f"missed {name} {probability:.2f}" if labels[sample, label] else f"said {name} {probability:.2f}, is not"
         return Case(self._keys[sample], badness, note)
 
-    def suspects(self, n: int) -> list[Case]:
+    def label_issues(self, n: int) -> list[Case]:
         """Samples with a label that is likelier wrong than the model, each label judged on its own; a sample stands
         here once, for its most doubtful label."""
         labels, _, probabilities = self._arrays
@@ -104,7 +104,7 @@ class MultiLabelEvaluation(LabelEvaluation):
             for sample, (doubt, label) in worst
         ]
 
-    def choose(self) -> dict[str, float]:
+    def choose_settings(self) -> dict[str, float]:
         """`threshold/NAME` for each label that a sample has; a label that none has keeps its threshold."""
         labels, _, probabilities = self._arrays
         if isinstance(self._thresholds, int | float):

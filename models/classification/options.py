@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from ..contract import ModelOptions
 from ..errors import nearest
 from ..options import ClassWeights, NotNegative
-from ..task import ModelOptions
 
 
 class ClassificationOptions(ModelOptions):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ..contract import Evaluation, Task, Truth
 from ..errors import InputError
-from ..task import Evaluation, Task, Truth
+from ..inputs.image import ImageInput
 from . import MODELS, NETWORKS
 from .options import ClassificationOptions
 
@@ -26,6 +28,7 @@ class Classification(Task):
 
     models = MODELS
     networks = NETWORKS
+    Input = ImageInput
     ModelOptions = ClassificationOptions
     recipe = "photos"
     demo = "digits"
@@ -50,25 +53,27 @@ class Classification(Task):
     @property
     def truth(self) -> dict[str, Truth]:
         if self.model_options.multi_label:
-            return {"labels": Truth("float32", (len(self.class_names),))}
-        return {"label": Truth("int32")}
+            return {"labels": Truth("float32", (len(self.class_names),), role="multi_hot")}
+        return {"label": Truth("int32", role="class_ids")}
 
-    def observe(self, truths: Sequence[Mapping[str, Any]]) -> None:
+    def adapt(self, truths: Sequence[Mapping[str, Any]]) -> None:
         """Takes the class weights from the training truth; see `class_balance.class_weights`."""
         if self.model_options.class_weights != "none":
             from .class_balance import class_weights
 
             self._class_weights = class_weights(self.model_options, self.class_names, truths)
 
-    def arrange(self, truths: Sequence[Mapping[str, Any]], generator: np.random.Generator) -> np.ndarray:
+    def batch_sampler(
+        self, truths: Sequence[Mapping[str, Any]], batch: int
+    ) -> Callable[[np.random.Generator], np.ndarray]:
         """All samples once, or with `sampling: balanced` each class equally often."""
         if self.model_options.sampling == "natural":
-            return super().arrange(truths, generator)
+            return super().batch_sampler(truths, batch)
         import numpy as np
 
         from .class_balance import balanced_epoch
 
-        return balanced_epoch(np.array([truth["label"] for truth in truths]), generator)
+        return partial(balanced_epoch, np.array([truth["label"] for truth in truths]))
 
     def model(self) -> Classifier:
         from .model import build
@@ -113,15 +118,15 @@ class Classification(Task):
 
         return mean_of_labels(outputs) if self.model_options.multi_label else mean_of_one_label(outputs)
 
-    def undo(self, outputs: tf.Tensor, view: View) -> tf.Tensor:
+    def invert_view(self, outputs: tf.Tensor, view: View) -> tf.Tensor:
         """As they are: a class has no place in the picture."""
         return outputs
 
-    def in_words(self, values: Mapping[str, Any]) -> str:
-        """See `words.in_words`."""
-        from .words import in_words
+    def summary(self, values: Mapping[str, Any]) -> str:
+        """See `words.summary`."""
+        from .words import summary
 
-        return in_words(self.class_names, values)
+        return summary(self.class_names, values)
 
     def draw(
         self, image: np.ndarray, results: Mapping[str, np.ndarray] | None, truth: Mapping[str, np.ndarray] | None = None

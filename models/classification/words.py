@@ -23,7 +23,7 @@ def scores(values: Mapping[str, Any]) -> tuple[float, ...]:
     return ()
 
 
-def in_words(class_names: Sequence[str], values: Mapping[str, Any]) -> str:
+def summary(class_names: Sequence[str], values: Mapping[str, Any]) -> str:
     """Results as "rose 0.98" or "cat 0.91, dog 0.88"; truth as "rose" or "cat, dog"; "no label" where there is none."""
     said = names(class_names, values)
     endings = [f" {score:.2f}" for score in scores(values)] or [""] * len(said)

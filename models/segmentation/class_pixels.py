@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, RecipeError, nearest
-from ..image_geometry import IGNORE
+from ..inputs.image.geometry import IGNORE
 from .masks import check_mask
 from .options import SegmentationOptions
 

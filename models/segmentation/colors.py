@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..image_options import IGNORE
+from ..inputs.image.options import IGNORE
 
 _HUES = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167))
 """Okabe and Ito (2008), Color Universal Design: told apart with any common colour blindness."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..image_options import IGNORE
+from ..inputs.image.options import IGNORE
 
 
 def count_pixels(truth: np.ndarray, said: np.ndarray, classes: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from PIL import Image
 from skimage.segmentation import find_boundaries
 
 from ..captions import NARROWEST, TALLEST
-from ..image_options import IGNORE
+from ..inputs.image.options import IGNORE
 from .colors import CONFUSED, EXCESS, MISSED, palette
 from .confusion import count_pixels, iou, margins, mean_of_defined
 from .legend import Entry, beside, legend

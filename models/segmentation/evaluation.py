@@ -1,16 +1,16 @@
 """How good a segmentation is."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from ..bootstrap import measured
 from ..class_figures import bars_figure, confusion_figure
+from ..contract import Case, Evaluation, Raw, Value
 from ..errors import InputError, JobError
-from ..image_options import IGNORE
-from ..task import Case, Evaluation, Value
+from ..inputs.image.options import IGNORE
 from .average_precision import AveragePrecision
 from .confusion import Confusion, iou, mean_of_defined
 from .dice_threshold import DiceThreshold
@@ -44,7 +44,9 @@ class SegmentationEvaluation(Evaluation):
         self._objects = AveragePrecision() if options.instances != "none" else None
         self.needs = ("mask", "size", "probabilities") if self._threshold else ("mask", "size")
 
-    def update(self, truth: Mapping[str, np.ndarray], results: Mapping[str, np.ndarray], key: str) -> None:
+    def update(
+        self, truth: Mapping[str, np.ndarray], results: Mapping[str, np.ndarray], key: str, raw: Callable[[], Raw]
+    ) -> None:
         """See the base.
 
         Raises:
@@ -92,18 +94,18 @@ class SegmentationEvaluation(Evaluation):
         if not self._confusion.matrix.any():
             raise InputError(f"no pixel of these {len(self._keys)} pictures counts: their masks are all {IGNORE}")
 
-    def figures(self) -> dict[str, Figure]:
+    def plots(self) -> dict[str, Figure]:
         """`iou` of each class as bars, `confusion` of pixels, and with objects `average_precision` by threshold."""
         values = self.values()
         shown = {name.removeprefix("iou/"): value for name, value in values.items() if name.startswith("iou/")}
-        figures = {
+        plots = {
             "iou": bars_figure(shown, "intersection over union, with 95 % intervals"),
             "confusion": confusion_figure(self._confusion.matrix, self.class_names, in_percent=True),
         }
         if self._objects and "mean_ap" in values:
             curve = measured(self._objects.curve, len(self._keys), True)
-            figures["average_precision"] = precision_figure(curve, values["mean_ap"])
-        return figures
+            plots["average_precision"] = precision_figure(curve, values["mean_ap"])
+        return plots
 
     def scores(self) -> dict[str, float]:
         """Mean IoU over the classes that are in truth or in the result of each picture.
@@ -132,7 +134,7 @@ class SegmentationEvaluation(Evaluation):
         )
         return Case(key, 1 - score, note)
 
-    def choose(self) -> dict[str, float]:
+    def choose_settings(self) -> dict[str, float]:
         """With two classes and no fixed threshold the one of the best Dice; see `DiceThreshold`."""
         if not self._threshold:
             return {}

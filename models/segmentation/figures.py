@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..task import Value
+from ..contract import Value
 
 
 def precision_figure(curve: Mapping[str, Value], mean: Value) -> Figure:

@@ -18,7 +18,7 @@ from keras import ops
 
 from ..errors import InputError
 from ..focal import focal
-from ..image_geometry import IGNORE
+from ..inputs.image.geometry import IGNORE
 from .options import SegmentationOptions
 
 _PIXELS = (0, 1, 2)  # the axes of a batch over which a class's area is taken
@@ -35,7 +35,7 @@ def make_loss(options: SegmentationOptions, class_weights: np.ndarray | None = N
         InputError: class weights that nobody took from the training truth.
     """
     if options.class_weights != "none" and class_weights is None:
-        raise InputError("model.class_weights: they come from the training truth: call task.observe before task.model")
+        raise InputError("model.class_weights: they come from the training truth: call task.adapt before task.model")
     return SegmentationLoss(factors(options), options.focal_gamma, options.tversky_alpha, class_weights)
 
 

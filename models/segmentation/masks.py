@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import InputError
-from ..image_options import IGNORE
+from ..inputs.image.options import IGNORE
 
 SHOWN = 8  # values that an error lists
 

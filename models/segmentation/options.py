@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 from pydantic import Field, Tag, field_validator, model_validator
 
 from ..backbones.families import NETWORKS
+from ..contract import ModelOptions
 from ..errors import nearest
-from ..image_options import ImageOptions, Pixels
+from ..inputs.image.options import ImageOptions, Pixels
 from ..naming import check_name
 from ..options import BY_FORM, ClassWeights, NotNegative, Weights
-from ..task import ModelOptions
 
 LOSSES = ("cross_entropy", "dice", "focal", "jaccard", "tversky", "boundary")
 """Names for `model.loss`; see `losses`."""

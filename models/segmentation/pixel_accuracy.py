@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from ..image_geometry import IGNORE
+from ..inputs.image.geometry import IGNORE
 
 
 class PixelAccuracy(keras.metrics.Mean):

@@ -1,12 +1,15 @@
 """From logits to named results, as graph operations that run in TF Serving, too."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
 
-from ..image_geometry import IGNORE, inside_of
-from ..image_input import ImageInput
+from ..contract import Tile
+from ..inputs.image import ImageInput
+from ..inputs.image.geometry import IGNORE, inside_of
+
+_ROWS = 64  # of a large image that are decided at a time
 
 
 def segmented(
@@ -38,14 +41,12 @@ def segmented(
     }
 
 
-def segmented_by_strips(
-    strips: Iterable[np.ndarray], size: tuple[int, int], threshold: float | None
-) -> dict[str, np.ndarray]:
-    """The mask of one picture whose probabilities come some rows at a time, and are too many to keep.
+def merged_tiles(tiles: Iterator[Tile], size: tuple[int, int], threshold: float | None) -> dict[str, np.ndarray]:
+    """The mask of one image that was seen in tiles, in memory for the mask and one row of tiles.
 
     Args:
-        strips: float32 `[rows, width, classes]`, from the top to the bottom.
-        size: height and width of the picture.
+        tiles: with `probabilities`, from the top to the bottom.
+        size: height and width of the image.
         threshold: as for `segmented`.
 
     Returns:
@@ -53,10 +54,33 @@ def segmented_by_strips(
         size: int32 `[2]`.
     """
     mask, top = np.empty(size, np.uint8), 0
-    for strip in strips:
+    for strip in _blended(tiles, size):
         mask[top : top + len(strip)] = to_ids(tf.constant(strip), threshold).numpy()
         top += len(strip)
     return {"mask": mask, "size": np.array(size, np.int32)}
+
+
+def _blended(tiles: Iterator[Tile], size: tuple[int, int]) -> Iterator[np.ndarray]:
+    """Weighted sums of the tiles' probabilities, some rows at a time; each is valid until the next."""
+    height, width = size
+    row, top = None, 0  # of tiles, float32 [tile height, width and beyond, classes]
+
+    def finished(done: int) -> Iterator[np.ndarray]:
+        for at in range(0, done, _ROWS):
+            yield row[at : min(at + _ROWS, done), :width]
+        row[: len(row) - done] = row[done:]
+        row[len(row) - done :] = 0
+
+    for tile in tiles:
+        values = tile.results["probabilities"]
+        if row is None:
+            row = np.zeros((len(tile.rows), width + len(tile.columns), values.shape[-1]), np.float32)
+        if tile.top > top:  # no further tile reaches what is above
+            yield from finished(tile.top - top)
+            top = tile.top
+        weights = (tile.rows[: len(values), np.newaxis] * tile.columns[: values.shape[1]])[..., np.newaxis]
+        row[: len(values), tile.left : tile.left + values.shape[1]] += values * weights
+    yield from finished(height - top)
 
 
 def to_probabilities(logits: tf.Tensor) -> tf.Tensor:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from ..contract import IGNORE, Evaluation, Task, Tile, Truth
 from ..errors import InputError
-from ..per_pixel import PerPixel
-from ..task import Evaluation, Task, Truth
+from ..inputs.image import ImageInput
 from . import MODELS, NETWORKS
 from .options import SegmentationInput, SegmentationOptions
 
@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from ..views import View
 
 
-class Segmentation(Task, PerPixel):
+class SegmentationImage(ImageInput):
+    """An image of any size, by default as it is."""
+
+    Options = SegmentationInput
+
+
+class Segmentation(Task):
     """A class for every pixel.
 
     Truth is `mask`, uint8 `[height, width]` of the upright picture: class ids, and 255 for pixels that do not count.
@@ -30,7 +36,7 @@ class Segmentation(Task, PerPixel):
     models = MODELS
     networks = NETWORKS
     ModelOptions = SegmentationOptions
-    InputOptions = SegmentationInput
+    Input = SegmentationImage
     recipe = "masks"
     demo = "digit_scenes"
     signatures = MappingProxyType(
@@ -40,7 +46,9 @@ class Segmentation(Task, PerPixel):
             "probabilities": ("mask", "size", "probabilities"),
         }
     )
-    row_needs = ("size",)
+    lengths = MappingProxyType({"mask": "size", "probabilities": "size"})
+    result_padding = MappingProxyType({"mask": IGNORE})
+    tile_results = ("probabilities",)
     model_options: SegmentationOptions
     input_options: SegmentationInput
     _class_weights: np.ndarray | None = None  # of the loss, so only training needs them
@@ -60,19 +68,19 @@ class Segmentation(Task, PerPixel):
 
     @property
     def truth(self) -> dict[str, Truth]:
-        mask = {"mask": Truth("uint8", (None, None))}
+        mask = {"mask": Truth("uint8", (None, None), pad=IGNORE, moves="mask", role="class_ids")}
         if self.model_options.instances == "none":
             return mask
-        return mask | {"instances": Truth("uint16", (None, None), trains=False)}
+        return mask | {"instances": Truth("uint16", (None, None), trains=False, moves="mask")}
 
-    def check(self, size: tuple[int, int], truth: Mapping[str, np.ndarray]) -> None:
+    def check(self, size: tuple[int, int] | None, truth: Mapping[str, np.ndarray]) -> None:
         """See `masks.check_mask`."""
         from .masks import check_mask
 
         for name in truth:
             check_mask(name, truth[name], size, self.class_names if name == "mask" else None)
 
-    def observe(self, truths: Sequence[Mapping[str, Any]]) -> None:
+    def adapt(self, truths: Sequence[Mapping[str, Any]]) -> None:
         """Takes the class weights from the training truth, and refuses truth that is all background."""
         from .class_pixels import class_weights, refuse_background
 
@@ -126,33 +134,19 @@ class Segmentation(Task, PerPixel):
         log_p = tf.stack([tf.nn.log_softmax(tf.cast(each, tf.float32)) for each in outputs])
         return tf.reduce_logsumexp(log_p, axis=0)
 
-    def undo(self, outputs: tf.Tensor, view: View) -> tf.Tensor:
+    def invert_view(self, outputs: tf.Tensor, view: View) -> tf.Tensor:
         """Mirrored maps back to where they were seen."""
         if view.part is not None:
             raise InputError("segmentation answers for every pixel, and crops would leave some out: take --flip alone")
         return outputs[:, :, ::-1] if view.mirrored else outputs
 
-    def maps(self, outputs: tf.Tensor) -> tf.Tensor:
-        """Probabilities."""
-        from .results import to_probabilities
-
-        return to_probabilities(outputs)
-
-    def from_maps(
-        self, strips: Iterable[np.ndarray], size: tuple[int, int], settings: Mapping[str, float]
+    def merge_tiles(
+        self, tiles: Iterator[Tile], size: tuple[int, int], settings: Mapping[str, float]
     ) -> dict[str, np.ndarray]:
-        """See `results.segmented_by_strips`."""
-        from .results import segmented_by_strips
+        """Probabilities are averaged where tiles overlap; see `results.merged_tiles`."""
+        from .results import merged_tiles
 
-        return segmented_by_strips(strips, size, settings.get("threshold"))
-
-    def one_by_one(self, results: Mapping[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
-        """Masks and probabilities without the padding of their batch."""
-        rows = super().one_by_one(results)
-        for row in rows:
-            height, width = row["size"]
-            row |= {name: row[name][:height, :width] for name in ("mask", "probabilities") if name in row}
-        return rows
+        return merged_tiles(tiles, size, settings.get("threshold"))
 
     def line(self, results: Mapping[str, np.ndarray]) -> dict[str, Any]:
         """See `words.line`."""
@@ -166,11 +160,11 @@ class Segmentation(Task, PerPixel):
 
         return files(self.class_names, results, self.model_options)
 
-    def in_words(self, values: Mapping[str, Any]) -> str:
-        """See `words.in_words`."""
-        from .words import in_words
+    def summary(self, values: Mapping[str, Any]) -> str:
+        """See `words.summary`."""
+        from .words import summary
 
-        return in_words(self.class_names, values)
+        return summary(self.class_names, values)
 
     def draw(
         self, image: np.ndarray, results: Mapping[str, np.ndarray] | None, truth: Mapping[str, np.ndarray] | None = None

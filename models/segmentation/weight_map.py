@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import ndimage
 
-from ..image_geometry import IGNORE
+from ..inputs.image.geometry import IGNORE
 
 REACH = 4
 """How far a weight reaches, in sigmas: beyond, it is under 4e-4 of its peak, and is left at 0."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..image_options import IGNORE
+from ..inputs.image.options import IGNORE
 from .options import SegmentationOptions
 
 NAMED = 5  # classes in a short line
@@ -39,7 +39,7 @@ def line(
     return told | {"objects": int(objects(results["mask"], class_names, options).max(initial=0))}
 
 
-def in_words(class_names: Sequence[str], values: Mapping[str, Any]) -> str:
+def summary(class_names: Sequence[str], values: Mapping[str, Any]) -> str:
     """Results or truth as "cell 23.1 %, background 76.9 %": what is there, the largest first, and the first class,
     which is the background, last.
 

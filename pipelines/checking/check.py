@@ -1,181 +1,178 @@
-"""Reads every picture once before a job starts, so that none of them stops it at night."""
+"""Reads every sample once before a job starts, so that none of them stops it at night."""
+
+from __future__ import annotations
 
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from multiprocessing.pool import ThreadPool
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from ...models.contract import Task, Truth, classes_in, with_role
 from ...models.errors import InputError, RecipeError
-from ..source import SPLITS, Source
+from ..source import Source
 from .check_cache import CheckCache, Known
-from .findings import Findings, fingerprint
-
-# What a file begins with, and the extensions that say so.
-_FORMATS = (
-    (b"\xff\xd8\xff", "JPEG", ("jpg", "jpeg")),
-    (b"\x89PNG", "PNG", ("png",)),
-    (b"GIF8", "GIF", ("gif",)),
-    (b"BM", "BMP", ("bmp",)),
-    (b"RIFF", "WebP", ("webp",)),
-)
 
 _log = logging.getLogger(__name__)
 
-Judge = Callable[[tuple[int, int], Mapping[str, Any]], None]
-
 
 @dataclass(frozen=True)
-class _Read:
-    """What reading one sample gave: no digest if its file cannot be read, a reason if the sample cannot be used."""
+class Checked:
+    """What reading one sample gave.
 
-    position: int
+    Attributes:
+        digest: BLAKE2b of what is on disk, 128 bits in hex; "" for a file that cannot be read.
+        truth: likewise of its truth.
+        classes: ids of the classes that it shows, where truth has a role that says so.
+        group: what it may not be parted from, where truth has that role.
+        note: something odd that does no harm.
+        reason: why the sample cannot be used; "" for a good one.
+    """
+
     digest: str = ""
+    truth: str = ""
+    classes: tuple[int, ...] = ()
+    group: str = ""
     note: str = ""
     reason: str = ""
-    truth: str = ""
 
 
-def check(
-    source: Source,
-    splits: Mapping[str, np.ndarray],
-    decode: Callable[[tf.Tensor], tf.Tensor],
-    reason: Callable[[Exception], str],
-    cache: Path | None,
-    judge: Judge | None = None,
-) -> Findings:
-    """Reads, hashes and decodes every sample of all splits; a progress line on stderr appears after two seconds.
+@dataclass
+class Check:
+    """What is known of all samples once each was read.
+
+    Attributes:
+        samples: position to what was found.
+        truths: position to the truth that was read on the way, as far as memory went.
+        read: how many were read now; of the others a former check is remembered.
+    """
+
+    samples: dict[int, Checked] = field(default_factory=dict)
+    truths: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    read: int = 0
+
+
+def check(source: Source, task: Task, cache: Path | None = None, memory: int = 0) -> Check:
+    """Reads, hashes and inspects every sample, and its truth; a progress line on stderr appears after two seconds.
 
     Args:
         source: the data.
-        splits: positions by split, of every name in `SPLITS`.
-        decode: the reference decoder, scalar string to a picture, graph operations only; it raises
-            `tf.errors.InvalidArgumentError` on a picture it refuses.
-        reason: says in a phrase why, from that error.
+        task: its input inspects the raw values, and it may refuse truth.
         cache: file that remembers good samples by their stamp, kept when interrupted too; None reads all.
-        judge: refuses truth that cannot belong to a picture of some height and width, by an InputError; without it
-            truth is not read.
+        memory: bytes of truth that may be kept for those who need it next.
 
     Returns:
-        What was found. Nothing is refused yet: `Findings.refuse` does that.
+        What was found. Nothing is refused yet.
 
     Raises:
         RecipeError: a sample shows that the recipe does not fit the data.
     """
-    memory = CheckCache(cache, f"1 tensorflow {tf.__version__}")
-    positions = np.concatenate([splits[name] for name in SPLITS]).tolist()
-    stamps = {position: source.stamp(position) for position in positions}
-    done: list[_Read] = []
-    todo: list[int] = []
-    for position in positions:
-        known = memory.get(source.where(position), stamps[position])
+    remembered = CheckCache(cache, f"2 tensorflow {tf.__version__}")
+    stamps = {position: source.stamp(position) for position in range(len(source))}
+    found, todo = Check(), []
+    for position, stamp in stamps.items():
+        known = remembered.get(source.where(position), stamp)
         if known:
-            done.append(_Read(position, known.digest, known.note, truth=known.truth))
+            found.samples[position] = Checked(known.digest, known.truth, known.classes, known.group, known.note)
         else:
             todo.append(position)
+    left, found.read = memory, len(todo)
     try:
-        for result in _read_all(source, todo, decode, reason, judge):
-            done.append(result)
-            stamp = stamps[result.position]
+        for position, result, truth in _read_all(source, task, todo):
+            found.samples[position] = result
+            size = sum(np.asarray(value).nbytes for value in truth.values())
+            if not result.reason and size <= left:
+                found.truths[position], left = truth, left - size
+            stamp = stamps[position]
             if stamp and not result.reason:
-                memory.put(source.where(result.position), Known(stamp, result.digest, result.note, result.truth))
+                known = Known(stamp, result.digest, result.note, result.truth, result.classes, result.group)
+                remembered.put(source.where(position), known)
     finally:  # Ctrl-C loses nothing
-        memory.save()
-    done.sort(key=lambda result: result.position)
-    digests = {result.position: result.digest for result in done if result.digest}
-    found = Findings(
-        splits=splits,
-        bad={result.position: result.reason for result in done if result.reason},
-        notes={result.position: result.note for result in done if result.note},
-        digests=digests,
-        fingerprint=fingerprint(
-            source, {result.position: result.digest + result.truth for result in done if result.digest}
-        ),
-    )
-    _report(source, found, len(todo))
+        remembered.save()
     return found
 
 
-def _read_all(
-    source: Source,
-    positions: list[int],
-    decode: Callable[[tf.Tensor], tf.Tensor],
-    reason: Callable[[Exception], str],
-    judge: Judge | None,
-) -> Iterator[_Read]:
-    """Reads in threads, in any order: reading, hashing and the decoder's graph all run outside Python's lock.
-
-    One call of the graph a picture, and not a tf.data pipeline, because a pipeline loses the error and its sample.
-    """
+def _read_all(source: Source, task: Task, positions: Sequence[int]) -> Iterator[tuple[int, Checked, Mapping[str, Any]]]:
+    """Reads in threads, in any order: reading, hashing and decoding all run outside Python's lock."""
     if not positions:
         return
-    graph = tf.function(decode, input_signature=[tf.TensorSpec((), tf.string)], autograph=False).get_concrete_function()
 
-    def read(position: int) -> _Read:
-        try:
-            data = source.read(position)
-        except OSError as error:
-            return _Read(position, reason=error.strerror or str(error))
-        digest = blake2b(data, digest_size=16).hexdigest()
-        try:
-            picture = graph(tf.constant(data))
-            truth = _judged(source, position, picture, judge) if judge else ""
-        except tf.errors.InvalidArgumentError as error:
-            return _Read(position, digest, reason=reason(error))
-        except RecipeError:
-            raise
-        except InputError as error:
-            return _Read(position, digest, reason=str(error))
-        except OSError as error:
-            return _Read(position, digest, reason=f"its truth: {error.strerror or error}")
-        return _Read(position, digest, note=_note(data, source.where(position)), truth=truth)
+    def read(position: int) -> tuple[int, Checked, Mapping[str, Any]]:
+        checked, truth = _read(source, task, position)
+        return position, checked, truth
 
     interval = 0.2 if sys.stderr.isatty() else 10  # seconds; a log file needs no animation
     with (
         ThreadPool(max(2, os.cpu_count() or 2)) as pool,
-        tqdm(
-            total=len(positions), desc="checking", unit=" pictures", delay=2, mininterval=interval, leave=False
-        ) as bar,
+        tqdm(total=len(positions), desc="checking", unit=" samples", delay=2, mininterval=interval, leave=False) as bar,
     ):
         for result in pool.imap_unordered(read, positions):
             bar.update()
             yield result
 
 
-def _judged(source: Source, position: int, picture: tf.Tensor, judge: Judge) -> str:
-    """A digest of the sample's truth, if that passes."""
-    truth = source.truth(position)
-    height, width = picture.shape[:2]
-    judge((height, width), truth)
+def _read(source: Source, task: Task, position: int) -> tuple[Checked, Mapping[str, Any]]:
+    try:
+        sample = source.read(position)
+    except OSError as error:
+        return Checked(reason=error.strerror or str(error)), {}
+    except RecipeError:
+        raise
+    except InputError as error:
+        return Checked(reason=str(error)), {}
+    digest = digest_of(sample)
+    try:
+        (raw,) = task.input.prepare([task.input.request({"key": source.keys[position], **sample})])
+        if isinstance(raw, str):
+            return Checked(digest, reason=raw), {}
+        inspected = task.input.inspect(raw, source.where(position))
+        truth = source.truth(position) if task.truth else {}
+        task.check(inspected.size, truth)
+    except RecipeError:
+        raise
+    except InputError as error:
+        return Checked(digest, reason=str(error)), {}
+    except OSError as error:
+        return Checked(digest, reason=f"its truth: {error.strerror or error}"), {}
+    classes, group = seen_in(truth, task.truth)
+    return Checked(digest, digest_of(truth), classes, group, inspected.note), truth
+
+
+def seen_in(truth: Mapping[str, Any], types: Mapping[str, Truth]) -> tuple[tuple[int, ...], str]:
+    """Which classes a sample's truth shows, and which group it names, by the roles of the values."""
+    name, group = with_role(types, "class_ids", "multi_hot"), with_role(types, "group")
+    classes = tuple(classes_in(truth[name], types[name]).tolist()) if name else ()
+    return classes, text(truth[group]) if group else ""
+
+
+def digest_of(values: Mapping[str, Any]) -> str:
+    """BLAKE2b of named values, 128 bits in hex: the same for the same content in every process."""
     digest = blake2b(digest_size=16)
-    for name in sorted(truth):
-        digest.update(np.ascontiguousarray(truth[name]).tobytes())
+    for name in sorted(values):
+        value = values[name]
+        if not isinstance(value, bytes | str):
+            array = np.asarray(value)
+            digest.update(f"{name} {array.dtype} {array.shape}\0".encode())
+            # an object's own bytes are its address
+            parts = map(text, array.ravel()) if array.dtype.kind in "OUS" else [array.tobytes()]
+        else:
+            digest.update(f"{name}\0".encode())
+            parts = [value]
+        for part in parts:
+            content = part.encode() if isinstance(part, str) else part
+            digest.update(len(content).to_bytes(8, "little") + content)
     return digest.hexdigest()
 
 
-def _note(data: bytes, where: str) -> str:
-    """What is odd about a good picture, "" for nothing: its extension is another format's."""
-    extension = PurePath(where).suffix.lower().removeprefix(".")
-    named = any(extension in extensions for _, _, extensions in _FORMATS)
-    for magic, name, extensions in _FORMATS:
-        if data.startswith(magic) and named and extension not in extensions:
-            return f"a {name} named .{extension}"
-    return ""
-
-
-def _report(source: Source, found: Findings, read: int) -> None:
-    total = sum(map(len, found.splits.values()))
-    _log.info("checked %d pictures, %d of them read now: %d cannot be used", total, read, len(found.bad))
-    if found.duplicates:
-        _log.info("%d pictures repeat another of their split byte for byte", found.duplicates)
-    if found.notes:
-        first, note = next(iter(found.notes.items()))
-        _log.info("%d pictures have another format's extension: %s is %s", len(found.notes), source.where(first), note)
+def text(value: Any) -> str:
+    """A single value of truth as text."""
+    value = value.item() if hasattr(value, "item") else value
+    return value.decode(errors="surrogateescape") if isinstance(value, bytes) else str(value)

@@ -11,23 +11,24 @@ _log = logging.getLogger(__name__)
 
 
 class Known(NamedTuple):
-    """A good sample: the stamp of its files then, the hash of its picture's bytes, what is odd about it, and the hash
-    of its truth; "" is nothing odd, and truth that was not looked at."""
+    """A good sample: the stamp of its files then, and what was found, as in `check.Checked`."""
 
     stamp: str
     digest: str
     note: str
-    truth: str = ""
+    truth: str
+    classes: tuple[int, ...]
+    group: str
 
 
 class CheckCache:
     """A JSON file from where a sample is to what is known of it. Losing it costs time, so no fault of it is an error.
 
-    Bad pictures are not kept: there are few, and they are tried again at every start.
+    Bad samples are not kept: there are few, and they are tried again at every start.
 
     Args:
         file: the JSON file; it need not exist. None: nothing is remembered.
-        reader: what read the pictures and in which version; another reader starts anew.
+        reader: what read the samples and in which version; another reader starts anew.
     """
 
     def __init__(self, file: Path | None, reader: str):
@@ -40,11 +41,11 @@ class CheckCache:
         try:
             content = json.loads(file.read_text(encoding="utf-8"))
             if content["reader"] == reader:
-                self._known = {where: Known(*map(str, entry)) for where, entry in content["samples"].items()}
+                self._known = {where: _known(*entry) for where, entry in content["samples"].items()}
         except FileNotFoundError:
             pass
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
-            _log.warning("%s: not readable as the memory of a former check: all pictures are read again", file)
+            _log.warning("%s: not readable as the memory of a former check: all samples are read again", file)
 
     def get(self, where: str, stamp: str | None) -> Known | None:
         """What is known of the sample at `where`, None if nothing is or its stamp is another."""
@@ -71,3 +72,7 @@ class CheckCache:
         finally:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
+
+
+def _known(stamp: str, digest: str, note: str, truth: str, classes: list[int], group: str) -> Known:
+    return Known(str(stamp), str(digest), str(note), str(truth), tuple(map(int, classes)), str(group))

@@ -6,18 +6,18 @@ import dataclasses
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...models.image_errors import reason
-from ...models.task import Task
+from ...models.contract import Task, with_role
 from ..run import QUARANTINE
-from ..source import DataOptions, Source
+from ..source import DataOptions, Source, Truths
 from .check import check
 from .findings import Findings, log_bad
+from .splits import check_classes, split
 
 
 @dataclass
@@ -28,11 +28,22 @@ class Data:
         source: the opened source.
         splits: split name to positions, bad samples left out.
         findings: what the check found.
+        kept: position to truth that is in memory already.
     """
 
     source: Source
     splits: dict[str, np.ndarray]
     findings: Findings
+    kept: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+
+    def truths(self, split: str) -> Truths:
+        """The truth of the samples of a split, in their order."""
+        return Truths(self.source, self.splits[split], self.kept)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all keys and contents."""
+        return self.findings.fingerprint(self.source.keys)
 
     def limited(self, count: int) -> Data:
         """The same with at most `count` samples a split."""
@@ -63,24 +74,43 @@ class Data:
         }
 
 
-def checked_data(source: Source, splits: Mapping[str, np.ndarray], task: Task, options: DataOptions) -> Data:
-    """Checks a source that was split; what was checked before and did not change is not read again.
+def prepare_data(source: Source, task: Task, options: DataOptions, memory: int, trains: bool = True) -> Data:
+    """Checks every sample, splits them by what was found, judges the splits, and lets the task adapt to the training
+    truth.
+
+    What was checked before and did not change is not read again.
+
+    Args:
+        source: the data.
+        task: gets what it learns from the training split, before input and model are built.
+        options: the recipe's `data` section.
+        memory: bytes of truth that may be kept.
+        trains: whether there is anything to train, for which each class needs a sample.
 
     Raises:
-        InputError: more bad samples than `data.max_bad`, leaks that are not allowed; a `RecipeError` where a sample
-            shows that the recipe does not fit the data.
+        InputError: more bad samples than `data.max_bad`, leaks that are not allowed, splits or classes without samples;
+            a `RecipeError` where a sample shows that the recipe does not fit the data.
     """
-    varies = any(None in each.shape for each in task.truth.values())
-    judge = task.check if varies else None
-    findings = check(source, splits, task.input.decode, reason, _cache_file(options, task), judge)
+    found = check(source, task, _cache_file(options, task), memory)
+    groups = None
+    if with_role(task.truth, "group"):
+        groups = [found.samples[position].group for position in range(len(source))]
+    findings = Findings(split(source, options, groups, trains), found.samples)
+    findings.log(source, found.read)
     findings.refuse(source, options)
     log_bad(findings.bad, source, f"{QUARANTINE} of the run")
-    return Data(source, findings.usable(), findings)
+    data = Data(source, findings.usable(), findings, found.truths)
+    if trains:
+        if source.class_names and with_role(task.truth, "class_ids", "multi_hot"):
+            check_classes(data.splits, findings.classes, source.class_names)
+        task.adapt(data.truths("train"))
+    return data
 
 
 def _cache_file(options: DataOptions, task: Task) -> Path:
     """Where the findings about this data and this kind of truth are kept from job to job."""
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    identity = f"{options.model_dump_json()} {sorted(task.truth.items())} {task.class_names}"
+    kind = f"{type(task).__module__}:{type(task).__qualname__} {task.input_options.model_dump_json()}"
+    identity = f"{options.model_dump_json()} {kind} {sorted(task.truth.items())} {task.class_names}"
     name = hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
     return caches / "saccade" / "checks" / f"{name}.json"

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from ...models.errors import InputError
 from ..source import SPLITS, DataOptions, Source
+from .check import Checked
 
 NAMED = 5
 """Bad samples that get a line of their own in the log."""
@@ -23,19 +24,13 @@ class Findings:
 
     Attributes:
         splits: the positions that were checked, by split.
-        bad: position to the reason why its picture cannot be used.
-        digests: position to the BLAKE2b hash of its bytes, 128 bits in hex; none for a file that cannot be read.
-        notes: position to something odd that does no harm, such as a PNG named .jpg.
-        leaks: pairs of positions with identical bytes: a sample and its first twin in an earlier split.
+        samples: position to what reading it gave.
+        leaks: pairs of positions with identical content: a sample and its first twin in an earlier split.
         duplicates: how many samples repeat another of their own split.
-        fingerprint: hash of all keys and bytes, the same in any order of the samples.
     """
 
     splits: Mapping[str, np.ndarray]
-    bad: Mapping[int, str]
-    digests: Mapping[int, str]
-    notes: Mapping[int, str]
-    fingerprint: str
+    samples: Mapping[int, Checked]
     leaks: list[tuple[int, int]] = field(init=False)
     duplicates: int = field(init=False)
 
@@ -43,13 +38,55 @@ class Findings:
         twins: dict[str, dict[str, list[int]]] = defaultdict(dict)  # digest to split to positions
         for split in SPLITS:
             for position in self.splits[split].tolist():
-                if position in self.digests and position not in self.bad:
-                    twins[self.digests[position]].setdefault(split, []).append(position)
+                if not self.samples[position].reason:
+                    twins[self.samples[position].digest].setdefault(split, []).append(position)
         self.leaks = []
         for by_split in twins.values():
             first, *others = by_split.values()
             self.leaks += [(first[0], position) for positions in others for position in positions]
         self.duplicates = sum(len(positions) - 1 for each in twins.values() for positions in each.values())
+
+    @property
+    def bad(self) -> dict[int, str]:
+        """Position to the reason why a sample cannot be used."""
+        return {position: each.reason for position, each in sorted(self.samples.items()) if each.reason}
+
+    @property
+    def notes(self) -> dict[int, str]:
+        """Position to something odd that does no harm, such as a PNG named .jpg."""
+        return {position: each.note for position, each in sorted(self.samples.items()) if each.note}
+
+    @property
+    def classes(self) -> dict[int, tuple[int, ...]]:
+        """Position of each good sample to the classes that it shows."""
+        return {position: each.classes for position, each in self.samples.items() if not each.reason}
+
+    def fingerprint(self, keys: Sequence[str]) -> str:
+        """Hash of all keys and contents, 128 bits in hex, the same in any order of the samples.
+
+        Args:
+            keys: of the source.
+        """
+        total = blake2b(digest_size=16)
+        read = ((keys[position], each.digest + each.truth) for position, each in self.samples.items() if each.digest)
+        for key, digest in sorted(read):
+            total.update(f"{key}\0{digest}\n".encode())
+        return total.hexdigest()
+
+    def log(self, source: Source, read: int) -> None:
+        """Says what the check found.
+
+        Args:
+            source: where the samples are.
+            read: how many of them were read now.
+        """
+        _log.info("checked %d samples, %d of them read now: %d cannot be used", len(self.samples), read, len(self.bad))
+        if self.duplicates:
+            _log.info("%d samples repeat another of their split byte for byte", self.duplicates)
+        if self.notes:
+            first, note = next(iter(self.notes.items()))
+            told = "%d files have another format's extension: %s is %s"
+            _log.info(told, len(self.notes), source.where(first), note)
 
     def usable(self) -> dict[str, np.ndarray]:
         """The splits without their bad samples."""
@@ -68,15 +105,15 @@ class Findings:
             positions = self.splits[name]
             if len(positions) and self.bad.keys() >= set(positions.tolist()):
                 first = f"{source.where(int(positions[0]))}: {self.bad[int(positions[0])]}"
-                raise InputError(f"none of the {len(positions)} pictures in {name} can be used, first {first}")
+                raise InputError(f"none of the {len(positions)} samples in {name} can be used, first {first}")
         if self.leaks and options.leaks == "refuse":
             split_of = {position: name for name, positions in self.splits.items() for position in positions.tolist()}
             pair = " and ".join(f"{source.where(each)} ({split_of[each]})" for each in self.leaks[0])
             kinds = Counter(f"{split_of[one]} and {split_of[other]}" for one, other in self.leaks)
             told = ", ".join(f"{count} in {kind}" for kind, count in kinds.items())
             raise InputError(
-                f"pictures stand in two splits byte for byte, {told} (first {pair}): figures would look better than "
-                "they are: remove one of each, or say data.leaks=allow"
+                f"identical files in two splits, {told} (first {pair}): metrics would look better than they are: remove one "
+                "of each, or say data.leaks=allow"
             )
 
 
@@ -84,7 +121,7 @@ def refuse_bad(bad: Mapping[int, str], total: int, source: Source, options: Data
     """Stops a job that met more bad samples than `data.max_bad` bears.
 
     Args:
-        bad: position to the reason why its picture cannot be used.
+        bad: position to the reason why it cannot be used.
         total: how many samples were looked at.
         source: where they are.
         options: the budget.
@@ -101,7 +138,7 @@ def refuse_bad(bad: Mapping[int, str], total: int, source: Source, options: Data
     if len(bad) == total:
         way = "repair them, or correct what the data section says of them"
     raise InputError(
-        f"{len(bad)} of {total} pictures cannot be used, and data.max_bad bears {budget}: {told}"
+        f"{len(bad)} of {total} samples cannot be used, and data.max_bad bears {budget}: {told}"
         f"{'; ...' if len(bad) > 3 else ''}: {way}"
     )
 
@@ -110,7 +147,7 @@ def log_bad(bad: Mapping[int, str], source: Source, listed: str) -> None:
     """Names the samples that a job goes on without; the first few only, where there are many.
 
     Args:
-        bad: position to the reason why its picture cannot be used.
+        bad: position to the reason why it cannot be used.
         source: where they are.
         listed: where a person finds all of them.
     """
@@ -118,11 +155,3 @@ def log_bad(bad: Mapping[int, str], source: Source, listed: str) -> None:
         _log.warning("%s: %s: left out", source.where(position), bad[position])
     if len(bad) > NAMED:
         _log.warning("and %d more are left out: %s names them all", len(bad) - NAMED, listed)
-
-
-def fingerprint(source: Source, digests: Mapping[int, str]) -> str:
-    """Hash of (key, digest) in the order of the keys, 128 bits in hex."""
-    total = blake2b(digest_size=16)
-    for key, digest in sorted((source.keys[position], digest) for position, digest in digests.items()):
-        total.update(f"{key}\0{digest}\n".encode())
-    return total.hexdigest()

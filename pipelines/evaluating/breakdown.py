@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...models.contract import Evaluation, Raw, Value
 from ...models.errors import InputError, nearest
-from ...models.task import Evaluation, Value
 from ..source import Source
 
 FEW = 10  # samples: a figure of less says next to nothing
@@ -61,13 +61,18 @@ class Breakdown:
             )
 
     def update(
-        self, fresh: Callable[[], Evaluation], truth: Mapping[str, Any], results: Mapping[str, Any], key: str
+        self,
+        fresh: Callable[[], Evaluation],
+        truth: Mapping[str, Any],
+        results: Mapping[str, Any],
+        key: str,
+        raw: Callable[[], Raw],
     ) -> None:
         """Takes in one sample; `fresh` makes the evaluation of a value that comes for the first time."""
         value = self._value_of[key]
         if value not in self._evaluations:
             self._evaluations[value] = fresh()
-        self._evaluations[value].update(truth, results, key)
+        self._evaluations[value].update(truth, results, key, raw)
         self._counts[value] += 1
 
     def parts(self) -> dict[str, Part]:

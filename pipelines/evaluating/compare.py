@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...models.contract import Value
 from ...models.errors import InputError
-from ...models.task import Value
 from ..recipe import Recipe, load_recipe
 from ..run import read_json, recipe_file
 from .evaluate import evaluate
@@ -73,7 +73,7 @@ def compare(first: Path | str, second: Path | str, split: str = "test") -> Compa
         )
     shared = sorted(answered[0] & answered[1])
     test = paired_test(*([scores[key] for key in shared] for _, scores in found)) if shared else None
-    return Comparison(runs, split, (found[0][0]["figures"], found[1][0]["figures"]), test)
+    return Comparison(runs, split, (found[0][0]["metrics"], found[1][0]["metrics"]), test)
 
 
 def _refuse_other_tasks(runs: tuple[Path, Path], first: Recipe, second: Recipe) -> None:
@@ -82,7 +82,7 @@ def _refuse_other_tasks(runs: tuple[Path, Path], first: Recipe, second: Recipe) 
             f"{runs[0]} is a run of task '{first.task}' and {runs[1]} of '{second.task}': only runs of one task can be "
             "compared"
         )
-    truths = [recipe.task_class((), recipe.model, recipe.input).truth for recipe in (first, second)]
+    truths = [recipe.make_task(()).truth for recipe in (first, second)]
     if truths[0].keys() != truths[1].keys():
         told = [" and ".join(truth) for truth in truths]
         raise InputError(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ...models.contract import Value
 from ...models.errors import InputError
-from ...models.task import Value
 from ..recipe import load_recipe
 from ..run import recipe_file, saving
 from .breakdown import Breakdown, find_column
@@ -44,7 +44,7 @@ def evaluate(
 
     from ...models.predictor import Predictor
     from ..checking.findings import log_bad, refuse_bad
-    from ..checking.splits import split as split_source
+    from ..checking.splits import split_unchecked
     from .evaluation_files import write_evaluation
     from .validation import evaluate_positions
 
@@ -52,7 +52,7 @@ def evaluate(
     if predictor.task.class_names != task.class_names:
         odd = sorted(set(task.class_names) ^ set(predictor.task.class_names))
         raise InputError(f"{run}: the data has other classes than the run: {', '.join(odd) or 'another order'}")
-    positions = np.arange(len(source)) if split == "all" else split_source(source, recipe.data)[split]
+    positions = np.arange(len(source)) if split == "all" else split_unchecked(source, task, recipe.data)[split]
     if not len(positions):
         raise InputError(f"{run}: the {split} split is empty (data.{split} is its share of the data)")
     breakdown = Breakdown(by, source, positions) if by is not None else None

@@ -10,10 +10,10 @@ from typing import Any
 
 from PIL import Image
 
+from ...models.contract import Case, Evaluation, Value
 from ...models.predictor import Predictor
-from ...models.task import Case, Evaluation, Value
 from ..run import read_json, write_atomically
-from ..source import Source
+from ..source import Source, request
 from .breakdown import Breakdown, Part
 
 METRICS, SCORES = "metrics.json", "scores.json"
@@ -41,7 +41,7 @@ def write_evaluation(
     breakdown: Breakdown | None = None,
 ) -> dict[str, Value]:
     """Writes `evaluation/SPLIT/` into a run: `metrics.json`, `scores.json`, each figure as PNG and SVG, the worst cases
-    as pictures and as a list (`worst/`, `worst.jsonl`), and likewise samples whose truth may be wrong (`suspects`) and,
+    as pictures and as a list (`worst/`, `worst.jsonl`), and likewise samples whose truth may be wrong (`label_issues`) and,
     where answers have degrees, what is answered as most are and best (`median`, `best`).
 
     Args:
@@ -60,25 +60,25 @@ def write_evaluation(
     folder = evaluation_folder(run, split)
     folder.mkdir(parents=True, exist_ok=True)
     values = evaluation.values()
-    figures = evaluation.figures()
-    for name, figure in figures.items():
-        figure.savefig(folder / f"{name}.png", dpi=120)
-        figure.savefig(folder / f"{name}.svg")
+    plots = evaluation.plots()
+    for name, plot in plots.items():
+        plot.savefig(folder / f"{name}.png", dpi=120)
+        plot.savefig(folder / f"{name}.svg")
     metrics = {
         "split": split,
         "fingerprint": predictor.fingerprint,
         "overrides": list(overrides),
-        "figures": _plain(values),
-        "pictures": list(figures),
+        "metrics": _plain(values),
+        "plots": list(plots),
         "set_aside": [{"key": source.keys[position], "reason": why} for position, why in bad.items()],
     }
     if breakdown is not None:
         parts = {
-            value: {"count": part.count, "figures": _plain(part.values)} for value, part in breakdown.parts().items()
+            value: {"count": part.count, "metrics": _plain(part.values)} for value, part in breakdown.parts().items()
         }
         metrics["by"] = {breakdown.column: parts}
     _write_cases("worst", evaluation.worst(CASES), source, predictor, folder)
-    _write_cases("suspects", evaluation.suspects(CASES), source, predictor, folder)
+    _write_cases("label_issues", evaluation.label_issues(CASES), source, predictor, folder)
     scores = evaluation.scores()
     by_degree = _median_and_best(scores, evaluation.worst(len(scores)))
     for name in DEGREES:
@@ -93,7 +93,7 @@ def write_evaluation(
 
 
 def read_metrics(run: Path, split: str, fingerprint: str) -> dict[str, Any] | None:
-    """What `metrics.json` of an evaluation says, `figures` as name to `Value`.
+    """What `metrics.json` of an evaluation says, `metrics` as name to `Value`.
 
     None where there is none of this Predictor on the run's own data, or it is of a version that wrote less.
     """
@@ -101,15 +101,15 @@ def read_metrics(run: Path, split: str, fingerprint: str) -> dict[str, Any] | No
     if not path.is_file():
         return None
     metrics = read_json(path)
-    if metrics["fingerprint"] != fingerprint or metrics.get("overrides") != [] or "pictures" not in metrics:
+    if metrics["fingerprint"] != fingerprint or metrics.get("overrides") != [] or "plots" not in metrics:
         return None
-    return metrics | {"figures": _values(metrics["figures"])}
+    return metrics | {"metrics": _values(metrics["metrics"])}
 
 
 def read_breakdown(run: Path, split: str, column: str) -> dict[str, Part]:
     """What `metrics.json` of an evaluation by a column says of each of its values."""
     parts = read_json(evaluation_folder(run, split) / METRICS)["by"][column]
-    return {value: Part(part["count"], _values(part["figures"])) for value, part in parts.items()}
+    return {value: Part(part["count"], _values(part["metrics"])) for value, part in parts.items()}
 
 
 def _plain(values: Mapping[str, Value]) -> dict[str, dict[str, Any]]:
@@ -152,10 +152,11 @@ def _write_cases(name: str, cases: Sequence[Case], source: Source, predictor: Pr
     position_of = {key: position for position, key in enumerate(source.keys)}
     for number, case in enumerate(cases):
         position = position_of[case.key]
-        encoded = source.read(position)
-        results = predictor.predict([encoded])[0]
-        image = predictor.task.input.decode(encoded).numpy()
-        drawn = predictor.task.draw(image, results, source.truth(position))
+        raw = request(predictor.task, source, position)
+        (results,) = predictor.answer_raws([raw])
+        if isinstance(results, str):  # it was readable a moment ago
+            results = None
+        drawn = predictor.task.draw(predictor.task.input.show(raw), results, source.truth(position))
         Image.fromarray(drawn).save(pictures / f"{number:02}.png")
     lines = [{"key": case.key, "badness": case.badness, "note": case.note} for case in cases]
     write_atomically(folder / f"{name}.jsonl", "".join(json.dumps(line) + "\n" for line in lines))

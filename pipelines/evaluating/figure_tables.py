@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ...models.task import Value
+from ...models.contract import Value
 from .breakdown import FEW, Part, widest_gap
 
 BESIDE = 4  # figures with intervals: as many as a terminal of usual width takes

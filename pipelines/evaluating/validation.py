@@ -1,20 +1,21 @@
-"""The figures that count: an evaluation fed with what the Predictor says of a split's bytes."""
+"""The metrics that count: an evaluation fed with what the Predictor says of a split's raw values."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from ...models.contract import Evaluation, Value, with_lengths, without_padding
 from ...models.errors import InputError, RecipeError
-from ...models.predictor import Predictor
-from ...models.task import Evaluation, Value
+from ...models.predictor import Predictor, stacked
 from ..predicting.answers import answers
 from ..progress import bar
-from ..source import Source
+from ..source import Source, request
 from .breakdown import Breakdown
 
 log = logging.getLogger("saccade")
@@ -36,7 +37,7 @@ def evaluate_positions(
         predictor: the Predictor.
         source: where bytes and truth come from.
         positions: which samples.
-        batch: pictures in one call of the graph.
+        batch: samples in one call of the graph.
         show: a word for the progress bar; none without it.
         breakdown: takes in the same samples.
 
@@ -47,15 +48,16 @@ def evaluate_positions(
         RecipeError: a sample shows that the recipe does not fit the data.
     """
     evaluation, bad = predictor.evaluation(), {}
-    found = answers(predictor, (int(position) for position in positions), source.read, batch, evaluation.needs)
-    for answer in bar(show or "", "pictures", len(positions), found, shown=show is not None):
+    read = partial(request, predictor.task, source)
+    found = answers(predictor, (int(position) for position in positions), read, batch, evaluation.needs)
+    for answer in bar(show or "", "samples", len(positions), found, shown=show is not None):
         if answer.results is None:
             bad[answer.item] = answer.reason
         else:
             key = source.keys[answer.item]
             try:
                 truth = source.truth(answer.item)
-                evaluation.update(truth, answer.results, key)
+                evaluation.update(truth, answer.results, key, answer.raw)
             except RecipeError:
                 raise
             except InputError as error:  # data that no check has seen
@@ -65,7 +67,7 @@ def evaluate_positions(
                 bad[answer.item] = f"its truth: {error.strerror or error}"
                 continue
             if breakdown is not None:
-                breakdown.update(predictor.evaluation, truth, answer.results, key)
+                breakdown.update(predictor.evaluation, truth, answer.results, key, answer.raw)
     return evaluation, bad
 
 
@@ -75,10 +77,10 @@ def settle(
     """Gives a Predictor the settings that suit the validation split best.
 
     Returns:
-        The Predictor with what `Evaluation.choose` found, and as `evaluate_positions` its evaluation and bad samples.
+        The Predictor with what `Evaluation.choose_settings` found, and as `evaluate_positions` its evaluation and bad samples.
     """
     evaluation, bad = evaluate_positions(predictor, source, positions, show="validation")
-    if chosen := evaluation.choose():
+    if chosen := evaluation.choose_settings():
         predictor = Predictor(predictor.task, predictor.model, predictor.settings | chosen)
         log.info("chosen on validation: %s", ", ".join(f"{name} {value:.4g}" for name, value in chosen.items()))
         evaluation, bad = evaluate_positions(predictor, source, positions, show="validation")
@@ -86,7 +88,7 @@ def settle(
 
 
 def validator(predictor: Predictor, source: Source, positions: Sequence[int], batch: int) -> Validate:
-    """Figures of a split, anew each time it is called, from bytes on."""
+    """Metrics of a split, anew each time it is called, from raw values on."""
 
     def validate() -> dict[str, Value]:
         evaluation, _ = evaluate_positions(predictor, source, positions, batch)
@@ -98,22 +100,26 @@ def validator(predictor: Predictor, source: Source, positions: Sequence[int], ba
 def validator_on_features(
     predictor: Predictor, features: keras.Model, head: keras.Model, source: Source, positions: Sequence[int], batch: int
 ) -> Validate:
-    """The same figures while `features` is frozen: input and features are computed once, here."""
+    """The same metrics while `features` is frozen: input and features are computed once, here."""
+    task = predictor.task
     kept: list[tuple[list[int], Any, dict[str, tf.Tensor]]] = []
     for chunk in _chunks([int(position) for position in positions], batch):
-        encoded = [source.read(position) for position in chunk]
-        for places in predictor.task.input.batches(encoded):
-            tensors, geometry = predictor.task.input(bytes=tf.constant([encoded[place] for place in places]))
+        raws = task.input.prepare([request(task, source, position) for position in chunk])
+        for places in predictor.calls(raws):
+            values = stacked([raws[place] for place in places], task.input.signatures)
+            tensors, geometry = task.input(**values)
             kept.append(([chunk[place] for place in places], features(tensors, training=False), geometry))
 
     def validate() -> dict[str, Value]:
         evaluation = predictor.evaluation()
+        names = None if evaluation.needs is None else with_lengths(evaluation.needs, task.lengths)
         for chunk, values, geometry in kept:
             outputs = head(values, training=False)
-            results = predictor.choose(predictor.task.results(outputs, geometry, predictor.settings), evaluation.needs)
-            rows = predictor.task.one_by_one({name: value.numpy() for name, value in results.items()})
+            results = predictor.choose(task.results(outputs, geometry, predictor.settings), names)
+            rows = without_padding({name: value.numpy() for name, value in results.items()}, task.lengths)
             for position, row in zip(chunk, rows, strict=True):
-                evaluation.update(source.truth(position), row, source.keys[position])
+                raw = partial(request, task, source, position)
+                evaluation.update(source.truth(position), row, source.keys[position], raw)
         return evaluation.values(intervals=False)
 
     return validate

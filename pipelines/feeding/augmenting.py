@@ -3,48 +3,62 @@ transforms do."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from ...augment import Augmenter, AugmentError, stable_seed
-
-VARYING_AXES = {"image": 2, "mask": 2, "boxes": 1, "classes": 1}
-"""What augmentation may move, with the number of leading axes whose length may change."""
+from ...models.contract import Truth
 
 Sample = dict[str, tf.Tensor]
 
+COMPANION = "companion/"
+"""What the names of a companion's values begin with; they have one more axis, over the companions."""
 
-def augmented(samples: tf.data.Dataset, augmenter: Augmenter, seed: int, chunk: int) -> tf.data.Dataset:
-    """Samples, each changed in a way that depends on seed, epoch and its key alone.
+
+def varying_axes(truth: Mapping[str, Truth]) -> dict[str, int]:
+    """What augmentation may move, with the number of leading axes whose length may change."""
+    return {"image": 2} | {name: 2 if each.moves == "mask" else 1 for name, each in truth.items() if each.moves}
+
+
+def augmented(
+    samples: tf.data.Dataset, augmenter: Augmenter, truth: Mapping[str, Truth], seed: int, chunk: int
+) -> tf.data.Dataset:
+    """Samples, each changed in a way that depends on seed, epoch, its key and n alone.
 
     Args:
-        samples: each has its `key` and its `epoch`.
+        samples: each has its `key`, its `epoch` and `n`, and for each of its companions, under `COMPANION`, values
+            serialized one by one: string `[k]`.
         augmenter: changes them.
+        truth: the task's.
         seed: the recipe's.
         chunk: how many samples visit Python together; padded to one size on the way, they take memory.
     """
     spec = samples.element_spec
-    moved = [name for name in VARYING_AXES if name in spec]
+    axes = varying_axes(truth)
+    moved = [name for name in axes if name in spec]
+    others = [name for name in moved if COMPANION + name in spec]
 
     def with_shapes(sample: Sample) -> tuple[Sample, tuple[tf.Tensor, ...]]:
         return sample, tuple(tf.shape(sample[name]) for name in moved)
 
     def change(batch: Sample, shapes: tuple[tf.Tensor, ...]) -> tuple[Sample, tuple[tf.Tensor, ...]]:
         types = [*(batch[name].dtype for name in moved), *(tf.int32 for _ in moved)]
-        columns = [*(batch[name] for name in moved), *shapes]
-        changed = tf.numpy_function(in_python, [batch["epoch"], batch["key"], *columns], types)
+        columns = [*(batch[name] for name in moved), *shapes, *(batch[COMPANION + name] for name in others)]
+        changed = tf.numpy_function(in_python, [batch["epoch"], batch["key"], batch["n"], *columns], types)
         for name, value, shape in zip(moved, changed[: len(moved)], changed[len(moved) :], strict=True):
             value.set_shape([None] * (1 + spec[name].shape.rank))
             shape.set_shape([None, spec[name].shape.rank])
-        return batch | dict(zip(moved, changed[: len(moved)], strict=True)), tuple(changed[len(moved) :])
+        rest = {name: value for name, value in batch.items() if not name.startswith(COMPANION)}
+        return rest | dict(zip(moved, changed[: len(moved)], strict=True)), tuple(changed[len(moved) :])
 
-    def in_python(epochs: np.ndarray, keys: np.ndarray, *columns: np.ndarray) -> Sequence[np.ndarray]:
-        rows = zip(*map(_unpadded, columns[: len(moved)], columns[len(moved) :]), strict=True)
+    def in_python(epochs: np.ndarray, keys: np.ndarray, ns: np.ndarray, *columns: np.ndarray) -> Sequence[np.ndarray]:
+        rows = zip(*map(_unpadded, columns[: len(moved)], columns[len(moved) : 2 * len(moved)]), strict=True)
+        beside = _companions(columns[2 * len(moved) :], others, spec, len(keys))
         changed = [
-            _change(augmenter, dict(zip(moved, row, strict=True)), key.decode(), int(epoch), seed)
-            for row, key, epoch in zip(rows, keys, epochs, strict=True)
+            _change(augmenter, dict(zip(moved, row, strict=True)), companions, key.decode(), int(epoch), int(n), seed)
+            for row, companions, key, epoch, n in zip(rows, beside, keys, epochs, ns, strict=True)
         ]
         values = [[sample[name] for sample in changed] for name in moved]
         return [*map(_padded, values), *(np.array([each.shape for each in value], np.int32) for value in values)]
@@ -53,7 +67,7 @@ def augmented(samples: tf.data.Dataset, augmenter: Augmenter, seed: int, chunk: 
         exact = dict(sample)
         for name, shape in zip(moved, shapes, strict=True):
             exact[name] = tf.slice(sample[name], [0] * spec[name].shape.rank, shape)
-            exact[name].set_shape([None] * VARYING_AXES[name] + spec[name].shape[VARYING_AXES[name] :])
+            exact[name].set_shape([None] * axes[name] + spec[name].shape[axes[name] :])
         return exact
 
     chunks = samples.map(with_shapes).padded_batch(chunk)
@@ -61,9 +75,35 @@ def augmented(samples: tf.data.Dataset, augmenter: Augmenter, seed: int, chunk: 
     return changed.unbatch().map(without_padding)
 
 
-def _change(augmenter: Augmenter, sample: dict[str, np.ndarray], key: str, epoch: int, seed: int) -> dict:
+def _companions(
+    columns: Sequence[np.ndarray], names: Sequence[str], spec: Mapping[str, tf.TensorSpec], count: int
+) -> list[list[dict[str, np.ndarray]]]:
+    """The companions of each sample of a chunk, as arrays."""
+    if not names:
+        return [[] for _ in range(count)]
+    return [
+        [
+            {
+                name: tf.io.parse_tensor(column[row][place], spec[name].dtype).numpy()
+                for name, column in zip(names, columns, strict=True)
+            }
+            for place in range(columns[0].shape[1])
+        ]
+        for row in range(count)
+    ]
+
+
+def _change(
+    augmenter: Augmenter,
+    sample: dict[str, np.ndarray],
+    companions: Sequence[dict[str, np.ndarray]],
+    key: str,
+    epoch: int,
+    n: int,
+    seed: int,
+) -> dict:
     try:
-        return augmenter(sample, stable_seed(seed, epoch, key))
+        return augmenter(sample, stable_seed(seed, epoch, key, n), companions)
     except AugmentError as error:
         raise AugmentError(f"{key}: {error}") from error
 

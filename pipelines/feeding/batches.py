@@ -8,10 +8,10 @@ import tensorflow as tf
 
 from ...augment import Augmenter, AugmentError
 from ...augment.mixer import Mixer, Mixing
+from ...models.contract import Task
 from ...models.errors import InputError
-from ...models.task import Task
 from ..recipe import Recipe
-from .augmenting import augmented
+from .augmenting import COMPANION, augmented, varying_axes
 from .order import Order
 from .reading import Reader
 
@@ -21,15 +21,16 @@ CHUNK_PIXELS = 2**22
 """Pictures are augmented in chunks of at most about this many pixels, which bounds their memory."""
 
 
-def make_augmenter(recipe: Recipe) -> Augmenter:
-    """The recipe's augmentation.
+def make_augmenter(recipe: Recipe, task: Task) -> Augmenter:
+    """The recipe's augmentation, for what moves of the task's truth.
 
     Raises:
         InputError: a transform or an argument that does not exist or cannot be used, or a mix of samples for a task
             whose targets cannot be mixed.
     """
+    truth = {name: each for name, each in task.truth.items() if each.trains}
     try:
-        augmenter = Augmenter(recipe.augment)
+        augmenter = Augmenter(recipe.augment, {name: each.moves for name, each in truth.items() if each.moves})
     except AugmentError as error:
         raise InputError(str(error)) from error
     if augmenter.mixer and not recipe.task_class.soft_targets:
@@ -47,9 +48,10 @@ def training_batches(
 
     The whole order of the pipeline, stated once:
 
-    shuffle   positions, not pictures: a full shuffle costs no memory
-    read      bytes and truth of one sample, decoded by the same operations as the Predictor's
-    augment   at the picture's own size, before detail is lost; seeded by (seed, epoch, key) alone
+    order     positions, not images, as the task samples them: a full shuffle costs no memory
+    read      what is on disk and truth of one sample, and of its companions
+    load      decoded by the same operations as the Predictor's
+    augment   at the image's own size, before detail is lost; seeded by (seed, epoch, key, n) alone
     fit       to the model's size, truth moved along
     batch     padding what varies
     targets   truth to what the model learns
@@ -69,12 +71,21 @@ def batches_of_samples(
 ) -> tf.data.Dataset:
     """Padded batches of fitted samples with their `key` and `epoch`: the part of the pipeline before targets."""
 
-    def of_epoch(position: tf.Tensor, epoch: tf.Tensor) -> dict[str, tf.Tensor]:
-        return read(position) | {"epoch": epoch}
+    def drawn(draw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        sample = read(draw["position"]) | {"epoch": draw["epoch"], "n": draw["n"]}
+        if not augmenter.companions:
+            return sample
+        names = [name for name in varying_axes(task.truth) if name in sample]
+        kept = tf.map_fn(
+            lambda position: {name: tf.io.serialize_tensor(read(position)[name]) for name in names},
+            draw["companions"],
+            fn_output_signature={name: tf.TensorSpec([], tf.string) for name in names},
+        )
+        return sample | {COMPANION + name: value for name, value in kept.items()}
 
-    samples = order.positions().map(of_epoch, **PARALLEL)
+    samples = order.draws().map(drawn, **PARALLEL)
     if augmenter.transforms:
-        samples = augmented(samples, augmenter, seed, _chunk(order, read, batch))
+        samples = augmented(samples, augmenter, task.truth, seed, _chunk(order, read, batch))
     return task.input.batch(samples.map(task.input.fit, **PARALLEL), batch)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..progress import bar
-from .order import Arrange, Order
+from .order import Order, Sampler
 
 Make = Callable[[Order], tf.data.Dataset]
 
@@ -18,7 +18,7 @@ def fixed_batches(
     make: Make,
     positions: np.ndarray,
     seed: int,
-    arrange: Arrange,
+    sampler: Sampler,
     batch: int,
     memory: int,
     features: Callable | None = None,
@@ -29,7 +29,7 @@ def fixed_batches(
         make: from an order to its batches `(x, y[, sample_weight])`.
         positions: the training split.
         seed: of the shuffle.
-        arrange: which of the positions make up an epoch.
+        sampler: which of the positions make up an epoch.
         batch: samples in a batch.
         memory: how many bytes may be kept; what is larger, or varies in shape, is prepared anew each epoch.
         features: from `x` to what is kept in its place.
@@ -37,15 +37,17 @@ def fixed_batches(
     Returns:
         The order that says which epoch comes next, and the batches of that epoch.
     """
-    order = Order(positions, seed, arrange)
+    order = Order(positions, seed, sampler)
     anew = make(order)
     if features is not None:
         anew = anew.map(lambda x, *rest: (features(x), *rest))
     if _bytes(anew.element_spec, len(positions)) > memory:
         return order, anew
     columns = _prepare(make(_InOrder(positions)), math.ceil(len(positions) / batch), features)
-    rows = Order(np.arange(len(positions)), seed, arrange)  # shuffled as the positions would be
-    kept = rows.batches(batch).map(lambda row, _: tuple(tf.gather(column, row) for column in columns))
+    rows = Order(np.arange(len(positions)), seed, sampler)  # shuffled as the positions would be
+    kept = rows.batches(batch).map(
+        lambda draw: tf.nest.map_structure(lambda column: tf.gather(column, draw["position"]), columns)
+    )
     return rows, kept.prefetch(tf.data.AUTOTUNE)
 
 
@@ -58,10 +60,10 @@ def _bytes(spec: tuple, samples: int) -> float:
     return total
 
 
-def _prepare(batches: tf.data.Dataset, count: int, features: Callable | None) -> tuple[tf.Tensor, ...]:
-    compute = tf.function(features or tf.identity, reduce_retracing=True)
+def _prepare(batches: tf.data.Dataset, count: int, features: Callable | None) -> tuple:
+    compute = tf.function(features, reduce_retracing=True) if features else lambda x: x
     rows = [(compute(x), *rest) for x, *rest in bar("preparing", "batches", count, batches)]
-    return tuple(tf.concat(column, 0) for column in zip(*rows, strict=True))
+    return tf.nest.map_structure(lambda *column: tf.concat(column, 0), *rows)
 
 
 class _InOrder(Order):
@@ -70,5 +72,5 @@ class _InOrder(Order):
     def __init__(self, positions: np.ndarray):
         super().__init__(positions, seed=0)
 
-    def epoch(self) -> np.ndarray:
+    def _drawn(self, epoch: int) -> np.ndarray:
         return self._positions

@@ -1,58 +1,124 @@
-"""From a position to its decoded sample inside tf.data; what fits in memory is read or even decoded only once."""
+"""From a position to its loaded sample inside tf.data; what fits in memory is read or even loaded only once."""
 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.pool import ThreadPool
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from ...models.task import Task, Truth
+from ...models.contract import Task, Truth
+from ...models.errors import JobError
 from ..progress import bar
 from ..source import Source
 
 Reader = Callable[[tf.Tensor], dict[str, tf.Tensor]]
+Values = dict[str, np.ndarray]
 
 
-def reader(task: Task, source: Source, positions: Sequence[int], memory: int, keep_decoded: bool = False) -> Reader:
-    """A graph function from a position (int64 scalar) to a sample: `key`, what the input decodes, every named truth.
+def reader(
+    task: Task,
+    source: Source,
+    positions: Sequence[int],
+    memory: int,
+    keep_loaded: bool = False,
+    kept: Mapping[int, Mapping[str, Any]] = {},
+) -> Reader:
+    """A graph function from a position (int64 scalar) to a sample: `key`, what the input loads, every named truth.
 
     Args:
         task: knows its truth and its input.
         source: where samples come from.
         positions: those that will be asked for.
-        memory: encoded pictures are kept in memory up to this many bytes in all, read from the source again beyond.
-        keep_decoded: keep decoded pictures too, if they take no more than that.
+        memory: samples as they are on disk are kept in memory up to this many bytes in all, read again beyond.
+        keep_loaded: keep loaded (decoded) samples too, if they take no more than that.
+        kept: position to truth that was read before.
     """
     truth = {name: each for name, each in task.truth.items() if each.trains}
-    samples = _read_all(source, positions, truth, memory)
+
+    def values(position: int) -> Values:
+        return _read(task, source, truth, kept, int(position))
+
+    samples = _read_all(values, positions, memory)
     if samples is None:
-        return _loading(task, _from_source(source, truth))
-    encoded = _from_memory(source, positions, truth, samples)
-    return (_decoded(task, encoded, positions, memory) if keep_decoded else None) or _loading(task, encoded)
+        return _loading(task, _from_source(source, truth, values, positions))
+    stored = _from_memory(source, positions, truth, samples)
+    return (_loaded(task, stored, positions, truth, memory) if keep_loaded else None) or _loading(task, stored)
+
+
+def _read(
+    task: Task, source: Source, truth: Mapping[str, Truth], kept: Mapping[int, Mapping[str, Any]], position: int
+) -> Values:
+    """What is on disk of one sample, prepared, and its truth, as arrays (text as bytes)."""
+    (sample,) = task.input.prepare([source.read(position)])
+    if isinstance(sample, str):
+        raise JobError(f"{source.where(position)}: {sample}")
+    known = (kept[position] if position in kept else source.truth(position)) if truth else {}
+    arrays = {
+        name: np.asarray(value, object if isinstance(value, bytes | str) else None) for name, value in sample.items()
+    }
+    return arrays | {name: each.array(known[name]) for name, each in truth.items()}
+
+
+def _read_all(values: Callable[[int], Values], positions: Sequence[int], memory: int) -> list[Values] | None:
+    """All samples, read in threads; None if they take too much."""
+    samples, total = [], 0
+    with ThreadPool(max(2, os.cpu_count() or 2)) as pool:
+        for sample in pool.imap(values, positions):
+            samples.append(sample)
+            total += sum(map(_bytes, sample.values()))
+            if total > memory:
+                return None
+    return samples
+
+
+def _bytes(value: np.ndarray) -> int:
+    return value.nbytes if value.dtype != object else sum(len(each) for each in value.ravel())
+
+
+def _specs(first: Values, truth: Mapping[str, Truth]) -> dict[str, tf.TensorSpec]:
+    """The type of each value: of truth as the task says; of what is on disk as the first sample has it, of any size."""
+    specs = {}
+    for name, value in first.items():
+        shape = truth[name].shape if name in truth else [None] * value.ndim
+        specs[name] = tf.TensorSpec(shape, tf.string if value.dtype == object else tf.as_dtype(value.dtype))
+    return specs
 
 
 def _loading(task: Task, read: Reader) -> Reader:
     return lambda position: task.input.load(read(position))
 
 
-def _decoded(task: Task, read: Reader, positions: Sequence[int], memory: int) -> Reader | None:
-    """Keeps decoded images, each as one string; None where the first lets expect that they take too much."""
+def _loaded(
+    task: Task, read: Reader, positions: Sequence[int], truth: Mapping[str, Truth], memory: int
+) -> Reader | None:
+    """Keeps loaded values, each as one string; None where the first lets expect that they take too much."""
     load = _loading(task, read)
-    if tf.size(load(tf.constant(positions[0], tf.int64))["image"]) * len(positions) > memory:
+    first = load(tf.constant(positions[0], tf.int64))
+    names = [name for name in first if name != "key" and name not in truth]
+    size = sum(first[name].shape.num_elements() * first[name].dtype.size for name in names)
+    if size * len(positions) > memory:
         return None
-    images = tf.data.Dataset.from_tensor_slices(np.asarray(positions, np.int64)).map(
-        lambda position: tf.io.serialize_tensor(load(position)["image"]), num_parallel_calls=tf.data.AUTOTUNE
+    specs = {name: tf.TensorSpec([None] * first[name].shape.rank, first[name].dtype) for name in names}
+    stored = tf.data.Dataset.from_tensor_slices(np.asarray(positions, np.int64)).map(
+        lambda position: [tf.io.serialize_tensor(load(position)[name]) for name in names],
+        num_parallel_calls=tf.data.AUTOTUNE,
     )
-    kept = tf.concat(list(bar("decoding", "batches", math.ceil(len(positions) / 256), images.batch(256))), 0)
-    row_of = tf.constant(_row_of(positions))
+    batches = list(bar("decoding", "batches", math.ceil(len(positions) / 256), stored.batch(256)))
+    columns = {name: tf.concat([batch[i] for batch in batches], 0) for i, name in enumerate(names)}
+    rows = tf.constant(_row_of(positions))
 
-    def read_decoded(position: tf.Tensor) -> dict[str, tf.Tensor]:
-        image = tf.ensure_shape(tf.io.parse_tensor(kept[row_of[position]], tf.uint8), [None, None, 3])
-        return {"image": image} | {name: value for name, value in read(position).items() if name != "bytes"}
+    def read_loaded(position: tf.Tensor) -> dict[str, tf.Tensor]:
+        row, sample = rows[position], read(position)
+        values = {name: tf.io.parse_tensor(columns[name][row], specs[name].dtype) for name in names}
+        values = {name: tf.ensure_shape(value, specs[name].shape) for name, value in values.items()}
+        return values | {name: sample[name] for name in ("key", *truth)}
 
-    return read_decoded
+    return read_loaded
 
 
 def _row_of(positions: Sequence[int]) -> np.ndarray:
@@ -62,64 +128,51 @@ def _row_of(positions: Sequence[int]) -> np.ndarray:
     return rows
 
 
-def _read_all(
-    source: Source, positions: Sequence[int], truth: Mapping[str, Truth], memory: int
-) -> list[tuple[bytes, dict[str, np.ndarray]]] | None:
-    """Encoded pictures with their truth; None if they take too much."""
-    samples, total = [], 0
-    for position in positions:
-        values = source.truth(int(position)) if truth else {}
-        wanted = {name: np.asarray(values[name], each.dtype) for name, each in truth.items()}
-        samples.append((source.read(int(position)), wanted))
-        total += len(samples[-1][0]) + sum(value.nbytes for value in wanted.values())
-        if total > memory:
-            return None
-    return samples
-
-
 def _from_memory(
-    source: Source,
-    positions: Sequence[int],
-    truth: Mapping[str, Truth],
-    samples: Sequence[tuple[bytes, dict[str, np.ndarray]]],
+    source: Source, positions: Sequence[int], truth: Mapping[str, Truth], samples: Sequence[Values]
 ) -> Reader:
-    varying = {name for name, each in truth.items() if None in each.shape}  # each kept as one string
-    columns = {
-        "key": tf.constant([source.keys[int(position)] for position in positions]),
-        "bytes": tf.constant([encoded for encoded, _ in samples], tf.string),
-    }
-    for name in truth:
-        values = [each[name] for _, each in samples]
-        if name in varying:
-            columns[name] = tf.constant([tf.io.serialize_tensor(value).numpy() for value in values], tf.string)
-        else:
-            columns[name] = tf.constant(np.stack(values))
+    specs = _specs(samples[0], truth)
+    columns = {"key": tf.constant([source.keys[int(position)] for position in positions])}
+    serialized = set()
+    for name, spec in specs.items():
+        values = [sample[name] for sample in samples]
+        if spec.shape.is_fully_defined() or all(value.shape == values[0].shape for value in values):
+            columns[name] = tf.constant(
+                [value.tolist() for value in values] if spec.dtype == tf.string else np.stack(values)
+            )
+        else:  # each kept as one string
+            serialized.add(name)
+            kept = [
+                tf.io.serialize_tensor(tf.constant(value.tolist() if spec.dtype == tf.string else value))
+                for value in values
+            ]
+            columns[name] = tf.constant([each.numpy() for each in kept], tf.string)
     rows = tf.constant(_row_of(positions))
 
     def read(position: tf.Tensor) -> dict[str, tf.Tensor]:
         row = rows[position]
         sample = {name: column[row] for name, column in columns.items()}
-        for name in varying:
-            value = tf.io.parse_tensor(sample[name], truth[name].dtype)
-            sample[name] = tf.ensure_shape(value, truth[name].shape)
+        for name in serialized:
+            sample[name] = tf.ensure_shape(tf.io.parse_tensor(sample[name], specs[name].dtype), specs[name].shape)
         return sample
 
     return read
 
 
-def _from_source(source: Source, truth: Mapping[str, Truth]) -> Reader:
+def _from_source(
+    source: Source, truth: Mapping[str, Truth], values: Callable[[int], Values], positions: Sequence[int]
+) -> Reader:
     keys = tf.constant(list(source.keys))
+    specs = _specs(values(positions[0]), truth)
 
-    def from_python(position: np.ndarray) -> tuple[bytes | np.ndarray, ...]:
-        values = source.truth(int(position)) if truth else {}
-        return source.read(int(position)), *(np.asarray(values[name], truth[name].dtype) for name in truth)
+    def from_python(position: np.ndarray) -> tuple[np.ndarray, ...]:
+        sample = values(int(position))
+        return tuple(sample[name] for name in specs)
 
     def read(position: tf.Tensor) -> dict[str, tf.Tensor]:
-        types = [tf.string, *(tf.as_dtype(each.dtype) for each in truth.values())]
-        encoded, *values = tf.numpy_function(from_python, [position], types)
-        encoded.set_shape(())
-        for value, each in zip(values, truth.values(), strict=True):
-            value.set_shape(each.shape)
-        return {"key": keys[position], "bytes": encoded} | dict(zip(truth, values, strict=True))
+        found = tf.numpy_function(from_python, [position], [spec.dtype for spec in specs.values()])
+        for value, spec in zip(found, specs.values(), strict=True):
+            value.set_shape(spec.shape)
+        return {"key": keys[position]} | dict(zip(specs, found, strict=True))
 
     return read

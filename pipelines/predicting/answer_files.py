@@ -8,9 +8,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
-import numpy as np
-
-from ...models.task import Task
+from ...models.contract import Task, plain
 from .answers import Answer
 
 log = logging.getLogger("saccade")
@@ -71,20 +69,6 @@ def _row(answer: Answer, task: Task) -> dict[str, Any]:
         return {"file": str(answer.item), "error": answer.reason}
     line = {name: plain(value) for name, value in task.line(answer.results).items()}
     return {"file": str(answer.item)} | line | ({} if answer.files is None else {"files": list(answer.files)})
-
-
-def plain(value: Any) -> Any:
-    """A NumPy value, alone or in lists and dicts, as what JSON knows; float32 in its shortest digits."""
-    if isinstance(value, bytes):
-        return value.decode()
-    if isinstance(value, Mapping):
-        return {name: plain(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
-    value = np.asarray(value)
-    if value.ndim:
-        return [plain(each) for each in value] if value.dtype.kind in "fO" else value.tolist()
-    return float(str(value)) if value.dtype == np.float32 else value.item()
 
 
 def _spread(row: Mapping[str, Any], class_names: Sequence[str]) -> dict[str, Any]:

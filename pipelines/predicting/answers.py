@@ -1,15 +1,18 @@
-"""Many pictures through the Predictor; a bad one is set aside by name, and its batch goes on without it."""
+"""Many samples through the Predictor; a bad one is set aside by name, and its batch is answered without it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
+from ...models.contract import Raw
+from ...models.errors import InputError, RecipeError
 from ...models.predictor import Predictor
 
 
@@ -18,19 +21,21 @@ class Answer:
     """What came of one item: results, or the reason why there are none.
 
     Attributes:
+        raw: gives the raw values that the results are of.
         files: where those results are that are kept as files; None where none were asked for.
     """
 
     item: Any
     results: dict[str, np.ndarray] | None = None
     reason: str = ""
+    raw: Callable[[], Raw] = dict
     files: tuple[str, ...] | None = None
 
 
 def answers(
     predictor: Predictor,
     items: Iterable[Any],
-    read: Callable[[Any], bytes],
+    read: Callable[[Any], Raw],
     batch: int = 32,
     results: Sequence[str] | None = None,
 ) -> Iterator[Answer]:
@@ -38,9 +43,9 @@ def answers(
 
     Args:
         predictor: the Predictor.
-        items: whatever `read` understands: positions of a source, paths.
-        read: encoded bytes of one item; the next batch is read while one is computed.
-        batch: pictures that are read together, and at most in one call of the graph.
+        items: whatever `read` understands: positions of a source, readers of files.
+        read: raw values of one item; the next batch is read while one is computed.
+        batch: samples that are read together, and at most in one call of the graph.
         results: names of those that are wanted; the default signature's unless given.
     """
     waiting: list[tuple[Any, Future]] = []
@@ -55,14 +60,21 @@ def answers(
 
 
 def _answer(predictor: Predictor, batch: list[tuple[Any, Future]], names: Sequence[str] | None) -> Iterator[Answer]:
-    encoded: dict[int, bytes] = {}
+    raws: dict[int, Raw] = {}
     found: dict[int, dict[str, np.ndarray] | str] = {}
     for place, (_, future) in enumerate(batch):
         try:
-            encoded[place] = future.result()
+            raws[place] = future.result()
         except OSError as error:
             found[place] = error.strerror or str(error)
-    found |= zip(encoded, predictor.predict_encoded(list(encoded.values()), names), strict=True)
+        except RecipeError:
+            raise
+        except InputError as error:
+            found[place] = str(error)
+    found |= zip(raws, predictor.answer_raws(list(raws.values()), names), strict=True)
     for place, (item, _) in enumerate(batch):
         answer = found[place]
-        yield Answer(item, reason=answer) if isinstance(answer, str) else Answer(item, answer)
+        if isinstance(answer, str):
+            yield Answer(item, reason=answer)
+        else:
+            yield Answer(item, answer, raw=partial(raws.__getitem__, place))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
 
+from ...models.contract import Raw, Task
 from ...models.errors import InputError
 from ...models.predictor import Predictor
-from ...models.task import Task
 from ..progress import bar
 from ..run import saving, whole_file
 from .answers import Answer, answers
@@ -20,7 +20,7 @@ from .tiles import tiled_answers
 
 def predict(
     predictor: Predictor,
-    pictures: Sequence[str],
+    samples: Sequence[tuple[str, Callable[[], Raw]]],
     batch: int = 32,
     draw: Path | None = None,
     save: Path | None = None,
@@ -32,8 +32,8 @@ def predict(
 
     Args:
         predictor: the Predictor of a run.
-        pictures: paths.
-        batch: pictures in one call of the graph.
+        samples: a name for each, and what reads its raw values.
+        batch: samples in one call of the graph.
         draw: a folder for pictures with their results drawn on them.
         save: a folder for the files that the task makes of results.
         tiles: to see each picture in tiles.
@@ -47,11 +47,14 @@ def predict(
         with saving(folder):
             folder.mkdir(parents=True, exist_ok=True)
 
-    def read(path: str) -> bytes:
-        return Path(path).read_bytes()
+    readers = dict(enumerate(read for _, read in samples))
 
-    found = tiled_answers(predictor, pictures, read, tiles) if tiles else answers(predictor, pictures, read, batch)
-    return _written(predictor.task, found, len(pictures), draw, save, shown=tiles is None or len(pictures) > 1)
+    def read(number: int) -> Raw:
+        return readers[number]()
+
+    found = tiled_answers(predictor, readers, read, tiles) if tiles else answers(predictor, readers, read, batch)
+    named = (replace(answer, item=samples[answer.item][0]) for answer in found)
+    return _written(predictor.task, named, len(samples), draw, save, shown=tiles is None or len(samples) > 1)
 
 
 def _written(
@@ -63,8 +66,7 @@ def _written(
         if answer.results is not None and save is not None:
             answer = _saved(task, answer, save / name)
         if answer.results is not None and draw is not None:
-            image = task.input.decode(Path(answer.item).read_bytes()).numpy()
-            Image.fromarray(task.draw(image, answer.results)).save(draw / f"{name}.png")
+            Image.fromarray(task.draw(task.input.show(answer.raw()), answer.results)).save(draw / f"{name}.png")
         yield answer
 
 

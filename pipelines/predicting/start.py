@@ -12,7 +12,7 @@ from .picture_files import find_pictures
 from .tile_layout import as_asked
 
 if TYPE_CHECKING:
-    from ...models.task import Task
+    from ...models.contract import Task
     from .answers import Answer
 
 

@@ -6,35 +6,32 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
+from ...models.contract import Raw, Tile
 from ...models.errors import InputError
-from ...models.image_errors import reason
-from ...models.image_options import ImageOptions
-from ...models.per_pixel import PerPixel
+from ...models.inputs.image import ImageOptions
 from ...models.predictor import Predictor
 from ..progress import bar
 from .answers import Answer
 from .tile_layout import Side, Tiles, lay
 
 _PIXELS = 2**20  # in one call of the graph: small tiles go together, large ones alone
-_ROWS = 64  # of the picture that the task is given at a time
 
 
 class Tiler:
-    """Predicts a picture of any size tile by tile, by a task that can blend its answers (`PerPixel`).
+    """Predicts an image of any size tile by tile, by a task that can merge the results of tiles.
 
     Args:
-        predictor: whose network sees pictures in their own size (`input.fit: pad`).
-        tiles: how pictures are cut.
+        predictor: whose network sees images in their own size (`input.fit: pad`).
+        tiles: how images are cut.
 
     Raises:
-        InputError: another fit, a task without an answer for each pixel, or tiles that do not go with the stride.
+        InputError: another fit, a task that cannot merge, or tiles that do not go with the stride.
     """
 
     def __init__(self, predictor: Predictor, tiles: Tiles):
-        if not isinstance(predictor.task, PerPixel):
-            raise InputError(f"{type(predictor.task).__name__} has no answer for each pixel: predict without tiles")
+        if not predictor.task.tile_results:
+            raise InputError(f"{type(predictor.task).__name__} cannot merge results of tiles: predict without tiles")
         options = predictor.task.input_options
         fit = options.fit if isinstance(options, ImageOptions) else None
         if fit != "pad":
@@ -44,40 +41,28 @@ class Tiler:
             )
         tiles.check(options.stride)
         self._predictor, self._tiles, self._options = predictor, tiles, options
-        images = predictor.task.input.tensor_signature["images"]
-        weights = tf.TensorSpec([None], tf.float32), tf.TensorSpec([None, None], tf.float32)
-        self._graph = tf.function(self._weighted, [images, *weights])
 
-    def __call__(self, picture: np.ndarray, name: str = "tiles") -> dict[str, np.ndarray]:
-        """Results of one upright picture, uint8 `[height, width, 3]`, as `Predictor.predict` gives them."""
-        height, width = picture.shape[:2]
+    def __call__(self, image: np.ndarray, name: str = "tiles") -> dict[str, np.ndarray]:
+        """Results of one upright image, uint8 `[height, width, 3]`, as `Predictor.predict` gives them."""
+        height, width = image.shape[:2]
         down, across = (lay(pixels, self._tiles, self._options.stride) for pixels in (height, width))
         with bar(name, "tiles", len(down.starts) * len(across.starts)) as progress:
-            strips = self._strips(picture, down, across, progress.update)
-            return self._predictor.task.from_maps(strips, (height, width), self._predictor.settings)
+            tiles = self._seen(image, down, across, progress.update)
+            return self._predictor.task.merge_tiles(tiles, (height, width), self._predictor.settings)
 
-    def _strips(
-        self, picture: np.ndarray, down: Side, across: Side, advance: Callable[[int], Any]
-    ) -> Iterator[np.ndarray]:
-        """The picture's maps from the top to the bottom, some rows at a time; each is valid until the next."""
-        height, width = picture.shape[:2]
+    def _seen(self, image: np.ndarray, down: Side, across: Side, advance: Callable[[int], Any]) -> Iterator[Tile]:
+        """The tiles with their results, from the top to the bottom."""
         together = max(1, _PIXELS // (down.length * across.length))
-        row = None  # of tiles, float32 [down.length, across.end, channels]: sums of weighted maps
-        for top, weights, end in zip(down.starts, down.weights, [*down.starts[1:], height], strict=True):
+        for top, rows in zip(down.starts, down.weights, strict=True):
             for first in range(0, len(across.starts), together):
-                these = slice(first, first + together)
-                images = np.stack([self._cut(picture, top, left, down, across) for left in across.starts[these]])
-                maps = np.asarray(memoryview(self._graph(images, weights, across.weights[these])))
-                if row is None:
-                    row = np.zeros((down.length, across.end, maps.shape[-1]), np.float32)
-                for left, each in zip(across.starts[these], maps, strict=True):
-                    row[:, left : left + across.length] += each
+                lefts = across.starts[first : first + together]
+                images = np.stack([self._cut(image, top, left, down, across) for left in lefts])
+                found = self._predictor(self._predictor.task.tile_results, images=images)
+                values = {name: np.asarray(memoryview(value)) for name, value in found.items()}
+                for place, left in enumerate(lefts):
+                    each = {name: value[place] for name, value in values.items()}
+                    yield Tile(each, top, left, rows, across.weights[first + place])
                 advance(len(images))
-            done = end - top  # rows that no further tile reaches
-            for at in range(0, done, _ROWS):
-                yield row[at : min(at + _ROWS, done), :width]
-            row[: down.length - done] = row[done:]
-            row[down.length - done :] = 0
 
     def _cut(self, picture: np.ndarray, top: int, left: int, down: Side, across: Side) -> np.ndarray:
         """One tile; beyond the picture's right and bottom, by less than a stride, it is filled as the input does it."""
@@ -88,26 +73,21 @@ class Tiler:
         tile[: part.shape[0], : part.shape[1]] = part
         return tile
 
-    def _weighted(self, images: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
-        """Maps of some tiles of a row, float32 `[n, height, width, channels]`, times what each pixel weighs."""
-        tensors, _ = self._predictor.task.input.from_images(images)
-        maps = self._predictor.task.maps(self._predictor.model(tensors, training=False))
-        return maps * (rows[tf.newaxis, :, tf.newaxis] * columns[:, tf.newaxis, :])[..., tf.newaxis]
-
 
 def tiled_answers(
-    predictor: Predictor, items: Iterable[Any], read: Callable[[Any], bytes], tiles: Tiles
+    predictor: Predictor, items: Iterable[Any], read: Callable[[Any], Raw], tiles: Tiles
 ) -> Iterator[Answer]:
     """As `answers`, each picture by itself and in tiles; raises as `Tiler`, before the first answer is asked for."""
     tiler = Tiler(predictor, tiles)
 
     def answer(item: Any) -> Answer:
         try:
-            decoded = predictor.task.input.decode(tf.constant(read(item)))
+            raw = read(item)
+            image = predictor.task.input.show(raw)
         except OSError as error:
             return Answer(item, reason=error.strerror or str(error))
-        except tf.errors.InvalidArgumentError as error:
-            return Answer(item, reason=reason(error))
-        return Answer(item, tiler(np.asarray(memoryview(decoded)), str(item)))
+        except InputError as error:
+            return Answer(item, reason=str(error))
+        return Answer(item, tiler(image, str(item)), raw=lambda: raw)
 
     return map(answer, items)

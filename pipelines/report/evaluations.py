@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...models.task import Value
+from ...models.contract import Value
 from ..evaluating.breakdown import Part
 from ..evaluating.evaluation_files import evaluation_folder, read_breakdown, read_metrics
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from ...models.task import Value
+from ...models.contract import Value
 from ..evaluating.breakdown import widest_gap
 from .evaluations import Evaluated
 from .intervals_svg import common_scale, interval_bar, is_share, own_scale

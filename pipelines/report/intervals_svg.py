@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from ...models.task import Value
+from ...models.contract import Value
 from .markup import Markup, element, markup
 
 WIDTH, HEIGHT, EDGE = 180, 22, 26  # the scale's ends are written at its edges

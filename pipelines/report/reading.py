@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ...models.task import Value
+from ...models.contract import Value
 from .trend import Trend, trend
 
 SHORTEST = 5

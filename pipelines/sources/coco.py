@@ -10,15 +10,15 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from ...models.contract import Truth
 from ...models.errors import InputError, nearest
-from ...models.image_options import IGNORE
+from ...models.inputs.file_tree import DiskTree
+from ...models.inputs.image.options import IGNORE
 from ...models.options import RecipePath
-from ...models.task import Truth
-from ..source import SPLITS, ClassNames, DataOptions, Source, Split, check_truth
+from ..source import SPLITS, ClassNames, DataOptions, ImageSource, Split, check_truth
 from .coco_file import CocoFile, CocoPicture
 from .coco_truth import boxes, paint
 from .mask_formats.pixels import BACKGROUND
-from .picture_tree import DiskTree
 
 OFFERED = {
     "mask": Truth("uint8", (None, None)),
@@ -68,7 +68,7 @@ class CocoOptions(DataOptions):
         return {split: (files[split], folders[split] or os.path.dirname(files[split])) for split in order}
 
 
-class Coco(Source):
+class Coco(ImageSource):
     """One JSON file, or one for each split. A key is the picture's `file_name`, below its split if there are several.
 
     For masks the class 0 is the background, which a category of that name is too; for boxes alone there is none.
@@ -113,7 +113,7 @@ class Coco(Source):
             values["boxes"], values["classes"] = boxes(annotations)
         return {name: values[name].astype(wanted.dtype, copy=False) for name, wanted in self._truth.items()}
 
-    def read(self, position: int) -> bytes:
+    def encoded(self, position: int) -> bytes:
         return self._trees[position].read(self._pictures[position].file)
 
     def where(self, position: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...models.errors import InputError
-from ...models.image_options import IGNORE
+from ...models.inputs.image.options import IGNORE
 from .coco_file import Annotation
 from .run_lengths import covered, run_lengths
 

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
+from ...models.contract import Truth
 from ...models.errors import InputError, nearest
+from ...models.inputs.file_tree import DiskTree
 from ...models.options import RecipePath
-from ...models.task import Truth
 from ..source import SPLIT_NAMES, ClassNames
 from .csv_rows import Row, read_rows
 from .csv_truth import Column, column
 from .file_source import FileSource
 from .mask_formats.files import OFFERED, MaskFiles
 from .mask_formats.options import MaskOptions
-from .picture_tree import DiskTree
 
 _FIXED = ("path", "split", "group")
 
@@ -81,7 +81,7 @@ class Csv(FileSource):
         if in_masks:
             paths = self._each(rows, lambda row: _path(row, "mask", root))
             self._check_files(rows, paths, "mask")
-            self._masks = MaskFiles(self.tree, paths, options, in_masks, f"{self._file}: masks", self.read)
+            self._masks = MaskFiles(self.tree, paths, options, in_masks, f"{self._file}: masks", self.encoded)
             self.class_names = self._masks.class_names
 
     def truth(self, position: int) -> dict[str, np.generic | np.ndarray]:

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ...models.contract import Truth
 from ...models.errors import InputError, nearest
-from ...models.task import Truth
 
 
 class Column(ABC):

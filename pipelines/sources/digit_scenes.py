@@ -10,8 +10,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
-from ...models.task import Truth
-from ..source import SPLITS, DataOptions, Source, Split, check_truth
+from ...models.contract import Truth
+from ..source import SPLITS, DataOptions, ImageSource, Split, check_truth
 from .scene_drawing import Scene, draw_scene, most_digits
 from .scene_material import material
 from .stored_png import stored_png
@@ -74,7 +74,7 @@ class DigitScenesOptions(DataOptions):
         return {"train": self.count - validation - test, "validation": validation, "test": test}
 
 
-class DigitScenes(Source):
+class DigitScenes(ImageSource):
     """Real handwritten digits, pasted at random sizes, angles and colours on real photographs.
 
     The digits are scikit-learn's (see `digits`), the photographs those of scikit-learn and scikit-image that need no
@@ -104,7 +104,7 @@ class DigitScenes(Source):
         scene = self._scene(position) if self._truth else None
         return {name: make[name](scene).astype(wanted.dtype) for name, wanted in self._truth.items()}
 
-    def read(self, position: int) -> bytes:
+    def encoded(self, position: int) -> bytes:
         return stored_png(self._scene(position).picture)
 
     def _scene(self, position: int) -> Scene:

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ...models.task import Truth
-from ..source import DataOptions, Source, check_truth
+from ...models.contract import Truth
+from ..source import DataOptions, ImageSource, check_truth
 from .stored_png import stored_png
 
 
-class Digits(Source):
+class Digits(ImageSource):
     """1,797 grey pictures of 8 x 8 pixels, 43 people's digits 0 to 9, written about equally often.
 
     From "Optical Recognition of Handwritten Digits", E. Alpaydin and C. Kaynak, 1998, UCI Machine Learning Repository:
@@ -34,5 +34,5 @@ class Digits(Source):
     def truth(self, position: int) -> dict[str, np.generic]:
         return {name: np.dtype(wanted.dtype).type(self._labels[position]) for name, wanted in self._truth.items()}
 
-    def read(self, position: int) -> bytes:
+    def encoded(self, position: int) -> bytes:
         return self._pictures[position]

@@ -1,19 +1,19 @@
 """What sources have in common whose samples are picture files."""
 
-from ..source import Source
-from .picture_tree import PictureTree
+from ...models.inputs.file_tree import FileTree
+from ..source import ImageSource
 
 
-class FileSource(Source):
+class FileSource(ImageSource):
     """A source whose keys are paths in a tree of files.
 
     Attributes:
         tree: where the files lie; subclasses set it.
     """
 
-    tree: PictureTree
+    tree: FileTree
 
-    def read(self, position: int) -> bytes:
+    def encoded(self, position: int) -> bytes:
         return self.tree.read(self.keys[position])
 
     def where(self, position: int) -> str:

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from pydantic import field_validator
 
+from ...models.contract import Truth
 from ...models.errors import InputError
+from ...models.inputs.file_listing import list_pictures
+from ...models.inputs.file_tree import open_tree
 from ...models.options import RecipePath
-from ...models.task import Truth
 from ..source import DataOptions, check_truth
 from .file_source import FileSource
 from .folder_layout import Layout, read_layout
-from .picture_listing import list_pictures
-from .picture_tree import open_tree
 
 
 class FolderOptions(DataOptions):

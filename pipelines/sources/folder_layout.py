@@ -4,8 +4,8 @@ import logging
 from dataclasses import dataclass, field
 
 from ...models.errors import InputError
+from ...models.inputs.file_listing import Listing
 from ..source import SPLIT_NAMES
-from .picture_listing import Listing
 
 _log = logging.getLogger(__name__)
 

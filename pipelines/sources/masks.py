@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 from pydantic import field_validator
 
+from ...models.contract import Truth
 from ...models.errors import InputError
+from ...models.inputs.file_listing import list_pictures
+from ...models.inputs.file_tree import FileTree, open_tree
 from ...models.options import RecipePath
-from ...models.task import Truth
 from ..source import SPLIT_NAMES, check_truth
 from .file_source import FileSource
 from .folder import FolderOptions, groups_of
@@ -20,8 +22,6 @@ from .mask_formats.files import OFFERED, MaskFiles
 from .mask_formats.image import EXTENSIONS
 from .mask_formats.options import MaskOptions
 from .mask_matching import check_pattern, match_by_name, match_by_pattern, refuse_missing, refuse_shared
-from .picture_listing import list_pictures
-from .picture_tree import PictureTree, open_tree
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Masks(FileSource):
             tree, found = _paired(self.tree, self.keys, options, place)
             self.keys = list(found)
             self.splits = _splits(options.path, self.keys)
-            self._masks = MaskFiles(tree, list(found.values()), options, truth, place, self.read)
+            self._masks = MaskFiles(tree, list(found.values()), options, truth, place, self.encoded)
             self.class_names = self._masks.class_names
         self.groups = self.keys if options.group is None else groups_of(self.keys, options.group)
 
@@ -78,8 +78,8 @@ class Masks(FileSource):
 
 
 def _paired(
-    tree: PictureTree, pictures: Sequence[str], options: MasksOptions, place: str
-) -> tuple[PictureTree, dict[str, str]]:
+    tree: FileTree, pictures: Sequence[str], options: MasksOptions, place: str
+) -> tuple[FileTree, dict[str, str]]:
     """Where masks lie, and for each picture its mask; what is a mask itself is no picture."""
     if options.match is None and options.masks in ("", options.path):
         raise InputError(

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from pydantic import Field, field_validator
 
+from ...models.contract import Truth
 from ...models.errors import InputError
 from ...models.options import RecipePath
-from ...models.task import Truth
-from ..source import DataOptions, Source, Split, check_truth
+from ..source import DataOptions, ImageSource, Split, check_truth
 from .mask_formats.pixels import class_ids
 from .tfds_features import find_features
 from .tfds_masks import mask_classes
@@ -54,7 +54,7 @@ class TfdsOptions(DataOptions):
         return value
 
 
-class Tfds(Source):
+class Tfds(ImageSource):
     """A prepared set, read at random and undecoded: `read` gives the picture as it was stored.
 
     A key is the set's split and the place in it, `train/00012`: the same whichever slice takes it. Samples stand in the
@@ -100,7 +100,7 @@ class Tfds(Source):
                 values[name] = _value(name, self._known_classes(position), len(self.class_names), wanted.dtype)
         return values
 
-    def read(self, position: int) -> bytes:
+    def encoded(self, position: int) -> bytes:
         sample = self._samples[position]
         return self._examples[sample.split].picture(sample.index)
 

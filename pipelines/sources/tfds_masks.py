@@ -8,7 +8,7 @@ from contextlib import suppress
 import numpy as np
 
 from ...models.errors import InputError
-from ...models.image_options import IGNORE
+from ...models.inputs.image.options import IGNORE
 from .mask_formats.pixels import listed
 from .tfds_features import Features
 

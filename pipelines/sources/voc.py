@@ -8,13 +8,13 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field, field_validator
 
-from ...models.image_options import IGNORE
+from ...models.contract import Truth
+from ...models.inputs.file_tree import open_tree
+from ...models.inputs.image.options import IGNORE
 from ...models.options import RecipePath
-from ...models.task import Truth
 from ..source import ClassNames, DataOptions, check_truth
 from .file_source import FileSource
 from .mask_formats.pixels import BACKGROUND, class_ids, read_pixels
-from .picture_tree import open_tree
 from .voc_boxes import read_boxes
 from .voc_layout import BOXES, MASKS, OBJECTS, PICTURES, read_layout
 

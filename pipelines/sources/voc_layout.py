@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from ...models.errors import InputError
+from ...models.inputs.file_listing import EXTENSIONS, list_pictures
+from ...models.inputs.file_tree import FileTree
 from ..source import Split
-from .picture_listing import EXTENSIONS, list_pictures
-from .picture_tree import PictureTree
 
 PICTURES, MASKS, OBJECTS, BOXES = "JPEGImages", "SegmentationClass", "SegmentationObject", "Annotations"
 
@@ -31,7 +31,7 @@ class Layout:
     splits: dict[str, range] = field(default_factory=dict)
 
 
-def read_layout(tree: PictureTree, wanted: Sequence[str], lists: str) -> Layout:
+def read_layout(tree: FileTree, wanted: Sequence[str], lists: str) -> Layout:
     """Finds the samples that a set's lists name; without lists, those that have a file in each wanted folder.
 
     Args:
@@ -74,7 +74,7 @@ def _purpose(folder: str) -> str:
     }[folder]
 
 
-def _files(tree: PictureTree, folder: str, extensions: Sequence[str] = ()) -> dict[str, str]:
+def _files(tree: FileTree, folder: str, extensions: Sequence[str] = ()) -> dict[str, str]:
     """Each file directly in a folder by its name without extension; of some extensions, or of any."""
     paths = [PurePosixPath(folder, name) for name, is_folder in tree.inside(folder) if not is_folder]
     visible = [path for path in paths if not path.name.startswith(".")]
@@ -85,7 +85,7 @@ def _of_samples(names: Sequence[str], found: Mapping[str, Mapping[str, str]]) ->
     return {folder: [files[name] for name in names] for folder, files in found.items()}
 
 
-def _read_lists(tree: PictureTree, folder: str) -> dict[Split, tuple[str, list[str]]]:
+def _read_lists(tree: FileTree, folder: str) -> dict[Split, tuple[str, list[str]]]:
     """The file of each split's list and the names in it; `trainval` stands for train where that has none of its own."""
     files = _files(tree, folder)
     lists = {split: files[name] for name, split in _LISTS.items() if name in files}
@@ -104,7 +104,7 @@ def _read_lists(tree: PictureTree, folder: str) -> dict[Split, tuple[str, list[s
     return named
 
 
-def _names(tree: PictureTree, file: str) -> list[str]:
+def _names(tree: FileTree, file: str) -> list[str]:
     try:
         lines = tree.read(file).decode("utf-8-sig").splitlines()
     except OSError as error:

@@ -15,9 +15,9 @@ import numpy as np
 import tensorflow as tf
 
 from ...augment import Augmenter
+from ...models.contract import Task, Value
 from ...models.naming import find_object
 from ...models.predictor import Predictor
-from ...models.task import Task, Value
 from ..checking.data import Data, checked_data
 from ..checking.splits import split
 from ..contact_sheet import training_sheet

@@ -7,8 +7,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ...models.contract import Value
 from ...models.errors import InputError, nearest
-from ...models.task import Value
 from ..options.select_options import LATENCY, Bound, Select
 from ..options.train_options import TrainOptions
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import keras
 
+from ...models.contract import Value
 from ...models.errors import JobError
-from ...models.task import Value
 from ..options.select_options import LATENCY
 from ..options.train_options import TrainOptions
 from ..progress import EpochProgress

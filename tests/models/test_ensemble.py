@@ -11,7 +11,7 @@ from PIL import Image
 from saccade.models import find_task
 from saccade.models.ensemble import Ensemble, mean_of_weights
 from saccade.models.errors import InputError
-from saccade.models.image_options import ImageOptions
+from saccade.models.inputs.image.options import ImageOptions
 from saccade.models.predictor import WEIGHTS, Predictor
 from saccade.models.views import Views
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from saccade.models.image_decode import decode
-from saccade.models.image_errors import reason
+from saccade.models.inputs.image.decode import decode
+from saccade.models.inputs.reasons import reason
 
 RANDOM = np.random.default_rng(0)
 NOISE = Image.fromarray(RANDOM.integers(0, 256, (37, 53, 4), np.uint8))  # odd sides: rows are padded, blocks cut
@@ -234,8 +234,8 @@ def test_reason_of_another_error_is_its_first_line():
 ANIMATIONS = """
 import sys
 import tensorflow as tf
-from saccade.models.image_decode import decode
-from saccade.models.image_errors import reason
+from saccade.models.inputs.image.decode import decode
+from saccade.models.inputs.reasons import reason
 
 in_graph = tf.function(decode, input_signature=[tf.TensorSpec([], tf.string)])
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from saccade.models.image_decode import decode
+from saccade.models.inputs.image.decode import decode
 
 PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (37, 53, 3), np.uint8))
 in_graph = tf.function(decode, input_signature=[tf.TensorSpec([], tf.string)])

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from saccade.models.image_geometry import boxes_to_original, move_boxes, place
-from saccade.models.image_input import ImageInput
-from saccade.models.image_options import ImageOptions
+from saccade.models.inputs.image.geometry import boxes_to_original, move_boxes, place
+from saccade.models.inputs.image.image_input import ImageInput
+from saccade.models.inputs.image.options import ImageOptions
 
 RANDOM = np.random.default_rng(0)
 FITS = [

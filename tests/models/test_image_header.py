@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from PIL import Image
 
-from saccade.models.image_decode import decode
-from saccade.models.image_header import Header, read_header
+from saccade.models.inputs.image.decode import decode
+from saccade.models.inputs.image.files import Header, read_header
 
 
 def encode(kind: str, orientation: int | None = None, size: tuple[int, int] = (12, 20)) -> bytes:

@@ -12,11 +12,11 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from saccade.models import image_input
-from saccade.models.image_decode import decode
-from saccade.models.image_errors import reason
-from saccade.models.image_input import ImageInput
-from saccade.models.image_options import ImageOptions
+from saccade.models.inputs.image import image_input as image_input
+from saccade.models.inputs.image.decode import decode
+from saccade.models.inputs.image.image_input import ImageInput
+from saccade.models.inputs.image.options import ImageOptions
+from saccade.models.inputs.reasons import reason
 
 OPTIONS = {
     "letterbox": ImageOptions(size=(40, 32)),

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from saccade.models.image_geometry import frame_of, inside_of, maps_to_original, place
-from saccade.models.image_input import ImageInput
-from saccade.models.image_options import ImageOptions
+from saccade.models.inputs.image.geometry import frame_of, inside_of, maps_to_original, place
+from saccade.models.inputs.image.image_input import ImageInput
+from saccade.models.inputs.image.options import ImageOptions
 
 PAD = ImageOptions(fit="pad", stride=8)
 LETTERBOX = ImageOptions(size=(24, 40))

@@ -3,7 +3,7 @@
 import pydantic
 import pytest
 
-from saccade.models.image_options import ImageOptions
+from saccade.models.inputs.image.options import ImageOptions
 
 
 @pytest.mark.parametrize(

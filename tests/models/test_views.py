@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from saccade.models.errors import InputError
-from saccade.models.image_options import ImageOptions
+from saccade.models.inputs.image.options import ImageOptions
 from saccade.models.options import Options
 from saccade.models.views import View, Views
 

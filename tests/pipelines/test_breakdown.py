@@ -2,8 +2,8 @@
 
 import pytest
 
+from saccade.models.contract import Evaluation, Value
 from saccade.models.errors import InputError
-from saccade.models.task import Evaluation, Value
 from saccade.pipelines.evaluating.breakdown import Breakdown, Part, widest_gap
 from saccade.pipelines.evaluating.figure_tables import breakdown_text, comparison_rows, figures_text
 

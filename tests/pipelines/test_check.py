@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from saccade.models.contract import Truth
 from saccade.models.errors import InputError, RecipeError
-from saccade.models.task import Truth
 from saccade.pipelines.checking.check import check
 from saccade.pipelines.checking.findings import Findings, log_bad
 from saccade.pipelines.checking.splits import split

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from saccade.models.contract import Truth
 from saccade.models.errors import InputError
-from saccade.models.task import Truth
 from saccade.pipelines.sources.coco import Coco, CocoOptions
 
 MASK = {"mask": Truth("uint8", (None, None))}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from saccade.models.task import Truth
+from saccade.models.contract import Truth
 from saccade.pipelines.sources import find_source
 from saccade.pipelines.sources.coco import Coco, CocoOptions
 from saccade.pipelines.sources.coco_file import Annotation

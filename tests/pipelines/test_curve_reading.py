@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from saccade.models.task import Value
+from saccade.models.contract import Value
 from saccade.pipelines.report.reading import Reading, read_curves
 from saccade.pipelines.report.trend import trend
 

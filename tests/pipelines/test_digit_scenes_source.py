@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from saccade.models.contract import Truth
 from saccade.models.errors import InputError
 from saccade.models.segmentation.options import SegmentationInput, SegmentationOptions
 from saccade.models.segmentation.task import Segmentation
-from saccade.models.task import Truth
 from saccade.pipelines.checking.splits import split
 from saccade.pipelines.recipe import load_recipe
 from saccade.pipelines.source import SPLITS

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from saccade.models.contract import Truth
 from saccade.models.errors import InputError
-from saccade.models.task import Truth
 from saccade.pipelines.source import DataOptions
 from saccade.pipelines.sources import SOURCES, find_source
 

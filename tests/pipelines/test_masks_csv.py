@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from saccade.models.contract import Truth
 from saccade.models.errors import InputError
-from saccade.models.task import Truth
 from saccade.pipelines.sources.csv_table import Csv, CsvOptions
 
 MASK = {"mask": Truth("uint8", (None, None))}

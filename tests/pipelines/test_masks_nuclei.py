@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from saccade.models.task import Truth
+from saccade.models.contract import Truth
 from saccade.pipelines.sources.masks import Masks, MasksOptions
 
 TRUTH = {"mask": Truth("uint8", (None, None)), "instances": Truth("uint16", (None, None), trains=False)}

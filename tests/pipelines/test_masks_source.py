@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from saccade.models.task import Truth
+from saccade.models.contract import Truth
 from saccade.pipelines.sources.masks import Masks, MasksOptions
 
 MASK = {"mask": Truth("uint8", (None, None))}

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from saccade.models.contract import Truth
 from saccade.models.errors import InputError, RecipeError
-from saccade.models.task import Truth
 from saccade.pipelines.sources.mask_formats import sample
 from saccade.pipelines.sources.masks import Masks, MasksOptions
 

@@ -13,9 +13,9 @@ from pixel_task import smooth, whole
 
 import saccade
 from saccade.cli import main
+from saccade.models.contract import Task
 from saccade.models.errors import InputError
 from saccade.models.predictor import WEIGHTS, Predictor
-from saccade.models.task import Task
 from saccade.pipelines.predicting.answer_files import write_csv, write_jsonl
 from saccade.pipelines.predicting.predict import predict
 from saccade.pipelines.predicting.tile_layout import Tiles

@@ -6,8 +6,8 @@ from typing import get_args
 import pytest
 import yaml
 
+from saccade.models.contract import ModelOptions
 from saccade.models.options import Options
-from saccade.models.task import ModelOptions
 from saccade.pipelines.options.train_options import ExportOptions, TrainOptions
 from saccade.pipelines.recipe import load_recipe
 from saccade.pipelines.source import DataOptions

@@ -102,7 +102,7 @@ def test_what_cannot_be_written(tmp_path):
 
 
 def test_a_task_without_a_default_recipe(tmp_path, monkeypatch):
-    (tmp_path / "own_thing.py").write_text("from saccade.models.task import Task\nclass Own(Task): pass\n")
+    (tmp_path / "own_thing.py").write_text("from saccade.models.contract import Task\nclass Own(Task): pass\n")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(InputError, match="the task 'own_thing:Own' ships no default recipe"):
         saccade.new("own_thing:Own", tmp_path / "a.yaml")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from saccade.models.task import Value
+from saccade.models.contract import Value
 from saccade.pipelines.report.curves_svg import curve_names, draw_panel
 from saccade.pipelines.report.figure_tables import families, worst_first
 from saccade.pipelines.report.intervals_svg import common_scale, interval_bar, own_scale

@@ -8,8 +8,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from saccade.models.contract import Value
 from saccade.models.errors import InputError
-from saccade.models.task import Value
 from saccade.pipelines.options.select_options import Bound
 from saccade.pipelines.recipe import load_recipe
 from saccade.pipelines.training.selection import GLANCE, Selection

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from saccade.models.contract import Truth
 from saccade.models.errors import InputError, JobError
-from saccade.models.task import Truth
 from saccade.pipelines.sources.tfds import Tfds, TfdsOptions
 
 LABEL = {"label": Truth("int32")}

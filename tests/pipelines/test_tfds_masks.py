@@ -7,8 +7,8 @@ import pytest
 import tensorflow_datasets as tfds
 from pydantic import ValidationError
 
+from saccade.models.contract import Truth
 from saccade.models.errors import InputError
-from saccade.models.task import Truth
 from saccade.pipelines.recipe import load_recipe
 from saccade.pipelines.sources.tfds import Tfds, TfdsOptions
 

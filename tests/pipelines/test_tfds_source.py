@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from saccade.models.contract import Truth
 from saccade.models.errors import InputError
-from saccade.models.task import Truth
 from saccade.pipelines.checking.splits import split
 from saccade.pipelines.feeding.reading import reader
 from saccade.pipelines.recipe import load_recipe

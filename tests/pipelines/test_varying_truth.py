@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from saccade.models.contract import Truth
 from saccade.models.errors import InputError
-from saccade.models.task import Truth
 from saccade.pipelines.checking.data import checked_data
 from saccade.pipelines.feeding.reading import reader
 from saccade.pipelines.source import DataOptions, Source

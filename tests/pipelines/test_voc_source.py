@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from saccade.models.contract import Truth
 from saccade.models.errors import InputError
-from saccade.models.task import Truth
 from saccade.pipelines.sources import find_source
 from saccade.pipelines.sources.voc import Voc, VocOptions
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from saccade.models.contract import Truth
 from saccade.models.errors import InputError
-from saccade.models.task import Truth
 from saccade.pipelines.recipe import load_recipe
 from saccade.pipelines.sources.folder import Folder, FolderOptions
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from saccade.models.task import Evaluation, ModelOptions, Task, Truth, Value
+from saccade.models.contract import Evaluation, ModelOptions, Task, Truth, Value
 
 
 class Accuracy(Evaluation):

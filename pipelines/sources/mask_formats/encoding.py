@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from ....models.errors import InputError, RecipeError
-from ....models.image_options import IGNORE
+from ....models.inputs.image.options import IGNORE
 from .image import Kind, MaskImage
 from .instance_maps import CLASSES, classes_of, object_numbers
 from .options import IGNORED, Color

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from ....models.contract import Truth
 from ....models.errors import InputError
-from ....models.task import Truth
-from ..picture_tree import PictureTree
+from ....models.inputs.file_tree import FileTree
 from .detection import Detection
 from .image import LOSSY, WHY_LOSSY, MaskImage, check_turn, read_mask
 from .options import MaskOptions
@@ -42,7 +42,7 @@ class MaskFiles:
 
     def __init__(
         self,
-        tree: PictureTree,
+        tree: FileTree,
         paths: Sequence[str],
         options: MaskOptions,
         truth: Mapping[str, Truth],

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from ...models.errors import InputError
-from .picture_tree import PictureTree, join
+from ..errors import InputError
+from .file_tree import FileTree, join
 
 EXTENSIONS = ("jpg", "jpeg", "png", "gif", "bmp", "webp")
 
@@ -32,7 +32,7 @@ class Listing:
 
 
 def list_pictures(
-    tree: PictureTree,
+    tree: FileTree,
     exclude: Sequence[str],
     place: str | None = None,
     noun: str = "pictures",

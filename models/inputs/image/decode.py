@@ -10,9 +10,9 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
-from .image_bytes import equals, length, number, read
-from .image_errors import ANIMATED_WEBP, EMPTY, NOT_AN_IMAGE, PALETTE_BMP, PARTIAL_GIF, TOO_LARGE, UNUSUAL_BMP
-from .image_exif import jpeg_orientation, png_orientation, upright, webp_orientation
+from ..reasons import ANIMATED_WEBP, EMPTY, NOT_AN_IMAGE, PALETTE_BMP, PARTIAL_GIF, TOO_LARGE, UNUSUAL_BMP
+from .byte_ops import equals, length, number, read
+from .exif import jpeg_orientation, png_orientation, upright, webp_orientation
 
 _MAX_PIXELS = 2**27  # a few bytes may claim any size; TensorFlow's own bound for JPEG lies just above
 

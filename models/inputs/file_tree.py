@@ -11,10 +11,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 
-from ...models.errors import InputError
+from ..errors import InputError
 
 
-class PictureTree(ABC):
+class FileTree(ABC):
     """Files below a root by their paths in it, with "/" between the parts; safe to read from many threads.
 
     Attributes:
@@ -47,7 +47,7 @@ class PictureTree(ABC):
         return os.path.join(self.root, path)
 
 
-class DiskTree(PictureTree):
+class DiskTree(FileTree):
     """A folder on disk; links inside it are followed, except to a folder that they stand in."""
 
     def __init__(self, root: str):
@@ -76,7 +76,7 @@ class DiskTree(PictureTree):
         return f"{status.st_size} {status.st_mtime_ns}"
 
 
-class ZipTree(PictureTree):
+class ZipTree(FileTree):
     """A zip file, or a folder in it, read without unpacking.
 
     Args:
@@ -139,7 +139,7 @@ class ZipTree(PictureTree):
             self._members[path] = member
 
 
-def open_tree(path: str, key: str = "data.path") -> PictureTree:
+def open_tree(path: str, key: str = "data.path") -> FileTree:
     """The folder, the zip file, or the folder in a zip file (`photos.zip/train`) at a path, which a key of the recipe
     names."""
     for file in (Path(path), *Path(path).parents):

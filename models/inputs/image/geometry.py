@@ -8,7 +8,14 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from .image_options import IGNORE, ImageOptions
+from .options import IGNORE, ImageOptions
+
+GEOMETRY = {
+    "size": tf.TensorSpec([2], tf.int32),
+    "scale": tf.TensorSpec([2], tf.float32),
+    "offset": tf.TensorSpec([2], tf.float32),
+}
+"""What `Placement.geometry` holds."""
 
 
 class Placement(NamedTuple):
@@ -70,14 +77,14 @@ def move_image(image: tf.Tensor, placement: Placement, options: ImageOptions) ->
     return _framed(moved[0], placement, float(options.fill))
 
 
-def move_mask(mask: tf.Tensor, placement: Placement) -> tf.Tensor:
-    """Moves labels, an integer `[h, w]`, by the nearest neighbour; `IGNORE` where there is no picture."""
+def move_mask(mask: tf.Tensor, placement: Placement, fill: float = IGNORE) -> tf.Tensor:
+    """Moves labels, an integer `[h, w]`, by the nearest neighbour; `fill` where there is no picture."""
     size, content, _, _ = placement
     rows, columns = (
         (2 * (tf.range(placement.visible[axis]) + placement.cut[axis]) + 1) * size[axis] // (2 * content[axis])
         for axis in (0, 1)
     )
-    return _framed(tf.gather(tf.gather(mask, rows), columns, axis=1), placement, tf.cast(IGNORE, mask.dtype))
+    return _framed(tf.gather(tf.gather(mask, rows), columns, axis=1), placement, tf.cast(fill, mask.dtype))
 
 
 def move_boxes(boxes: tf.Tensor, placement: Placement) -> tf.Tensor:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from .image_bytes import equals, length, number, read
+from .byte_ops import equals, length, number, read
 
 _EXIF = b"Exif\0\0"
 _NOWHERE = 2**62  # a position behind the end of every file

@@ -4,11 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from .options import Options
+from ...contract.truth import IGNORE
+from ...options import Options
+
+__all__ = ["IGNORE", "ImageOptions", "Pixels"]
 
 Pixels = Annotated[int, Field(ge=1)]
-
-IGNORE = 255  # in a mask: not part of the picture, or not to be counted
 
 
 class ImageOptions(Options):

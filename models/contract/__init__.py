@@ -1,0 +1,28 @@
+"""The contract on which every task stands: truth, input, evaluation, task. Free of TensorFlow at import."""
+
+from .evaluation import Case, Evaluation, Value
+from .input import SERVING, Input, Inspected
+from .task import ModelOptions, NoOptions, Task, Tile, array_difference, with_lengths, without_padding
+from .truth import IGNORE, Raw, Truth, classes_in, plain, with_role
+
+__all__ = [
+    "IGNORE",
+    "SERVING",
+    "Case",
+    "Evaluation",
+    "Input",
+    "Inspected",
+    "ModelOptions",
+    "NoOptions",
+    "Raw",
+    "Task",
+    "Tile",
+    "Truth",
+    "Value",
+    "array_difference",
+    "classes_in",
+    "plain",
+    "with_lengths",
+    "with_role",
+    "without_padding",
+]
