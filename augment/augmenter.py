@@ -22,7 +22,8 @@ class Augmenter:
     """Changes a sample at random, in a way that depends on nothing but the sample and the seed.
 
     Thread-safe: a copy of the transforms works on one sample at a time (a shared one mixes up the parameters of the
-    samples that it works on). Pickles as its list of steps. Masks are resampled by the nearest neighbour, and pixels that come in over the border are 255 (ignore), unless the step sets `fill_mask`.
+    samples that it works on). Pickles as its list of steps. Masks are resampled by the nearest neighbour, and pixels
+    that come in over the border are 255 (ignore), unless the step sets `fill_mask`.
 
     `MixUp` and `CutMix` in the list work on whole batches: they are not part of a call, but the `mixer`.
 

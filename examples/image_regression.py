@@ -41,7 +41,7 @@ class ErrorFigures(Evaluation):
     def __init__(self):
         self._rows: list[tuple[str, float, float]] = []
 
-    def update(self, truth, results, key):
+    def update(self, truth, results, key, raw):
         self._rows.append((key, float(truth["value"]), float(results["value"])))
 
     def values(self, intervals=True):

@@ -18,7 +18,7 @@ COUNT = 8
 
 
 def write_proof_samples(run: Path, task: Task, data: Data) -> None:
-    """Writes encoded values as files, and `samples.jsonl` with key, raw values and truth, into the run's `proof` folder.
+    """Writes encoded values as files, and `samples.jsonl` with key, raw values and truth, into the run's `proof`.
 
     They are spread evenly over the test split, or where that has none the validation or the training split.
     """

@@ -22,7 +22,7 @@ class Agreement(Evaluation):
     def __init__(self):
         self.right = []
 
-    def update(self, truth, results, key):
+    def update(self, truth, results, key, raw):
         assert results["mask"].shape == truth["mask"].shape == tuple(results["size"])
         self.right.append(results["mask"] == truth["mask"])
 

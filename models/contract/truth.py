@@ -28,8 +28,8 @@ class Truth:
             nearest neighbour; "boxes": float32 `[n, 4]`, x_min, y_min, x_max, y_max in pixels; "box_field": `[n, ...]`,
             one value for each box, which leaves together with it. None: it has no place in the image.
         role: what it means beyond its task. "class_ids": ids of classes, of any shape (`pad` is none, nor is 255 in
-            a mask); "multi_hot": 1 for each class that is there; both are what training must cover. "group": samples of one
-            value stay in one split.
+            a mask); "multi_hot": 1 for each class that is there; both are what training must cover. "group": samples of
+            one value stay in one split.
     """
 
     dtype: str

@@ -41,8 +41,8 @@ def write_evaluation(
     breakdown: Breakdown | None = None,
 ) -> dict[str, Value]:
     """Writes `evaluation/SPLIT/` into a run: `metrics.json`, `scores.json`, each figure as PNG and SVG, the worst cases
-    as pictures and as a list (`worst/`, `worst.jsonl`), and likewise samples whose truth may be wrong (`label_issues`) and,
-    where answers have degrees, what is answered as most are and best (`median`, `best`).
+    as images and as a list (`worst/`, `worst.jsonl`), and likewise samples whose truth may be wrong (`label_issues`)
+    and, where answers have degrees, what is answered as most are and best (`median`, `best`).
 
     Args:
         evaluation: fed with the whole split.

@@ -77,7 +77,8 @@ def settle(
     """Gives a Predictor the settings that suit the validation split best.
 
     Returns:
-        The Predictor with what `Evaluation.choose_settings` found, and as `evaluate_positions` its evaluation and bad samples.
+        The Predictor with what `Evaluation.choose_settings` found, and as `evaluate_positions` its evaluation and bad
+        samples.
     """
     evaluation, bad = evaluate_positions(predictor, source, positions, show="validation")
     if chosen := evaluation.choose_settings():

@@ -134,19 +134,13 @@ def _from_memory(
     specs = _specs(samples[0], truth)
     columns = {"key": tf.constant([source.keys[int(position)] for position in positions])}
     serialized = set()
-    for name, spec in specs.items():
+    for name in specs:
         values = [sample[name] for sample in samples]
-        if spec.shape.is_fully_defined() or all(value.shape == values[0].shape for value in values):
-            columns[name] = tf.constant(
-                [value.tolist() for value in values] if spec.dtype == tf.string else np.stack(values)
-            )
+        if all(value.shape == values[0].shape for value in values):
+            columns[name] = _constant(np.stack(values))
         else:  # each kept as one string
             serialized.add(name)
-            kept = [
-                tf.io.serialize_tensor(tf.constant(value.tolist() if spec.dtype == tf.string else value))
-                for value in values
-            ]
-            columns[name] = tf.constant([each.numpy() for each in kept], tf.string)
+            columns[name] = tf.constant([tf.io.serialize_tensor(_constant(value)).numpy() for value in values])
     rows = tf.constant(_row_of(positions))
 
     def read(position: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -157,6 +151,10 @@ def _from_memory(
         return sample
 
     return read
+
+
+def _constant(value: np.ndarray) -> tf.Tensor:
+    return tf.constant(value.tolist(), tf.string) if value.dtype == object else tf.constant(value)
 
 
 def _from_source(

@@ -34,6 +34,10 @@ class AnyOptimizer(Options):
     """Stride of a level of the backbone to the factor of the learning rate for the layers up to it, above the level
     named before; all that comes after the last one learns at the full rate (Howard and Ruder 2018, section 3.2)."""
 
+    groups: dict[str, "Optimizer"] = {}
+    """For a model that is trained by several optimizers at once (a generator and a discriminator): the group's name to
+    its own; a group that is not named has this one."""
+
     @model_validator(mode="after")
     def _clips_in_one_way(self) -> Self:
         if self.clip_norm is not None and self.clip_value is not None:
@@ -110,3 +114,6 @@ Optimizer = Annotated[
     | Annotated[Lion, Tag("lion")],
     by_name("adam"),
 ]
+
+for _kind in (Adam, AdamW, Nadam, Sgd, RmsProp, Adagrad, Lion):  # `groups` holds what was only defined here
+    _kind.model_rebuild()

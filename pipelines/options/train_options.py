@@ -39,8 +39,8 @@ class TrainOptions(Options):
     """The folder of the run; `runs/` and the recipe's name unless given."""
     seed: int = 0
     """What everything random begins with: first weights, order, augmentation."""
-    epochs: PositiveInt = 10
-    """How often every training sample is seen."""
+    epochs: NonNegativeInt = 10
+    """How often every training sample is seen; 0 keeps the weights that the model begins with."""
     batch: PositiveInt = 32
     """Samples in one step."""
     optimizer: Optimizer = Adam()
@@ -72,3 +72,6 @@ class ExportOptions(Options):
     """Where bundles stand; `bundles` in the working folder unless given."""
     name: str | None = None
     """The model's name for servers and clients; the run's folder name unless given."""
+    keep_samples: bool | None = None
+    """Whether a bundle carries its proof samples, and a warm-up request made of one; where it is not said the task
+    decides. Without them the proof runs all the same, and what it ran on stays in the run."""

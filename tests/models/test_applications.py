@@ -204,7 +204,7 @@ def test_every_network_freezes_level_by_level(every, pictures):
 def test_every_network_learns_in_the_classifier(name, pictures):
     keras.utils.set_random_seed(0)
     height, width = size_of(name)
-    task = TASK(("ant", "bee"), TASK.ModelOptions(name=name), TASK.InputOptions(size=(height, width)))
+    task = TASK(("ant", "bee"), TASK.ModelOptions(name=name), TASK.Input.Options(size=(height, width)))
     model = task.model()
     model.compile(optimizer=keras.optimizers.Lion(1e-4), run_eagerly=True)  # its steps do not depend on the gradient
     before = [weight.numpy() for weight in model.trainable_weights]

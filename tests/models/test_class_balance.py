@@ -93,8 +93,8 @@ def test_balanced_epochs_differ_and_use_all_of_the_rare_class():
 def test_the_task_arranges_its_epochs():
     truths = [{"label": np.int32(label)} for label in [0] * 9 + [1] * 3]
     options = {"name": "lenet"}
-    natural = TASK(("a", "b"), TASK.ModelOptions(**options), TASK.InputOptions())
-    balanced = TASK(("a", "b"), TASK.ModelOptions(sampling="balanced", **options), TASK.InputOptions())
+    natural = TASK(("a", "b"), TASK.ModelOptions(**options), TASK.Input.Options())
+    balanced = TASK(("a", "b"), TASK.ModelOptions(sampling="balanced", **options), TASK.Input.Options())
     assert sorted(natural.arrange(truths, np.random.default_rng(0))) == list(range(12))
     assert np.sum(balanced.arrange(truths, np.random.default_rng(0)) < 9) == 6
 

@@ -85,7 +85,7 @@ def test_rescaling_is_another_temperature_and_takes_zeros():
 
 def test_scaling_mends_the_calibration_error():
     labels, said = network(0.3)
-    chosen = single(labels, said).choose()
+    chosen = single(labels, said).choose_settings()
     before = single(labels, said).values(intervals=False)
     after = single(labels, rescaled(said, 1 / chosen["temperature"]).astype(np.float32)).values(intervals=False)
     assert before["calibration_error"].value > 0.15 and after["calibration_error"].value < 0.03
@@ -95,15 +95,17 @@ def test_scaling_mends_the_calibration_error():
 
 def test_the_temperature_stays_where_the_loss_says_nothing(caplog):
     labels, said = network(0.3, count=19)
-    assert single(labels, said).choose() == {} and "19 validation samples there are less than 20" in caplog.text
-    assert single(said.argmax(axis=1), said).choose() == {}
+    assert (
+        single(labels, said).choose_settings() == {} and "19 validation samples there are less than 20" in caplog.text
+    )
+    assert single(said.argmax(axis=1), said).choose_settings() == {}
     labels, said = network(0.3, count=100)
-    assert single(said.argmax(axis=1), said).choose() == {} and "all are right" in caplog.text
-    assert single(labels, said, 1.0, False).choose() == {}
-    assert single((said.argmax(axis=1) + 1) % 5, said).choose()["temperature"] == pytest.approx(10, rel=1e-3)
+    assert single(said.argmax(axis=1), said).choose_settings() == {} and "all are right" in caplog.text
+    assert single(labels, said, 1.0, False).choose_settings() == {}
+    assert single((said.argmax(axis=1) + 1) % 5, said).choose_settings()["temperature"] == pytest.approx(10, rel=1e-3)
     one_wrong = said.argmax(axis=1)
     one_wrong[said.max(axis=1).argmin()] += 1
-    assert 0.1 <= single(one_wrong % 5, said).choose()["temperature"] < 1
+    assert 0.1 <= single(one_wrong % 5, said).choose_settings()["temperature"] < 1
 
 
 LABELS = np.array([1, 1, 0, 1, 0, 0], bool)
@@ -147,16 +149,16 @@ def test_a_threshold_between_neighbouring_floats():
 def test_thresholds_of_all_labels(caplog):
     labels = np.stack([LABELS, ~LABELS, np.zeros(6, bool)], axis=1)
     scores = np.stack([SCORES] * 3, axis=1)
-    assert several(labels, scores, "best_f1").choose() == {
+    assert several(labels, scores, "best_f1").choose_settings() == {
         "threshold/n0": pytest.approx(0.3),
         "threshold/n1": pytest.approx(0.05),
     }
     assert "no validation sample has the label, its threshold stays as it is: n2" in caplog.text
     assert "less than 10 validation samples have the label, its threshold is rough: n0, n1" in caplog.text
-    chosen = several(labels, scores, {"precision": 0.9}).choose()
+    chosen = several(labels, scores, {"precision": 0.9}).choose_settings()
     assert chosen == {"threshold/n0": pytest.approx(0.65), "threshold/n1": pytest.approx(0.05)}
     assert "no threshold reaches precision 0.9 on validation, the highest is taken: n1 (0.50)" in caplog.text
-    assert several(labels, scores, 0.3).choose() == {} == several(labels, scores, 1).choose()
+    assert several(labels, scores, 0.3).choose_settings() == {} == several(labels, scores, 1).choose_settings()
 
 
 def test_suspects_by_hand():
@@ -181,5 +183,5 @@ def test_suspects_are_the_labels_that_were_spoilt():
     labels, said = network(0.2, count=1000)
     sure = np.flatnonzero((said.max(axis=1) > 0.99) & (said.argmax(axis=1) == labels))[:20]
     labels[sure] = (labels[sure] + 1) % 5
-    found = {case.key for case in single(labels, said).suspects(200)}
+    found = {case.key for case in single(labels, said).label_issues(200)}
     assert {str(i) for i in sure} <= found

@@ -15,7 +15,7 @@ SEVERAL = {"classes": np.array([b"rose"]), "present": np.array([True, True, Fals
 
 
 def task(**options):
-    return TASK(NAMES, TASK.ModelOptions(**options), TASK.InputOptions())
+    return TASK(NAMES, TASK.ModelOptions(**options), TASK.Input.Options())
 
 
 def test_captions_say_what_was_said_and_what_is_true():
@@ -31,10 +31,10 @@ def test_captions_say_what_was_said_and_what_is_true():
 
 
 def test_in_words():
-    assert task().in_words(RESULTS) == "rose 0.98"
-    assert task().in_words({"label": np.int32(1)}) == "tulip"
-    assert task().in_words(SEVERAL) == "rose 0.90, tulip 0.55"
-    assert task().in_words({"labels": np.zeros(3)}) == "no label"
+    assert task().summary(RESULTS) == "rose 0.98"
+    assert task().summary({"label": np.int32(1)}) == "tulip"
+    assert task().summary(SEVERAL) == "rose 0.90, tulip 0.55"
+    assert task().summary({"labels": np.zeros(3)}) == "no label"
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (300, 200), (1, 1), (2000, 3), (1500, 4000)])

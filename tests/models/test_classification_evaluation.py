@@ -222,9 +222,9 @@ def test_scores_are_right_or_wrong():
 
 def test_suspects_are_told_in_words():
     labels, probabilities = [0, 0, 0, 1, 1, 1], [[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.2, 0.8], [0.3, 0.7], [0.4, 0.6]]
-    (case,) = single(labels, probabilities, ("rose", "tulip")).suspects(5)
+    (case,) = single(labels, probabilities, ("rose", "tulip")).label_issues(5)
     assert case.key == "picture2" and case.badness == pytest.approx(0.9)
     assert case.note == "labelled rose 0.10, looks like tulip 0.90"
     labels, probabilities = [[label, 1] for label in labels], [row[::-1] for row in probabilities]
-    (case,) = several(labels, probabilities, ("bud", "leaf")).suspects(1)
+    (case,) = several(labels, probabilities, ("bud", "leaf")).label_issues(1)
     assert case.note == "labelled not bud, the model says 0.90" and case.key == "picture2"

@@ -19,7 +19,7 @@ SHARES = arrays.arrays(np.float32, (4, 3), elements=st.floats(0, 1, width=32))
 
 
 def make(names=NAMES, size=16, **options):
-    return TASK(names, TASK.ModelOptions(**({"name": "lenet"} | options)), TASK.InputOptions(size=size))
+    return TASK(names, TASK.ModelOptions(**({"name": "lenet"} | options)), TASK.Input.Options(size=size))
 
 
 def softmax(z):
@@ -107,7 +107,7 @@ def test_label_weights_are_those_of_weighted_cross_entropy():
 def test_the_recipe_reaches_model_and_head(pictures):
     task = make(loss="focal", focal_gamma=1.5, label_smoothing=0.1, class_weights={"bee": 2.0}, freeze="all")
     labels = np.array([0, 1, 1, 2], np.int32)
-    task.observe([{"label": label} for label in labels])
+    task.adapt([{"label": label} for label in labels])
     model = task.model()
     features, head = model.split()
     x, y = task.targets({"image": pictures(4, 16, 16), "label": labels})

@@ -17,7 +17,7 @@ TASK = find_task("classification")
 
 
 def make(class_names=("ant", "bee"), size=16, **options):
-    return TASK(class_names, TASK.ModelOptions(**({"name": "lenet"} | options)), TASK.InputOptions(size=size))
+    return TASK(class_names, TASK.ModelOptions(**({"name": "lenet"} | options)), TASK.Input.Options(size=size))
 
 
 def backbone_of(name):
@@ -159,7 +159,7 @@ def test_refuses_sizes_that_a_network_cannot_take():
     with pytest.raises(InputError, match=r"input\.size: 31 x 31 .* mobilenet_v2: at least 32 x 32"):
         make(size=31, name="mobilenet_v2").model()
     with pytest.raises(InputError, match=r"input\.fit: lenet has dense layers"):
-        TASK(("a", "b"), TASK.ModelOptions(name="lenet"), TASK.InputOptions(fit="pad")).model()
+        TASK(("a", "b"), TASK.ModelOptions(name="lenet"), TASK.Input.Options(fit="pad")).model()
 
 
 def test_refuses_data_with_fewer_than_two_classes():
@@ -182,7 +182,7 @@ def test_options_are_checked(options):
 def test_names_and_options_need_no_tensorflow():
     code = (
         "import sys; from saccade.models import find_task; task = find_task('classification'); task.ModelOptions();"
-        "task(['a', 'b'], task.ModelOptions(), task.InputOptions()).truth;"
+        "task(['a', 'b'], task.ModelOptions(), task.Input.Options()).truth;"
         "print({'tensorflow', 'keras', 'sklearn', 'matplotlib'} & set(sys.modules))"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"

@@ -16,7 +16,7 @@ LOGITS = np.array([[1.0, 3.0, 2.0], [0.0, -1.0, -2.0]], np.float32)
 
 
 def make(**options):
-    return TASK(NAMES, TASK.ModelOptions(name="lenet", **options), TASK.InputOptions(size=16))
+    return TASK(NAMES, TASK.ModelOptions(name="lenet", **options), TASK.Input.Options(size=16))
 
 
 def test_one_label_is_the_softmax_and_its_name():

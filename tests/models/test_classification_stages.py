@@ -6,7 +6,7 @@ TASK = find_task("classification")
 
 
 def stages(size=32, **options) -> dict:
-    model = TASK(("a", "b"), TASK.ModelOptions(**options), TASK.InputOptions(size=size)).model()
+    model = TASK(("a", "b"), TASK.ModelOptions(**options), TASK.Input.Options(size=size)).model()
     found = model.stages()
     flat = [id(variable) for variables in found.values() for variable in variables]
     assert sorted(flat) == sorted(id(variable) for variable in model.trainable_variables)  # each once
@@ -43,7 +43,7 @@ def test_a_residual_network():
 
 
 def test_the_head_alone_has_no_levels():
-    model = TASK(("a", "b"), TASK.ModelOptions(name="lenet"), TASK.InputOptions(size=16)).model()
+    model = TASK(("a", "b"), TASK.ModelOptions(name="lenet"), TASK.Input.Options(size=16)).model()
     _, head = model.split()
     assert {stage: layers(variables) for stage, variables in head.stages().items()} == {"head": ["logits"]}
 

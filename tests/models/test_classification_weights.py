@@ -20,7 +20,7 @@ NAMES = ("ant", "bee")
 
 def make(weights="none", class_names=NAMES, size=32, **options):
     options = {"name": "mobilenet_v2", "weights": str(weights)} | options
-    return TASK(class_names, TASK.ModelOptions(**options), TASK.InputOptions(size=size))
+    return TASK(class_names, TASK.ModelOptions(**options), TASK.Input.Options(size=size))
 
 
 def backbone(model):
@@ -168,7 +168,7 @@ def test_a_failed_download_says_how_to_give_a_file(tmp_path):
     """In a process of its own, whose Keras cache is empty and whose proxy does not answer."""
     code = (
         "from saccade.models import find_task; task = find_task('classification');"
-        "task(['a', 'b'], task.ModelOptions(weights='imagenet'), task.InputOptions(size=32)).model()"
+        "task(['a', 'b'], task.ModelOptions(weights='imagenet'), task.Input.Options(size=32)).model()"
     )
     proxy = "http://127.0.0.1:9"
     environment = os.environ | {"KERAS_HOME": str(tmp_path), "https_proxy": proxy, "no_proxy": "", "HTTPS_PROXY": proxy}

@@ -20,7 +20,7 @@ class Contract:
 
     def task(self, **options):
         task = find_task("classification")
-        return task(CLASS_NAMES, task.ModelOptions(name=self.name, **options), task.InputOptions(size=self.size))
+        return task(CLASS_NAMES, task.ModelOptions(name=self.name, **options), task.Input.Options(size=self.size))
 
     @pytest.fixture
     def images(self, pictures):

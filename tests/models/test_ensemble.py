@@ -166,7 +166,7 @@ class NoAverage(TASK):
 
 class NoWayBack(TASK):
     def undo(self, outputs, view):
-        return super(TASK, self).undo(outputs, view)
+        return super(TASK, self).invert_view(outputs, view)
 
 
 @pytest.mark.parametrize(

@@ -133,10 +133,10 @@ def test_a_wrong_recipe_is_no_wrong_mask():
 )
 def test_the_task_observes_its_training_truth(given, expected):
     task = Segmentation(NAMES, SegmentationOptions(class_weights=given), SegmentationInput())
-    task.observe(Read([[[0, 0]], [[1, 2]]]))
+    task.adapt(Read([[[0, 0]], [[1, 2]]]))
     if expected is None:
         assert task._class_weights is None
     else:
         np.testing.assert_allclose(task._class_weights, expected, rtol=1e-6)
     with pytest.raises(InputError, match="^none of the 1 training masks has a pixel of any class but 'background'"):
-        task.observe(Read([[[0, 255]]]))
+        task.adapt(Read([[[0, 255]]]))

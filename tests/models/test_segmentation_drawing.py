@@ -93,14 +93,14 @@ def test_in_words():
     padded = np.full((4, 6), 255)
     padded[:2, :4] = SAID
     for mask in (SAID, padded, padded.tolist()):
-        assert task().in_words({"mask": mask, "size": [2, 4]}) == "rose 37.5 %, tulip 25.0 %, background 37.5 %"
-    assert task().in_words({"mask": TRUTH}) == "rose 28.6 %, tulip 28.6 %, background 42.9 %"
-    assert task().in_words({"mask": np.full((2, 2), 255)}) == "no pixel that counts"
+        assert task().summary({"mask": mask, "size": [2, 4]}) == "rose 37.5 %, tulip 25.0 %, background 37.5 %"
+    assert task().summary({"mask": TRUTH}) == "rose 28.6 %, tulip 28.6 %, background 42.9 %"
+    assert task().summary({"mask": np.full((2, 2), 255)}) == "no pixel that counts"
     tiny = np.zeros((100, 100), np.uint8)
     tiny[0, 0] = 1
-    assert task().in_words({"mask": tiny}) == "rose <0.1 %, background 100.0 %"
+    assert task().summary({"mask": tiny}) == "rose <0.1 %, background 100.0 %"
     many = task(tuple("abcdefgh"))
-    assert many.in_words({"mask": np.arange(8)}) == ("b 12.5 %, c 12.5 %, d 12.5 %, e 12.5 %, a 12.5 %, and 3 more")
+    assert many.summary({"mask": np.arange(8)}) == ("b 12.5 %, c 12.5 %, d 12.5 %, e 12.5 %, a 12.5 %, and 3 more")
 
 
 def test_a_line_is_shares_and_the_number_of_objects():

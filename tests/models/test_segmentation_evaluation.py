@@ -143,8 +143,8 @@ def test_probabilities_are_needed_only_to_choose_a_threshold():
     assert "probabilities" in SegmentationEvaluation(("background", "cell"), options).needs
     assert SegmentationEvaluation(NAMES, options).needs == ("mask", "size")
     fixed = SegmentationEvaluation(("background", "cell"), SegmentationOptions(threshold=0.3))
-    assert fixed.needs == ("mask", "size") and fixed.choose() == {}
-    assert evaluated(some_masks(0)).choose() == {}
+    assert fixed.needs == ("mask", "size") and fixed.choose_settings() == {}
+    assert evaluated(some_masks(0)).choose_settings() == {}
 
 
 @settings(max_examples=30)
@@ -159,7 +159,7 @@ def test_no_threshold_is_better_than_the_chosen_one(seed, steps):
         probability = (np.round(probability * steps) / steps).astype(np.float32)
         pairs.append((np.where(generator.random((8, 8)) < 0.1, 255, truth), probability))
     evaluation = evaluated(pairs, ("background", "cell"))
-    (chosen,) = evaluation.choose().values()
+    (chosen,) = evaluation.choose_settings().values()
 
     truth, probability = (np.concatenate([np.ravel(pair[side]) for pair in pairs]) for side in (0, 1))
     truth, probability = truth[truth != 255], probability[truth != 255]
@@ -172,12 +172,12 @@ def test_no_threshold_is_better_than_the_chosen_one(seed, steps):
 def test_of_equally_good_thresholds_the_middle_is_chosen():
     truth = np.array([[0, 0, 1, 1]])
     evaluation = evaluated([(truth, np.array([[0.1, 0.2, 0.6, 0.9]]))], ("background", "cell"))
-    assert evaluation.choose()["threshold"] == pytest.approx(0.4, abs=2 / 1024)
+    assert evaluation.choose_settings()["threshold"] == pytest.approx(0.4, abs=2 / 1024)
 
 
 def test_without_the_second_class_there_is_no_threshold(caplog):
     evaluation = evaluated([(np.zeros((2, 2)), np.full((2, 2), 0.7))], ("background", "cell"))
-    assert evaluation.choose() == {}
+    assert evaluation.choose_settings() == {}
     assert "no validation mask has a pixel of 'cell'" in caplog.text
 
 

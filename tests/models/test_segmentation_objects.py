@@ -199,7 +199,7 @@ def test_the_evaluation_means_over_pictures():
     ]
     assert [values[name].value for name in ("ap_50", "ap_75", "mean_ap")] == pytest.approx([0.75] * 3)
     assert values["ap_50"].low == pytest.approx(0.5) and values["ap_50"].high == pytest.approx(1)
-    figures = evaluation.figures()
+    figures = evaluation.plots()
     assert list(figures) == ["iou", "confusion", "average_precision"]
     figures["average_precision"].savefig(io.BytesIO(), format="png")
 
@@ -253,4 +253,4 @@ def test_without_any_object_there_is_no_precision():
     evaluation = SegmentationEvaluation(CELLS, SegmentationOptions(instances="watershed", threshold=0.5))
     nothing = np.zeros((5, 5), np.uint8)
     evaluation.update({"mask": nothing, "instances": nothing}, {"mask": nothing}, "picture")
-    assert "mean_ap" not in evaluation.values() and "average_precision" not in evaluation.figures()
+    assert "mean_ap" not in evaluation.values() and "average_precision" not in evaluation.plots()

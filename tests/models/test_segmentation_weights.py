@@ -26,7 +26,7 @@ def make(weights="none", class_names=NAMES, **options):
 
 def classifier(weights="none"):
     kind = find_task("classification")
-    return kind(NAMES, kind.ModelOptions(name=OWN, weights=str(weights)), kind.InputOptions(size=32))
+    return kind(NAMES, kind.ModelOptions(name=OWN, weights=str(weights)), kind.Input.Options(size=32))
 
 
 def save_run(task, folder, name="saccade.models.segmentation.task:Segmentation"):

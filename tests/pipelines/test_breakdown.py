@@ -14,7 +14,7 @@ class Counting(Evaluation):
     def __init__(self):
         self.keys = []
 
-    def update(self, truth, results, key):
+    def update(self, truth, results, key, raw):
         self.keys.append(key)
 
     def values(self, intervals=True):

@@ -29,7 +29,7 @@ def schemas():
     from saccade.pipelines.sources import SOURCES, find_source
 
     for name in TASKS:
-        yield from (find_task(name).ModelOptions, find_task(name).InputOptions)
+        yield from (find_task(name).ModelOptions, find_task(name).Input.Options)
     yield from (find_source(name).Options for name in SOURCES)
     yield from (ModelOptions, DataOptions, TrainOptions, ExportOptions)
 

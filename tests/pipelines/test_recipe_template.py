@@ -28,7 +28,7 @@ def written(request, tmp_path_factory) -> Path:
 
 def schemas(task: str) -> dict[str, type[Options]]:
     task_class, source = find_task(task), load_recipe(task, [PATH]).source_class
-    sections = {"data": source.Options, "input": task_class.InputOptions, "model": task_class.ModelOptions}
+    sections = {"data": source.Options, "input": task_class.Input.Options, "model": task_class.ModelOptions}
     return sections | {"train": TrainOptions, "export": ExportOptions}
 
 
@@ -66,7 +66,7 @@ def test_it_is_pleasant_to_read(written):
 def fields():
     found = [TrainOptions, ExportOptions, DataOptions]
     for name in TASKS:
-        found += [find_task(name).ModelOptions, find_task(name).InputOptions]
+        found += [find_task(name).ModelOptions, find_task(name).Input.Options]
     found += [find_source(name).Options for name in SOURCES]
     return {(schema.__name__, name): info for schema in found for name, info in schema.model_fields.items()}
 

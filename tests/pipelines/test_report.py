@@ -265,7 +265,7 @@ def test_suspects_are_shown_where_there_are_any(run):
     page = read(run)
     assert "Likely mislabelled" in page.titles
     after = page.text.split("look at each before you trust either")[1].split("What the network saw")[0]
-    assert all(case.key in after for case in evaluation.suspects(9))
+    assert all(case.key in after for case in evaluation.label_issues(9))
     for number in range(2):
         with Image.open(run / "evaluation" / "test" / "suspects" / f"{number:02}.png") as picture:
             assert min(picture.size) > 100

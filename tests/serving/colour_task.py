@@ -11,7 +11,7 @@ class Accuracy(Evaluation):
     def __init__(self):
         self.right = []
 
-    def update(self, truth, results, key):
+    def update(self, truth, results, key, raw):
         self.right.append(int(results["label"]) == int(truth["label"]))
 
     def values(self, intervals=True):
@@ -64,7 +64,7 @@ class Brightness(Colour):
 
 
 class Nothing(Accuracy):
-    def update(self, truth, results, key):
+    def update(self, truth, results, key, raw):
         self.right.append(True)
 
 
@@ -106,4 +106,4 @@ def mean_model(classes, shape):
 
 
 def options(**input_options):
-    return ModelOptions(name="mean"), Colour.InputOptions(**({"size": 16} | input_options))
+    return ModelOptions(name="mean"), Colour.Input.Options(**({"size": 16} | input_options))
