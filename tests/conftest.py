@@ -4,6 +4,7 @@ import ast
 import logging
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ hypothesis.settings.register_profile("saccade", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("saccade")
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "tests"))  # what several tests share: tasks, images, base classes
 ROOMS = ("augment", "models", "pipelines", "serving")
 MISSING = "missing data: "
 

@@ -8,8 +8,9 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from moving_truth import Augmenter
 
-from saccade.augment import Augmenter, AugmentError, stable_seed
+from saccade.augment import AugmentError, stable_seed
 
 Augmenter(["HorizontalFlip"])  # before the import below, as it keeps albumentations off the network
 import albumentations  # noqa: E402
@@ -103,7 +104,7 @@ ARGUMENTS = {  # of those that have no defaults for everything, or whose default
     "SmallestMaxSize": {"max_size": 16},
 }
 REFUSED = {  # for reasons that test_augment_errors.py checks, and TextImage for want of a font
-    "CenterCrop3D", "CoarseDropout3D", "CubicSymmetry", "FDA", "FromFloat", "HistogramMatching", "Lambda", "Mosaic",
+    "CenterCrop3D", "CoarseDropout3D", "CubicSymmetry", "FDA", "FromFloat", "HistogramMatching", "Lambda",
     "Normalize", "OverlayElements", "Pad3D", "PadIfNeeded3D", "PixelDistributionAdaptation", "RandomCrop3D",
     "RandomCropNearBBox", "TextImage", "ToFloat",
 }  # fmt: skip
@@ -126,6 +127,7 @@ def test_refused_transforms(name):
 @pytest.mark.parametrize("name", sorted(EVERY - REFUSED))
 def test_every_transform_depends_on_sample_and_seed_alone(name):
     augmenter = Augmenter([{name: {**ARGUMENTS.get(name, {}), "p": 1.0}}])
+    beside = [sample(10 + number) for number in range(augmenter.companions)]
     results = {}
     for index in range(3):
         given = sample(index)
@@ -134,7 +136,7 @@ def test_every_transform_depends_on_sample_and_seed_alone(name):
         untouched = {key: value.copy() for key, value in given.items()}
         for value in given.values():
             value.setflags(write=False)
-        results[index] = given, augmenter(given, 11 + index)
+        results[index] = given, augmenter(given, 11 + index, beside)
         assert_same(given, untouched)
         image = results[index][1]["image"]
         assert image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3 and image.flags.c_contiguous
@@ -142,6 +144,6 @@ def test_every_transform_depends_on_sample_and_seed_alone(name):
         assert set(np.unique(results[index][1]["mask"])) <= {0, 1, 2, 3, 4, 255}
     for index in reversed(range(3)):  # once more, after other samples
         given, first = results[index]
-        assert_same(augmenter(given, 11 + index), first)
+        assert_same(augmenter(given, 11 + index, beside), first)
     with ThreadPoolExecutor(1) as pool:  # and by a thread that has done nothing else
-        assert_same(pool.submit(augmenter, results[1][0], 12).result(), results[1][1])
+        assert_same(pool.submit(augmenter, results[1][0], 12, beside).result(), results[1][1])

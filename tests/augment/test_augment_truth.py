@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from moving_truth import Augmenter
 
-from saccade.augment import Augmenter
+from saccade.augment import AugmentError
 
 # What each does to an array, and to x_min, y_min, x_max, y_max in a picture of w x h.
 EXACT = {
@@ -182,3 +183,26 @@ def test_no_boxes_at_all(classes):
     result = Augmenter(steps)(sample, 3)
     assert result["boxes"].shape == (0, 4) and result["boxes"].dtype == np.float32
     assert result.keys() == sample.keys()
+
+
+def test_mosaic_keeps_boxes_and_their_fields_on_the_squares_of_four_images():
+    """Each image has one square of a grey that only its class has: wherever a box ends up, its pixels say its class."""
+    samples = []
+    for number in range(4):
+        image = np.zeros((40, 40, 3), np.uint8)
+        image[10:30, 8:28] = 50 * (number + 1)
+        box = np.array([[8, 10, 28, 30]], np.float32)
+        samples.append({"image": image, "boxes": box, "classes": np.array([number], np.int32)})
+    step = {"Mosaic": {"target_size": [60, 60], "cell_shape": [40, 40], "p": 1.0}}
+    augmenter, seen = Augmenter([step]), set()
+    assert augmenter.companions == 3
+    for seed in range(20):
+        result = augmenter(samples[0], seed, samples[1:])
+        assert result["image"].shape == (60, 60, 3)
+        for box, number in zip(result["boxes"], result["classes"], strict=True):
+            x, y = (int((low + high) / 2) for low, high in zip(box[:2], box[2:], strict=True))
+            assert result["image"][y, x, 0] == 50 * (number + 1)
+            seen.add(int(number))
+    assert seen == {0, 1, 2, 3}
+    with pytest.raises(AugmentError, match="Mosaic needs 3 other samples"):
+        augmenter(samples[0], 0)

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from moving_truth import Augmenter
 from scipy import ndimage
-
-from saccade.augment import Augmenter
 
 WARPS = [
     {"ElasticTransform": {"alpha": 300, "sigma": 8, "p": 1.0}},

@@ -4,8 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-
-from saccade.augment import Augmenter
+from moving_truth import Augmenter
 
 STEPS = [
     {"HorizontalFlip": {"p": 0.5}},

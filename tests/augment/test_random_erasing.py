@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from moving_truth import Augmenter
 
-from saccade.augment import Augmenter, AugmentError
+from saccade.augment import AugmentError
 
 
 def erased(name="RandomErasing", seed=0, **arguments):

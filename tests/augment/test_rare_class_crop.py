@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from moving_truth import Augmenter
 
-from saccade.augment import Augmenter, AugmentError
+from saccade.augment import AugmentError
 from saccade.augment.rare_class_crop import crop_with_class
 
 
