@@ -60,16 +60,16 @@ def advise(key: str, value: Any) -> str:
         The override, quoted for YAML where the recipe's reader needs that, and for the shell.
     """
     is_plain = isinstance(value, str) and value.isprintable() and value.lower() not in ("", "~", "null")
-    written = value if is_plain and value[0] not in "'\"[{" else _flow(value)
+    written = value if is_plain and value[0] not in "'\"[{" else in_yaml(value)
     return shlex.quote(f"{key}={written}")
 
 
-def _flow(value: Any) -> str:
-    """A value as YAML in one line."""
+def in_yaml(value: Any) -> str:
+    """A value as YAML in one line, what could be read as something else in quotes."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_flow(str(key))}: {_flow(each)}" for key, each in value.items()) + "}"
+        return "{" + ", ".join(f"{in_yaml(str(key))}: {in_yaml(each)}" for key, each in value.items()) + "}"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_flow, value)) + "]"
+        return "[" + ", ".join(map(in_yaml, value)) + "]"
     if not isinstance(value, str):
         return json.dumps(value)
     if re.fullmatch(r"[^\W\d_][\w./-]*", value) and value.lower() not in (

@@ -20,7 +20,7 @@ from .mask_formats.files import OFFERED, MaskFiles
 from .mask_formats.image import EXTENSIONS
 from .mask_formats.options import MaskOptions
 from .mask_matching import check_pattern, match_by_name, match_by_pattern, refuse_missing, refuse_shared
-from .picture_listing import list_pictures
+from .picture_listing import leave_out, list_pictures
 from .picture_tree import PictureTree, open_tree
 
 _log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class Masks(FileSource):
             place = f"data.masks={options.masks or options.path}"
             tree, found = _paired(self.tree, self.keys, options, place)
             self.keys = list(found)
-            self.splits = _splits(options.path, self.keys)
+            self.splits = _splits(options.path, self.keys, options.exclude)
             self._masks = MaskFiles(tree, list(found.values()), options, truth, place, self.read)
             self.class_names = self._masks.class_names
         self.groups = self.keys if options.group is None else groups_of(self.keys, options.group)
@@ -111,16 +111,17 @@ def _paired(
     return masks_tree, found
 
 
-def _splits(root: str, pictures: Sequence[str]) -> dict[str, list[int]]:
+def _splits(root: str, pictures: Sequence[str], exclude: Sequence[str]) -> dict[str, list[int]]:
     """Positions by split, where the folders at the top are splits; else nothing."""
     tops = {picture: picture.partition("/")[0] if "/" in picture else "" for picture in pictures}
     names = {top: SPLIT_NAMES[top.lower()] for top in sorted(set(tops.values())) if top.lower() in SPLIT_NAMES}
     if not names:
         return {}
-    others = [picture for picture, top in tops.items() if top not in names]
+    others = [top or picture for picture, top in tops.items() if top not in names]
     if others:
         raise InputError(
-            f"data.path={root}: {others[0]} lies beside the split '{next(iter(names))}': leave one out by data.exclude"
+            f"data.path={root}: '{others[0]}' lies beside the split '{next(iter(names))}': leave it out by "
+            f"{leave_out(others[0], exclude)}"
         )
     if "train" not in names.values():
         raise InputError(f"data.path={root}: folder '{next(iter(names))}' and no 'train' beside it")

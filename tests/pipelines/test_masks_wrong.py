@@ -209,7 +209,7 @@ def test_splits_that_contradict_each_other(draw, mark):
     draw("i/train/a.jpg", "i/val/b.jpg", "i/other/c.jpg")
     root = mark("m/train/a.png", "m/val/b.png", "m/other/c.png", "m/valid/d.png")
     assert refused(root) == (
-        "data.path=ROOT/i: other/c.jpg lies beside the split 'train': leave one out by data.exclude"
+        "data.path=ROOT/i: 'other' lies beside the split 'train': leave it out by 'data.exclude=[other]'"
     )
     assert opened(root, exclude=["other"]).splits == {"train": [0], "validation": [1]}
     assert refused(root, exclude=["other", "train"]) == "data.path=ROOT/i: folder 'val' and no 'train' beside it"
