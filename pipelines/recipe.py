@@ -244,7 +244,7 @@ def _field(key: str, values: dict[str, Any], sections: list[type[BaseModel]]) ->
     """The type of a field, of the section that the values name where there are several."""
     name = _typed(values.get("name"), str)
     chosen = [each for each in sections if _tag(each) == name] or sections
-    return next((each.model_fields[key].annotation for each in chosen if key in each.model_fields), Any)
+    return next((each.model_fields[key].annotation for each in chosen if key in each.model_fields), str)
 
 
 def _absolute(values: dict[str, Any], schema: type[Options], path: KeyPath, text: RecipeText) -> dict[str, Any]:

@@ -17,7 +17,7 @@ KeyPath = tuple[str, ...]
 
 _NULLS = ("", "~", "null", "Null", "NULL")
 _QUOTES = " (in a list or a mapping, text with special characters is put in quotes)"
-_OUTDATED = ("bool", "float", "int", "timestamp", "value")
+_OUTDATED = ("bool", "float", "int", "timestamp", "value", "yaml")
 
 
 class _Loader(yaml.SafeLoader):

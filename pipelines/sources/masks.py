@@ -84,7 +84,7 @@ def _paired(
     if options.match is None and options.masks in ("", options.path):
         raise InputError(
             f"data.path={options.path}: and where are the masks: data.masks is their folder, or, where they lie beside "
-            "the pictures, data.match='{path}_mask.png', for example, tells them"
+            "the pictures, say how they are called, for example data.match='{path}_mask.png'"
         )
     root = options.masks or options.path
     masks_tree = open_tree(root, "data.masks")

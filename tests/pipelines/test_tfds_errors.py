@@ -69,7 +69,8 @@ def test_a_split_that_does_not_exist(sets):
         "data.splits.test=dev[:9]: pet_photos/png/1.2.0 has no split 'dev', but train (23), test (7), spare (5)"
     )
     assert refused(sets, "two_views", truth=None, image="left") == (
-        "two_views/1.0.0 has no split 'train', but day (1), night (1): choose, for example by 'data.splits={train: day}'"
+        "two_views/1.0.0 has no split 'train', but day (1), night (1): choose, for example by "
+        "'data.splits={train: day}'"
     )
 
 

@@ -106,7 +106,8 @@ def test_text_is_taken_as_typed(empty_recipe, text):
 def test_items_and_keys_are_text_where_text_is_wanted(empty_recipe, text):
     section = read(read_recipe(empty_recipe, [f"s.texts=[a b, {text}]", f"s.weights={{{text}: 2}}"]))
     assert (section.texts, section.weights) == (["a b", text], {text: 2.0})
-    assert read(read_recipe(empty_recipe, [f"s.texts={text}"])).texts == ([text] if text != "null" else [])
+    if text != "null":
+        assert read(read_recipe(empty_recipe, [f"s.texts={text}"])).texts == [text]
 
 
 @pytest.mark.parametrize(
@@ -162,7 +163,7 @@ def test_the_type_of_the_field_decides(empty_recipe, override, field, value):
         ("s.weights={a: 1, a: 2}", "the key 's.weights.a' stands here twice"),
         ("s.weights={[a]: 1}", "a key is one word"),
         ("s.word=02", "'s.word' is '02'"),
-        ("s.txt=*", "unknown key 's.txt': did you mean text"),
+        ("s.txt=*", "unknown key 's.txt': did you mean text or texts"),
         ("s.txt=a=b\nc", "unknown key 's.txt'"),
         ("s.text.deeper=1", "'s.text' is {'deeper': 1}"),
         ("s.text\udce9=1", "not UTF-8"),
@@ -184,7 +185,7 @@ def test_odd_yaml_in_a_file_is_refused_in_one_line(tmp_path, content):
 
 
 @given(TEXT)
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_any_text_can_be_pasted(empty_recipe, text):
     assert pasted(empty_recipe, "text", text).text == text
     assert pasted(empty_recipe, "maybe", text).maybe == text
@@ -192,7 +193,7 @@ def test_any_text_can_be_pasted(empty_recipe, text):
 
 
 @given(st.lists(TEXT), st.dictionaries(TEXT, TEXT), st.dictionaries(TEXT, st.floats(0, 9)))
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_any_list_and_mapping_of_text_can_be_pasted(empty_recipe, texts, named, weights):
     assert pasted(empty_recipe, "texts", texts).texts == texts
     assert pasted(empty_recipe, "named", named).named == named
@@ -207,7 +208,7 @@ def test_what_a_message_says_means_the_same_to_yaml(text):
 
 
 @given(TEXT.filter(lambda text: "$" not in text and "\0" not in text))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_resolved_recipe_holds_the_same_text(tmp_path_factory, text):
     folder = tmp_path_factory.mktemp("resolved")
     lines = [advise("data.path", "./" + text), advise("data.exclude", [text]), advise("export.name", text)]
@@ -261,9 +262,9 @@ def test_leaving_a_class_out(classification, tmp_path, name):
         draw(tmp_path / "d" / each)
     for each in (name, "empty too", "ab"):
         (tmp_path / "d" / each).mkdir(exist_ok=True)
-    source, lines = settle(classification, advise_path(tmp_path / "d"), "data.exclude=*.gif")
+    source, lines = settle(classification, advise_path(tmp_path / "d"), "data.exclude=extra*")
     assert source.class_names == ["cat", "dog"] and len(lines) == 3
-    assert load_recipe(classification, shlex.split(lines[-1])[:1] + ["data.path=x"]).data.exclude[0] == "*.gif"
+    assert load_recipe(classification, shlex.split(lines[-1])[:1] + ["data.path=x"]).data.exclude[0] == "extra*"
 
 
 def advise_path(path: Path) -> str:
@@ -332,8 +333,8 @@ def masks(folder: Path, *values: int, color: bool = False) -> str:
         ((0, 1, 255), False, [], {"background", "foreground"}),
         ((0, 38, 75, 113), False, [], {"class_0", "class_1", "class_2", "class_3"}),
         ((0, 200), True, [], {"class_0", "class_1"}),
-        ((0, 1, 2), False, ["01", "it's: #2"], {"01", "it's: #2", "class_2"}),
-        ((0, 1, 9), False, ["null", "a, b"], {"class_0", "class_1", "class_2"}),
+        ((0, 1, 2, 3), False, ["01", "it's: #2"], {"01", "it's: #2", "class_2", "class_3"}),
+        ((0, 1, 9), False, ["null", "a, b"], {"class_0", "class_1", "class_2", "null", "a, b"}),
     ],
 )
 def test_each_line_about_masks_settles_it(segmentation, tmp_path, values, color, given, classes):
@@ -341,19 +342,17 @@ def test_each_line_about_masks_settles_it(segmentation, tmp_path, values, color,
     named = shlex.split(advise("data.classes", given)) if given else []
     with pytest.raises(InputError) as caught:
         load_recipe(segmentation, [*overrides, *named]).open()
-    lines = re.findall(r"'((?:encoding|classes|colors|ignore): (?:[^']|'(?=s))*)'", str(caught.value))
+    lines = re.findall(r"'((?:encoding|classes|colors|ignore): .*?)'(?= with|,| if| in |$| \()", str(caught.value))
+    assert lines
     found = set()
     for line in lines:
-        section = {"source": "masks"} | ({} if line.startswith(("classes", "colors")) else {"classes": given or None})
-        text = segmentation.read_text().replace(
-            "{source: masks}", str(yaml.safe_dump(section, default_flow_style=True))
-        )
-        segmentation.with_name("pasted.yaml").write_text(text.replace("}\ninput", f", {line}}}\ninput"))
-        try:
-            found |= set(load_recipe(segmentation.with_name("pasted.yaml"), overrides).open()[0].class_names)
-        except InputError as error:
-            assert "ambiguous" not in str(error)
-    assert classes <= found
+        data = {"source": "masks"} | ({"classes": given} if given and not line.startswith("c") else {})
+        pasted_below = yaml.safe_dump({"data": data}, default_flow_style=False) + f"  {line}\n"
+        settled = segmentation.with_name("settled.yaml")
+        settled.write_text(segmentation.read_text().replace("data: {source: masks}\n", pasted_below))
+        source = load_recipe(settled, overrides).open()[0]
+        found |= set(source.class_names)
+    assert found == classes
 
 
 def test_a_folder_beside_the_splits_of_masks(segmentation, tmp_path):
