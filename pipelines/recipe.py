@@ -57,10 +57,9 @@ class Recipe:
     def resolved(self) -> dict[str, Any]:
         """Plain values that make the same recipe again."""
         sections = {name: getattr(self, name) for name in SECTIONS}
-        return {
-            name: value.model_dump(mode="json") if isinstance(value, Options) else value
-            for name, value in sections.items()
-        } | ({"import_paths": list(self.import_paths)} if self.import_paths else {})
+        return {name: _dumped(value) if isinstance(value, Options) else value for name, value in sections.items()} | (
+            {"import_paths": list(self.import_paths)} if self.import_paths else {}
+        )
 
     def to_yaml(self) -> str:
         return yaml.safe_dump(self.resolved(), sort_keys=False, allow_unicode=True)
@@ -264,6 +263,20 @@ def _absolute_value(value: Any, mark: IsPath, path: KeyPath, text: RecipeText) -
     return os.path.normpath(text.folder(path) / _expand(value, path, text)) if mark.is_path(value) else value
 
 
+def _dumped(section: Options) -> dict[str, Any]:
+    """Plain values that make the section again: a dollar sign in a path is none of a variable."""
+
+    def escaped(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: escaped(each) for key, each in value.items()}
+        return value.replace("$", "$$") if isinstance(value, str) else value
+
+    fields = type(section).model_fields
+    are_paths = {name for name, info in fields.items() if any(isinstance(mark, IsPath) for mark in _marks(info))}
+    values = section.model_dump(mode="json")
+    return {name: escaped(value) if name in are_paths else value for name, value in values.items()}
+
+
 def _marks(annotation: Any) -> Iterator[Any]:
     """The marks of a field or a type, also inside `RecipePath | None` and `dict[str, RecipePath]`."""
     if isinstance(annotation, FieldInfo):
@@ -279,8 +292,9 @@ def _expand(value: str, path: KeyPath, text: RecipeText) -> Path:
         if name not in os.environ and f"${name}" in value.replace("{", "").replace("}", ""):
             absolute = str(Path(default).resolve())
             value = value.replace(f"${{{name}}}", absolute).replace(f"${name}", absolute)
-    expanded = os.path.expanduser(os.path.expandvars(value))
-    if "$" in expanded:
+    parts = [os.path.expandvars(part) for part in value.split("$$")]
+    expanded = os.path.expanduser("$".join(parts))
+    if any("$" in part for part in parts):
         raise InputError(f"{text.place(path)}: '{'.'.join(path)}': the variable in '{value}' is not set")
     return Path(expanded)
 

@@ -135,6 +135,6 @@ def _report_empty(root: str, folder: str, split: str, listing: Listing) -> None:
 
 def _one_class(root: str, folder: str, listing: Listing) -> str:
     inside = [path for path in listing.folders if path.rpartition("/")[0] == folder]
-    line = advise("data.path", f"{root}/{folder}")
+    line = advise("data.path", f"{root}/{folder}".replace("$", "$$"))
     hint = f": are its folders the classes? then {line}" if len(inside) > 1 else ""
     return f"data.path={root}: only one class, '{folder}'; it takes two or more{hint}"

@@ -46,8 +46,8 @@ def read_layout(tree: PictureTree, wanted: Sequence[str], lists: str) -> Layout:
     for each in (PICTURES, *wanted):
         if each not in folders:
             inside = [folder for folder in folders if folder.endswith(f"/{each}")]
-            line = advise("data.path", tree.where(inside[0].rpartition("/")[0])) if inside else ""
-            hint = f": say {line}" if inside else _purpose(each)
+            above = [tree.where(path.rpartition("/")[0]).replace("$", "$$") for path in inside]
+            hint = f": say {advise('data.path', above[0])}" if above else _purpose(each)
             raise InputError(f"data.path={tree.root}: no folder '{each}' in it{hint}")
     found = {each: _files(tree, each) for each in wanted}
     found[PICTURES] = _files(tree, PICTURES, EXTENSIONS)
