@@ -1,7 +1,11 @@
 """The ways in which a command ends other than well, each told in one line."""
 
 import difflib
-from collections.abc import Iterable
+import json
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 
 class InputError(ValueError):
@@ -38,3 +42,49 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if close:
         return "did you mean " + " or ".join(close) + "?"
     return "known: " + ", ".join(known) if len(known) <= 12 else f"known: {', '.join(known[:12])}, ..."
+
+
+def one_line(text: str) -> str:
+    """Text as one line of a message: what cannot be printed, as a line break in a file's name, is escaped."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+
+
+def advise(key: str, value: Any) -> str:
+    """`key=value` for a message that says what to type: it can be pasted into a shell as it stands.
+
+    Args:
+        key: of the recipe, as `data.exclude`.
+        value: what the recipe shall hold: text, a number, None, or lists and mappings of them.
+
+    Returns:
+        The override, quoted for YAML where the recipe's reader needs that, and for the shell.
+    """
+    is_plain = isinstance(value, str) and value.isprintable() and value.lower() not in ("", "~", "null")
+    written = value if is_plain and value[0] not in "'\"[{" else in_yaml(value)
+    return shlex.quote(f"{key}={written}")
+
+
+def in_yaml(value: Any) -> str:
+    """A value as YAML in one line, what could be read as something else in quotes."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{in_yaml(str(key))}: {in_yaml(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(in_yaml, value)) + "]"
+    if not isinstance(value, str):
+        return json.dumps(value)
+    if re.fullmatch(r"[^\W\d_][\w./-]*", value) and value.lower() not in (
+        "null",
+        "true",
+        "false",
+        "yes",
+        "no",
+        "on",
+        "off",
+    ):
+        return value
+    escaped = json.dumps(value, ensure_ascii=False)
+    return "".join(each if each.isprintable() else _escape(ord(each)) for each in escaped)
+
+
+def _escape(code: int) -> str:
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

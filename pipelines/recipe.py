@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, get_args
+from pathlib import Path, PurePath
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from ..models import TASKS, find_task
 from ..models.contract import ModelOptions, Task
-from ..models.errors import InputError, nearest
+from ..models.errors import InputError, advise, nearest
 from ..models.naming import check_name, make_importable
 from ..models.options import IsPath, Options
 from .options.train_options import ExportOptions, TrainOptions
-from .recipe_text import KeyPath, RecipeText, read_recipe
+from .recipe_text import KeyPath, RecipeText, Written, as_yaml, read_recipe
 from .shipped import default_recipe, shipped_recipe
 from .source import DataOptions, Source
 from .sources import SOURCES, find_source
@@ -58,10 +59,9 @@ class Recipe:
     def resolved(self) -> dict[str, Any]:
         """Plain values that make the same recipe again."""
         sections = {name: getattr(self, name) for name in SECTIONS}
-        return {
-            name: value.model_dump(mode="json") if isinstance(value, Options) else value
-            for name, value in sections.items()
-        } | ({"import_paths": list(self.import_paths)} if self.import_paths else {})
+        return {name: _dumped(value) if isinstance(value, Options) else value for name, value in sections.items()} | (
+            {"import_paths": list(self.import_paths)} if self.import_paths else {}
+        )
 
     def to_yaml(self) -> str:
         return yaml.safe_dump(self.resolved(), sort_keys=False, allow_unicode=True)
@@ -107,18 +107,19 @@ def resolve(text: RecipeText) -> Recipe:
     import_paths = _import_paths(text)
     for folder in import_paths:
         make_importable(folder)
-    task_name = values.get("task")
+    task_name = _typed(values.get("task"), str | None)
     if not isinstance(task_name, str):
         raise InputError(f"{text.place(('task',))}: 'task' is missing: {nearest('', TASKS)}")
     task_class = _named(find_task, task_name, ("task",), text)
-    data = values.get("data") or {}
-    source_name = data.get("source") if isinstance(data, dict) else None
+    data = values.get("data")
+    data = data.value if isinstance(data, Written) else data
+    source_name = _typed(data.get("source"), str | None) if isinstance(data, dict) else None
     if not isinstance(source_name, str):
         raise InputError(f"{text.place(('data',))}: 'data.source' is missing: {nearest('', SOURCES)}")
     source_class = _named(find_source, source_name, ("data", "source"), text)
     model = _section("model", task_class.ModelOptions, text)
     _named(lambda name: check_name(name, task_class.models, "model"), model.name, ("model", "name"), text)
-    augment = values.get("augment") or []
+    augment = as_yaml(values.get("augment")) or []
     if not isinstance(augment, list):
         raise InputError(
             f"{text.place(('augment',))}: 'augment' is a list of transforms, for example - HorizontalFlip: {{p: 0.5}}"
@@ -146,12 +147,14 @@ def _import_paths(text: RecipeText) -> tuple[str, ...]:
     """Where objects of the user's are found, if the recipe names any: in its folder and in the working folder. A
     resolved recipe states them."""
     if "import_paths" in text.values:
-        return tuple(text.values["import_paths"])
+        return tuple(_typed(text.values["import_paths"], list[str]))
     uses_own = any(":" in word for word in _words(text.values))
     return tuple(dict.fromkeys([str(text.folder(())), str(Path.cwd())])) if uses_own else ()
 
 
 def _words(values: Any) -> Iterator[str]:
+    if isinstance(values, Written):
+        values = values.value if isinstance(values.value, dict | list) else values.text
     if isinstance(values, dict):
         values = list(values.values())
     if isinstance(values, list):
@@ -169,17 +172,85 @@ def _named(find: Any, name: str, path: KeyPath, text: RecipeText) -> Any:
 
 
 def _section(name: str, schema: type[Options], text: RecipeText) -> Any:
-    values = text.values.get(name)
+    values = _typed(text.values.get(name), schema)
     if values is None:
         values = {}
     if not isinstance(values, dict):
         raise InputError(f"{text.place((name,))}: '{name}' is a section with keys: {nearest('', schema.model_fields)}")
-    values = _absolute(values, schema, (name,), text)
     try:
         # JSON mode is strict about types ("3" is no number) and still takes a list where a tuple is wanted
-        return schema.model_validate_json(json.dumps(values), strict=True)
+        return schema.model_validate_json(json.dumps(_absolute(values, schema, (name,), text)), strict=True)
     except ValidationError as error:
-        raise InputError(_explain(error.errors(include_url=False)[0], name, schema, text)) from None
+        raise InputError(_explain(error.errors(include_url=False)[0], name, values, schema, text)) from None
+
+
+def _typed(value: Any, annotation: Any) -> Any:
+    """What was written, as the type of its field reads it: text as it stands, all else as YAML."""
+    kinds = list(_kinds(annotation))
+    if isinstance(value, Written):
+        return _typed_scalar(value, annotation, kinds)
+    if isinstance(value, dict):
+        sections = [kind for kind in kinds if _is_section(kind)]
+        if sections:
+            return {key: _typed(each, _field(key, value, sections)) for key, each in value.items()}
+        of_values = [get_args(kind)[1] for kind in kinds if _holds(kind, dict) and get_args(kind)]
+        return {key: _typed(each, of_values[0] if of_values else Any) for key, each in value.items()}
+    if isinstance(value, list):
+        of_items = [get_args(kind) for kind in kinds if _holds(kind, list) and get_args(kind)] or [(Any,)]
+        return [_typed(each, of_items[0][min(at, len(of_items[0]) - 1)]) for at, each in enumerate(value)]
+    return value
+
+
+def _typed_scalar(value: Written, annotation: Any, kinds: list[Any]) -> Any:
+    read = value.value
+    wants_text = any(map(_is_text, kinds))
+    if isinstance(read, dict | list) and (not wants_text or any(_holds(kind, type(read)) for kind in kinds)):
+        return _typed(read, annotation)
+    if value.is_null and (NoneType in kinds or not value.text or not wants_text):
+        return None
+    if wants_text:
+        is_number = isinstance(read, int | float) and any(kind in (bool, int, float) for kind in kinds)
+        return read if is_number else value.text
+    one_of_a_list = value.text[:1] not in ("[", "{") and "," not in value.text
+    if one_of_a_list and any(_holds(kind, list) and any(map(_is_text, _kinds(get_args(kind)[0]))) for kind in kinds):
+        return [value.text]
+    return as_yaml(value)
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    """The members of a union, or the type itself; without its marks."""
+    if get_origin(annotation) is Annotated:
+        yield from _kinds(get_args(annotation)[0])
+    elif get_origin(annotation) in (Union, UnionType):
+        for each in get_args(annotation):
+            yield from _kinds(each)
+    else:
+        yield annotation
+
+
+def _is_text(kind: Any) -> bool:
+    if get_origin(kind) is Literal:
+        return any(isinstance(each, str) for each in get_args(kind))
+    return isinstance(kind, type) and issubclass(kind, str | PurePath)
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _holds(kind: Any, form: type) -> bool:
+    """Whether a field of this type takes mappings (`dict`) or sequences (`list`)."""
+    kind = get_origin(kind) or kind
+    if not isinstance(kind, type) or issubclass(kind, str):
+        return False
+    return _is_section(kind) or issubclass(kind, Mapping) if form is dict else issubclass(kind, Sequence)
+
+
+def _field(key: str, values: dict[str, Any], sections: list[type[BaseModel]]) -> Any:
+    """The type of a field, of the section that the values name where there are several."""
+    name = _typed(values.get("name"), str)
+    chosen = [each for each in sections if _tag(each) == name] or sections
+    return next((each.model_fields[key].annotation for each in chosen if key in each.model_fields), str)
 
 
 def _absolute(values: dict[str, Any], schema: type[Options], path: KeyPath, text: RecipeText) -> dict[str, Any]:
@@ -199,6 +270,20 @@ def _absolute_value(value: Any, mark: IsPath, path: KeyPath, text: RecipeText) -
     return os.path.normpath(text.folder(path) / _expand(value, path, text)) if mark.is_path(value) else value
 
 
+def _dumped(section: Options) -> dict[str, Any]:
+    """Plain values that make the section again: a dollar sign in a path is none of a variable."""
+
+    def escaped(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: escaped(each) for key, each in value.items()}
+        return value.replace("$", "$$") if isinstance(value, str) else value
+
+    fields = type(section).model_fields
+    are_paths = {name for name, info in fields.items() if any(isinstance(mark, IsPath) for mark in _marks(info))}
+    values = section.model_dump(mode="json")
+    return {name: escaped(value) if name in are_paths else value for name, value in values.items()}
+
+
 def _marks(annotation: Any) -> Iterator[Any]:
     """The marks of a field or a type, also inside `RecipePath | None` and `dict[str, RecipePath]`."""
     if isinstance(annotation, FieldInfo):
@@ -214,8 +299,9 @@ def _expand(value: str, path: KeyPath, text: RecipeText) -> Path:
         if name not in os.environ and f"${name}" in value.replace("{", "").replace("}", ""):
             absolute = str(Path(default).resolve())
             value = value.replace(f"${{{name}}}", absolute).replace(f"${name}", absolute)
-    expanded = os.path.expanduser(os.path.expandvars(value))
-    if "$" in expanded:
+    parts = [os.path.expandvars(part) for part in value.split("$$")]
+    expanded = os.path.expanduser("$".join(parts))
+    if any("$" in part for part in parts):
         raise InputError(f"{text.place(path)}: '{'.'.join(path)}': the variable in '{value}' is not set")
     return Path(expanded)
 
@@ -227,9 +313,9 @@ def _refuse_unknown(values: dict[str, Any], known: Sequence[str], path: KeyPath,
             raise InputError(f"{text.place(here)}: unknown key '{'.'.join(here)}': {nearest(str(key), known)}")
 
 
-def _explain(error: ErrorDetails, section: str, schema: type[Options], text: RecipeText) -> str:
+def _explain(error: ErrorDetails, section: str, values: Any, schema: type[Options], text: RecipeText) -> str:
     """One line from pydantic's first error: where, which field, what is wrong, what to do."""
-    keys, values = [section], text.values.get(section) or {}
+    keys = [section]
     for part in error["loc"]:  # pydantic mixes names of union members in: keep what the recipe really holds
         if isinstance(values, dict) and (part in values or part == error["loc"][-1] and error["type"] == "missing"):
             keys.append(str(part))
@@ -251,6 +337,9 @@ def _explain(error: ErrorDetails, section: str, schema: type[Options], text: Rec
         if error["loc"][-1] == "[key]":  # the key of a mapping, not its value
             return f"{place}: unknown key '{name}': {nearest(path[-1], known)}"
         return f"{place}: '{name}' is {values!r}: {nearest(str(values), known)}"
+    if error["type"] == "list_type" and isinstance(values, str):
+        line = advise(name, [each.strip(" []") for each in values.split(",")])
+        return f"{place}: '{name}' is {values!r}, and a list is wanted, such as {line}"
     message = error["msg"].removeprefix("Value error, ")
     return f"{place}: '{name}' is {values!r}: {message[0].lower()}{message[1:]}"
 
@@ -271,5 +360,5 @@ def _schemas(annotation: Any) -> list[type[Options]]:
     return [each for argument in get_args(annotation) for each in _schemas(argument)]
 
 
-def _tag(schema: type[Options]) -> Any:
+def _tag(schema: type[BaseModel]) -> Any:
     return schema.model_fields["name"].default if "name" in schema.model_fields else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from ..models import find_task
 from ..models.errors import InputError
 from ..models.options import Options
 from .options.train_options import ExportOptions, TrainOptions
-from .recipe_text import read_recipe
+from .recipe_text import as_yaml, read_recipe
 from .shipped import default_recipe, header
 from .sources import find_source
 
@@ -45,7 +46,7 @@ def write_recipe(task: str, file: Path) -> None:
 def recipe_template(task: str, file: Path) -> str:
     """The text of the recipe that will stand in `file`."""
     path, task_class = default_recipe(task), find_task(task)
-    values = read_recipe(path).values
+    values = as_yaml(read_recipe(path).values)
     sections = {
         "data": find_source(values["data"]["source"]).Options,
         "input": task_class.Input.Options,
@@ -67,7 +68,7 @@ def _header(path: Path, file: Path) -> Iterator[str]:
         if line.startswith("command:"):
             break
         yield f"# {line}"
-    yield f"# command: saccade train {file}"
+    yield f"# command: saccade train {shlex.quote(str(file))}"
     yield "# A key behind '#' stands at its default. 'saccade train FILE key.sub=value' sets one for once."
 
 

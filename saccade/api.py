@@ -26,7 +26,7 @@ def train(recipe: str | Path, *overrides: str) -> Path:
 
     Args:
         recipe: a recipe file, a shipped recipe's name, or a task's name.
-        overrides: `key.sub=value` each, the value in YAML.
+        overrides: `key.sub=value` each; text as it stands where the key wants text, else YAML.
 
     Returns:
         The folder of the run.

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import __version__
-from .models.errors import InputError, JobError, nearest
+from .models.errors import InputError, JobError, nearest, one_line
 from .quiet import QuietTensorFlow
 
 RECIPE_HELP = "a recipe file, a shipped recipe (see 'saccade recipes'), or a task's name"
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _fail(message: str, error: BaseException, code: int, debug: bool) -> int:
     if debug:
         traceback.print_exception(error)
-    print(f"saccade: {message}", file=sys.stderr)
+    print(f"saccade: {one_line(message)}", file=sys.stderr)
     return code
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-LONGEST, LONGEST_MEAN = 300, 150
+LONGEST, LONGEST_MEAN = 500, 150
 NAMES_OF_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc"}
 MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:work|root|home/\w+|Users/\w+|tmp/\w+)/")
 REGISTRY = re.compile(r"https?://[\w./-]*(?:pypi|pythonhosted|npmjs|debian)\b|--(?:extra-)?index-url\b")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, nearest
+from ..errors import InputError, advise, nearest
 from .options import ClassificationOptions
 
 
@@ -39,9 +39,10 @@ def class_weights(
     counts, total = _count(options, len(class_names), truths), len(truths)
     for name, count in zip(class_names, counts, strict=True):
         if count == 0 and (given == "balanced" or name in given):
+            line = advise("model.class_weights", {class_names[int(counts.argmax())]: 2.0})
             raise InputError(
                 f"model.class_weights: no training sample has the class '{name}', so it can have no weight: "
-                f"name the weights of others, as {{{class_names[int(counts.argmax())]}: 2.0}}"
+                f"name the weights of others, as {line}"
             )
         if count == total and options.multi_label and given == "balanced":
             raise InputError(

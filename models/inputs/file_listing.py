@@ -1,12 +1,13 @@
 """Which pictures lie below a folder."""
 
+import glob
 import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from ..errors import InputError
+from ..errors import InputError, advise
 from .file_tree import FileTree, join
 
 EXTENSIONS = ("jpg", "jpeg", "png", "gif", "bmp", "webp")
@@ -21,14 +22,21 @@ class Listing:
     Attributes:
         pictures: the files with a picture's extension, sorted.
         folders: all folders that are not left out, sorted.
+        patterns: those that leave something out, as the recipe has them.
         excluded: how many pictures a pattern left out, counted at the folder they lie in.
         ignored: how many files are no pictures by their extension.
     """
 
     pictures: list[str] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
+    patterns: Sequence[str] = ()
     excluded: Counter[str] = field(default_factory=Counter)
     ignored: int = 0
+
+
+def leave_out(path: str, patterns: Sequence[str]) -> str:
+    """The override that leaves out a path, beside what the patterns of the recipe leave out already."""
+    return advise("data.exclude", [*patterns, glob.escape(path)])
 
 
 def list_pictures(
@@ -52,7 +60,7 @@ def list_pictures(
         InputError: the folder is missing, is no folder, may not be read, has no
             pictures, or one whose name is not UTF-8.
     """
-    listing, used, root = Listing(), set(), tree.root
+    listing, used, root = Listing(patterns=exclude), set(), tree.root
     place = place or f"data.path={root}"
 
     def is_excluded(path: str) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, RecipeError, nearest
+from ..errors import InputError, RecipeError, advise, nearest
 from ..inputs.image.geometry import IGNORE
 from .masks import check_mask
 from .options import SegmentationOptions
@@ -97,10 +97,10 @@ def _refuse_absent(class_names: Sequence[str], counts: np.ndarray, masks: int, b
     if absent:
         names = "', '".join(absent[:_NAMED])
         more = f" and of {len(absent) - _NAMED} other classes" if len(absent) > _NAMED else ""
+        line = advise("model.class_weights", {class_names[int(counts[1:].argmax()) + 1]: 2.0})
         raise InputError(
             f"model.class_weights: no training mask has a pixel of '{names}'{more}, so there is nothing to balance: "
-            f"name the weights of others, as {{{class_names[int(counts[1:].argmax()) + 1]}: 2.0}}"
-            f"{_and_bad(masks, bad)}"
+            f"name the weights of others, as {line}{_and_bad(masks, bad)}"
         )
 
 

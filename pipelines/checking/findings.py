@@ -112,8 +112,8 @@ class Findings:
             kinds = Counter(f"{split_of[one]} and {split_of[other]}" for one, other in self.leaks)
             told = ", ".join(f"{count} in {kind}" for kind, count in kinds.items())
             raise InputError(
-                f"identical files in two splits, {told} (first {pair}): metrics would look better than they are: remove "
-                "one of each, or say data.leaks=allow"
+                f"identical files in two splits, {told} (first {pair}): metrics would look better than they are: "
+                "remove one of each, or say data.leaks=allow"
             )
 
 

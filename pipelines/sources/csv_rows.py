@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...models.errors import InputError, nearest
+from ...models.errors import InputError, advise, nearest
 
 
 @dataclass(frozen=True)
@@ -86,5 +86,6 @@ def _cells(file: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 def _no_column(place: str, name: str, column: str, header: list[str], delimiter: str) -> str:
     other = next((each for each in ";\t|," if each != delimiter and len(header) == 1 and each in header[0]), None)
     if other:
-        return f"{place}: no column '{column}': cells seem to be separated by {other!r}: data.delimiter={other!r}"
+        line = advise("data.delimiter", other)
+        return f"{place}: no column '{column}': cells seem to be separated by {other!r}: say {line}"
     return f"{place}: no column '{column}': {nearest(column, header)} (data.columns.{name} names the column)"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ...models.contract import Truth
 from ...models.errors import InputError, nearest
@@ -38,7 +38,12 @@ class CsvOptions(MaskOptions):
     separator: str | None = Field(None, min_length=1)
     """What stands between the class names in one cell of `labels`."""
     delimiter: str = Field(",", min_length=1, max_length=1)
-    """What stands between the cells of a row."""
+    """What stands between the cells of a row; `\\t` is a tab."""
+
+    @field_validator("delimiter", mode="before")
+    @classmethod
+    def _read_tab(cls, value: Any) -> Any:
+        return "\t" if value == "\\t" else value
 
 
 class Csv(FileSource):

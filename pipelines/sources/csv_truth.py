@@ -1,13 +1,13 @@
 """What the cells of a column mean: a class, several classes, a number."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ...models.contract import Truth
-from ...models.errors import InputError, nearest
+from ...models.errors import InputError, advise, nearest
 
 
 class Column(ABC):
@@ -92,7 +92,7 @@ def class_names_in(cell: str, separator: str | None) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def column(name: str, wanted: Truth, cells: Iterable[str], classes: list[str] | None, separator: str | None) -> Column:
+def column(name: str, wanted: Truth, cells: Sequence[str], classes: list[str] | None, separator: str | None) -> Column:
     """The reader of the truth `name`: "label" and "labels" are class names, any other scalar is a number.
 
     Args:
@@ -108,7 +108,9 @@ def column(name: str, wanted: Truth, cells: Iterable[str], classes: list[str] | 
     if name in ("label", "labels"):
         several = name == "labels"
         if several and separator is None:
-            raise InputError("the task wants several labels a picture: say what separates them, data.separator='|'")
+            found = next((each for each in "|;," if any(each in cell for cell in cells)), "|")
+            line = advise("data.separator", found)
+            raise InputError(f"the task wants several labels a picture: say what separates them, {line}")
         between = separator if several else None
         names = classes or sorted({each for cell in cells for each in class_names_in(cell, between)})
         if len(names) < (1 if several else 2):

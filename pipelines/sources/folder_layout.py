@@ -3,8 +3,8 @@
 import logging
 from dataclasses import dataclass, field
 
-from ...models.errors import InputError
-from ...models.inputs.file_listing import Listing
+from ...models.errors import InputError, advise
+from ...models.inputs.file_listing import Listing, leave_out
 from ..source import SPLIT_NAMES
 
 _log = logging.getLogger(__name__)
@@ -69,8 +69,8 @@ def _split_folders(root: str, listing: Listing) -> dict[str, str]:
         if any(path.count("/") == 1 and path.startswith(f"{train[0]}/") for path in listing.pictures):
             return {}  # pictures lie in it as in the others: a class, trains beside buses
         raise InputError(
-            f"data.path={root}: '{others[0]}' stands beside the split '{train[0]}': leave one out by data.exclude, "
-            "or rename it if it is a class"
+            f"data.path={root}: '{others[0]}' stands beside the split '{train[0]}': rename it if it is a class, or "
+            f"leave it out by {leave_out(others[0], listing.patterns)}"
         )
     if len(set(splits.values())) < len(splits):
         raise InputError(f"data.path={root}: {', '.join(splits)}: two folders for one split")
@@ -129,11 +129,12 @@ def _report_empty(root: str, folder: str, split: str, listing: Listing) -> None:
     because = f" (data.exclude leaves out {excluded})" if excluded else ""
     raise InputError(
         f"data.path={root}: class folder '{folder}' has no pictures{because}: add some, or leave the class out by "
-        f"data.exclude=[{folder}]"
+        f"{leave_out(folder, listing.patterns)}"
     )
 
 
 def _one_class(root: str, folder: str, listing: Listing) -> str:
     inside = [path for path in listing.folders if path.rpartition("/")[0] == folder]
-    hint = f": are its folders the classes? then data.path={root}/{folder}" if len(inside) > 1 else ""
+    line = advise("data.path", f"{root}/{folder}".replace("$", "$$"))
+    hint = f": are its folders the classes? then {line}" if len(inside) > 1 else ""
     return f"data.path={root}: only one class, '{folder}'; it takes two or more{hint}"

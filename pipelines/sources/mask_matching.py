@@ -14,7 +14,7 @@ FIELDS = ("path", "folder", "stem")
 """Of a pattern: the picture's path without its extension, its folder, and its name without the extension."""
 
 _PROBED, _TRIED = 20, 6  # pictures that show endings, endings that are tried with all
-_SAY = "say which by data.match='{path}_mask.png', for example"
+_SAY = "say which, for example by data.match='{path}_mask.png'"
 _log = logging.getLogger(__name__)
 
 

@@ -12,7 +12,7 @@ from pydantic import field_validator
 
 from ...models.contract import Truth
 from ...models.errors import InputError
-from ...models.inputs.file_listing import list_pictures
+from ...models.inputs.file_listing import leave_out, list_pictures
 from ...models.inputs.file_tree import FileTree, open_tree
 from ...models.options import RecipePath
 from ..source import SPLIT_NAMES, check_truth
@@ -64,7 +64,7 @@ class Masks(FileSource):
             place = f"data.masks={options.masks or options.path}"
             tree, found = _paired(self.tree, self.keys, options, place)
             self.keys = list(found)
-            self.splits = _splits(options.path, self.keys)
+            self.splits = _splits(options.path, self.keys, options.exclude)
             self._masks = MaskFiles(tree, list(found.values()), options, truth, place, self.encoded)
             self.class_names = self._masks.class_names
         self.groups = self.keys if options.group is None else groups_of(self.keys, options.group)
@@ -84,7 +84,7 @@ def _paired(
     if options.match is None and options.masks in ("", options.path):
         raise InputError(
             f"data.path={options.path}: and where are the masks: data.masks is their folder, or, where they lie beside "
-            "the pictures, data.match='{path}_mask.png', for example, tells them"
+            "the pictures, say how they are called, for example data.match='{path}_mask.png'"
         )
     root = options.masks or options.path
     masks_tree = open_tree(root, "data.masks")
@@ -111,16 +111,17 @@ def _paired(
     return masks_tree, found
 
 
-def _splits(root: str, pictures: Sequence[str]) -> dict[str, list[int]]:
+def _splits(root: str, pictures: Sequence[str], exclude: Sequence[str]) -> dict[str, list[int]]:
     """Positions by split, where the folders at the top are splits; else nothing."""
     tops = {picture: picture.partition("/")[0] if "/" in picture else "" for picture in pictures}
     names = {top: SPLIT_NAMES[top.lower()] for top in sorted(set(tops.values())) if top.lower() in SPLIT_NAMES}
     if not names:
         return {}
-    others = [picture for picture, top in tops.items() if top not in names]
+    others = [top or picture for picture, top in tops.items() if top not in names]
     if others:
         raise InputError(
-            f"data.path={root}: {others[0]} lies beside the split '{next(iter(names))}': leave one out by data.exclude"
+            f"data.path={root}: '{others[0]}' lies beside the split '{next(iter(names))}': leave it out by "
+            f"{leave_out(others[0], exclude)}"
         )
     if "train" not in names.values():
         raise InputError(f"data.path={root}: folder '{next(iter(names))}' and no 'train' beside it")

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from ...models.errors import InputError
+from ...models.errors import InputError, advise
 from ...models.inputs.image.options import IGNORE
 from .mask_formats.pixels import listed
 from .tfds_features import Features
@@ -40,20 +40,21 @@ def mask_classes(
     held = [set(np.unique(mask).tolist()) - {IGNORE} for mask in _readable(first, read)]
     found = sorted(set().union(*held))
     if not names:
-        which = "" if found[:1] == [0] else f", and say which number each has: data.values={found}"
+        which = "" if found[:1] == [0] else f" {advise('data.values', found)}"
+        line = advise("data.classes", [f"class_{number}" for number in found])
         raise InputError(
-            f"{place}: the set does not name its classes, and its first masks hold {listed(found)}: give the names in "
-            f"their order, data.classes=[...]{which}"
+            f"{place}: the set does not name its classes, and its first masks hold {listed(found)}: say with your "
+            f"names, in their order, {line}{which}"
         )
     if values is not None and len(values) != len(names):
         raise InputError(f"data.values gives {len(values)} numbers for {len(names)} classes: {', '.join(names[:12])}")
     numbers = range(len(names)) if values is None else values
     strange = [not each.issubset(numbers) for each in held]
     if sum(strange) * 2 > len(held):
-        example = found if len(found) == len(names) else "[...]"
+        line = advise("data.values", found) if len(found) == len(names) else "data.values lists them"
         raise InputError(
             f"{place}: its first masks hold {listed(found)}, and the {len(names)} classes are numbered "
-            f"{listed(numbers)}: say which number each has, in their order: data.values={example}"
+            f"{listed(numbers)}: say which number each has, in their order: {line}"
         )
     return list(names), numbers
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -88,8 +89,8 @@ def _why_not(name: str, data_dir: str | None, known: list[str]) -> str:
     if _base(name) not in known:
         names = {*known, *(each.partition(":")[0] for each in prepared)}
         return f"TFDS knows no such set, and {place} has none: {nearest(name.partition(':')[0], names)}"
-    option = f" --data_dir={data_dir}" if data_dir else ""
-    return f"not prepared in {place}: data.download=true does it, or the command 'tfds build {name}{option}'"
+    command = shlex.join(["tfds", "build", name, *([f"--data_dir={data_dir}"] if data_dir else [])])
+    return f"not prepared in {place}: data.download=true does it, or the command {command}"
 
 
 def _base(name: str) -> str:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...models.errors import InputError
+from ...models.errors import InputError, advise
 from ..source import SPLIT_NAMES
 
 if TYPE_CHECKING:
@@ -55,17 +55,17 @@ def _own_splits(builder: tfds.core.DatasetBuilder) -> dict[str, str]:
     for name in builder.info.splits:
         split = SPLIT_NAMES.get(name.lower())
         if split in own:
+            known = {SPLIT_NAMES[each.lower()]: each for each in builder.info.splits if each.lower() in SPLIT_NAMES}
             raise InputError(
-                f"{builder.info.full_name} has the splits '{own[split]}' and '{name}': choose by "
-                f"data.splits={{{split}: ...}}"
+                f"{builder.info.full_name} has the splits '{own[split]}' and '{name}': choose, "
+                f"for example by {advise('data.splits', known)}"
             )
         if split:
             own[split] = name
     if "train" not in own:
-        raise InputError(
-            f"{builder.info.full_name} has no split 'train', but {_list(builder)}: choose by "
-            "data.splits={train: ..., test: ...}"
-        )
+        largest = max(builder.info.splits, key=lambda name: builder.info.splits[name].num_examples, default=None)
+        choose = f": choose, for example by {advise('data.splits', own | {'train': largest})}" if largest else ""
+        raise InputError(f"{builder.info.full_name} has no split 'train', but {_list(builder)}{choose}")
     unused = [name for name in builder.info.splits if name not in own.values()]
     if unused:
         _log.info("%s: splits not used: %s (data.splits chooses)", builder.info.full_name, ", ".join(unused))

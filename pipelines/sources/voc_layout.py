@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from ...models.errors import InputError
+from ...models.errors import InputError, advise
 from ...models.inputs.file_listing import EXTENSIONS, list_pictures
 from ...models.inputs.file_tree import FileTree
 from ..source import Split
@@ -46,7 +46,8 @@ def read_layout(tree: FileTree, wanted: Sequence[str], lists: str) -> Layout:
     for each in (PICTURES, *wanted):
         if each not in folders:
             inside = [folder for folder in folders if folder.endswith(f"/{each}")]
-            hint = f": data.path={tree.where(inside[0].rpartition('/')[0])}" if inside else _purpose(each)
+            above = [tree.where(path.rpartition("/")[0]).replace("$", "$$") for path in inside]
+            hint = f": say {advise('data.path', above[0])}" if above else _purpose(each)
             raise InputError(f"data.path={tree.root}: no folder '{each}' in it{hint}")
     found = {each: _files(tree, each) for each in wanted}
     found[PICTURES] = _files(tree, PICTURES, EXTENSIONS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -107,7 +108,7 @@ class Training:
             run.save_progress()
         figure = self._selection.figure
         log.info("best: epoch %d, validation %s %s", run.progress.best_epoch, figure, values[figure])
-        log.info("next: saccade report %s", run.folder)
+        log.info("next: saccade report %s", shlex.quote(str(run.folder)))
 
     def _tell_unkept(self, predictor: Predictor, values: Mapping[str, Value], data: Data) -> None:
         """Warns of each bound that the weights do not keep to, as they are quoted, and notes it in the run."""

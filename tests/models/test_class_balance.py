@@ -45,8 +45,18 @@ def test_weights_of_labels_are_negatives_over_positives():
     ("given", "labels", "options", "message"),
     [
         ({"roes": 2.0}, [0, 1, 2], {}, r"model\.class_weights: the data has no class 'roes': did you mean rose\?"),
-        ({"rose": 2.0}, [0, 0, 2], {}, r"no training sample has the class 'rose'.*as \{daisy: 2\.0\}"),
-        ("balanced", [0, 1, 1], {}, r"no training sample has the class 'tulip'.*as \{rose: 2\.0\}"),
+        (
+            {"rose": 2.0},
+            [0, 0, 2],
+            {},
+            r"no training sample has the class 'rose'.*as 'model.class_weights=\{daisy: 2\.0\}'",
+        ),
+        (
+            "balanced",
+            [0, 1, 1],
+            {},
+            r"no training sample has the class 'tulip'.*as 'model.class_weights=\{rose: 2\.0\}'",
+        ),
         ("balanced", np.eye(3)[:2], {"multi_label": True}, "no training sample has the class 'tulip'"),
         (
             "balanced",

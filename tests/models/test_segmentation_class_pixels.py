@@ -86,13 +86,13 @@ MANY = ("background", *(f"c{number}" for number in range(1, 9)))
             "balanced",
             ("background", "cell", "rim", "hole"),
             "model.class_weights: no training mask has a pixel of 'cell', 'hole', so there is nothing to balance: "
-            "name the weights of others, as {rim: 2.0}",
+            "name the weights of others, as 'model.class_weights={rim: 2.0}'",
         ),
         (
             "balanced",
             MANY,
             "model.class_weights: no training mask has a pixel of 'c1', 'c3', 'c4', 'c5', 'c6' and of 2 other classes, "
-            "so there is nothing to balance: name the weights of others, as {c2: 2.0}",
+            "so there is nothing to balance: name the weights of others, as 'model.class_weights={c2: 2.0}'",
         ),
     ],
 )

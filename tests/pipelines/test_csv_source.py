@@ -122,7 +122,7 @@ def test_prediction_needs_paths_alone(table):
         ("path,label\n\n", "ROOT/table.csv: no rows below the header"),
         ("path,labels\n1.png,a\n", "ROOT/table.csv:1: no column 'label': did you mean labels?"),
         ("file,label\n1.png,a\n", "ROOT/table.csv:1: no column 'path': known: file, label (data.columns.path names"),
-        ("path;label\n1.png;a\n", "separated by ';': data.delimiter=';'"),
+        ("path;label\n1.png;a\n", "separated by ';': say 'data.delimiter=;'"),
         ("path,label,label\n1.png,a,b\n", "ROOT/table.csv:1: 2 columns are called 'label'"),
         ("path,label\n1.png,a\n2.png\n", "ROOT/table.csv:3: 1 cells, and the header names 2 columns"),
         ("path,label\n1.png,a,b\n", "ROOT/table.csv:2: 3 cells, and the header names 2 columns"),
@@ -160,7 +160,7 @@ def test_the_line_is_where_the_row_begins(table):
 
 
 def test_several_labels_need_a_separator(table):
-    assert refused(table("path,labels\n1.png,a\n"), LABELS).endswith("say what separates them, data.separator='|'")
+    assert refused(table("path,labels\n1.png,a\n"), LABELS).endswith("say what separates them, 'data.separator=|'")
 
 
 def test_no_labels_at_all(table):

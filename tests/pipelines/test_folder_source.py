@@ -187,7 +187,7 @@ def test_a_class_without_pictures(draw):
     (root / "d").mkdir()
     assert refused(root, exclude=["d", "c/*.gif"]) == (
         "data.path=ROOT: class folder 'c' has no pictures (data.exclude leaves out 1): add some, or leave the "
-        "class out by data.exclude=[c]"
+        "class out by 'data.exclude=[d, \"c/*.gif\", c]'"
     )
     assert "class folder 'd' has no pictures: add some" in refused(root)
     assert folder(root, exclude=["d"]).class_names == ["a", "b", "c"]

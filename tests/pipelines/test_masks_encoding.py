@@ -151,7 +151,7 @@ AMBIGUOUS = {
     "PLACE: ambiguous: the values 0, 1, 2, 254, 255 (values in between come of JPEG compression or smooth edges: save "
     "masks without); write below data 'colors: {": [grey(1, 2, 254, 255)],
     "PLACE: ambiguous: the values 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 and 24 more; write below data "
-    "'encoding: instances' if each number is an object, or 'encoding: ids' and 'classes: [...]' if each is a class": [
+    "'encoding: instances' if each number is an object, or 'encoding: ids' if each is a class": [
         grey(*range(0, 20)),
         grey(*range(20, 40)),
     ],

@@ -54,7 +54,7 @@ def test_no_word_about_masks(draw):
     root = draw("i/a.jpg")
     told = (
         "data.path=ROOT/i: and where are the masks: data.masks is their folder, or, where they lie beside the "
-        "pictures, data.match='{path}_mask.png', for example, tells them"
+        "pictures, say how they are called, for example data.match='{path}_mask.png'"
     )
     assert refused(root, masks="") == refused(root, masks="i") == told
 
@@ -101,7 +101,7 @@ def test_patterns_without_a_meaning(pattern, told):
 def test_two_masks_for_one_picture(draw, mark, pairs):
     draw("i/a.jpg", "i/b.jpg")
     root = mark("m/a.png", "m/a.bmp", "m/b.png")
-    say = ": say which by data.match='{path}_mask.png', for example"
+    say = ": say which, for example by data.match='{path}_mask.png'"
     assert refused(root) == f"data.masks=ROOT/m: two masks for one picture, a.bmp and a.png{say}"
     assert pairs(opened(root, match="{path}.png"), "m/a.png", "m/b.png")
     root = mark(*(f"n/{name}_{kind}.png" for name in "ab" for kind in ("cells", "nuclei")))
@@ -209,7 +209,7 @@ def test_splits_that_contradict_each_other(draw, mark):
     draw("i/train/a.jpg", "i/val/b.jpg", "i/other/c.jpg")
     root = mark("m/train/a.png", "m/val/b.png", "m/other/c.png", "m/valid/d.png")
     assert refused(root) == (
-        "data.path=ROOT/i: other/c.jpg lies beside the split 'train': leave one out by data.exclude"
+        "data.path=ROOT/i: 'other' lies beside the split 'train': leave it out by 'data.exclude=[other]'"
     )
     assert opened(root, exclude=["other"]).splits == {"train": [0], "validation": [1]}
     assert refused(root, exclude=["other", "train"]) == "data.path=ROOT/i: folder 'val' and no 'train' beside it"

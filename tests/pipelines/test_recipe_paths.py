@@ -38,7 +38,7 @@ def test_an_override_of_one_is_relative_to_the_working_folder(tmp_path, monkeypa
     [
         ("{train: $NO_SUCH/t.json}", "'data.annotations.train': the variable in '$NO_SUCH/t.json' is not set"),
         ("{dev: t.json}", "unknown key 'data.annotations.dev': known: test, train, validation"),
-        ("{train: 3}", "'data.annotations.train' is 3: input should be a valid string"),
+        ("{train: [3]}", "'data.annotations.train' is [3]: input should be a valid string"),
         ("[a.json]", "'data.annotations' is ['a.json']: input should be a valid string"),
     ],
 )

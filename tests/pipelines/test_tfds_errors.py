@@ -39,7 +39,7 @@ def test_a_name_that_does_not_exist(sets):
 def test_a_set_that_is_not_prepared(sets, tmp_path):
     assert refused(tmp_path, "mnist") == (
         "data.name=mnist: not prepared in ROOT: data.download=true does it, or the command "
-        "'tfds build mnist --data_dir=ROOT'"
+        "tfds build mnist --data_dir=ROOT"
     )
     there = "not prepared in ROOT, which has pet_photos/jpeg:1.2.0, pet_photos/png:1.2.0"
     assert refused(sets, "pet_photos/png:2.0.0") == f"data.name=pet_photos/png:2.0.0: {there}"
@@ -69,7 +69,8 @@ def test_a_split_that_does_not_exist(sets):
         "data.splits.test=dev[:9]: pet_photos/png/1.2.0 has no split 'dev', but train (23), test (7), spare (5)"
     )
     assert refused(sets, "two_views", truth=None, image="left") == (
-        "two_views/1.0.0 has no split 'train', but day (1), night (1): choose by data.splits={train: ..., test: ...}"
+        "two_views/1.0.0 has no split 'train', but day (1), night (1): choose, for example by "
+        "'data.splits={train: day}'"
     )
 
 

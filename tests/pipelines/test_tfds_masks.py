@@ -82,19 +82,19 @@ def test_a_number_beyond_the_classes_in_one_mask(sets):
 def test_numbers_that_do_not_begin_at_0(sets):
     assert told(sets, mask="trimap", classes=NAMES) == (
         "data.mask=trimap: its first masks hold 1 to 3, and the 3 classes are numbered 0 to 2: say which number each "
-        "has, in their order: data.values=[1, 2, 3]"
+        "has, in their order: 'data.values=[1, 2, 3]'"
     )
-    assert told(sets, mask="trimap", classes=["a", "b"]).endswith("in their order: data.values=[...]")
+    assert told(sets, mask="trimap", classes=["a", "b"]).endswith("in their order: data.values lists them")
 
 
 def test_classes_without_names(sets):
     assert told(sets, mask="trimap") == (
-        "data.mask=trimap: the set does not name its classes, and its first masks hold 1 to 3: give the names in their "
-        "order, data.classes=[...], and say which number each has: data.values=[1, 2, 3]"
+        "data.mask=trimap: the set does not name its classes, and its first masks hold 1 to 3: say with your names, "
+        "in their order, 'data.classes=[class_1, class_2, class_3]' 'data.values=[1, 2, 3]'"
     )
     assert told(sets, mask="tensor") == (
-        "data.mask=tensor: the set does not name its classes, and its first masks hold 0 to 2: give the names in their "
-        "order, data.classes=[...]"
+        "data.mask=tensor: the set does not name its classes, and its first masks hold 0 to 2: say with your names, "
+        "in their order, 'data.classes=[class_0, class_1, class_2]'"
     )
 
 

@@ -182,7 +182,7 @@ def test_a_folder_is_missing(voc, folder, truth, hint):
 
 def test_the_folder_around_it(voc):
     root = voc(train="0")
-    assert told(root.parent).endswith(": no folder 'JPEGImages' in it: data.path=VOC/VOC")
+    assert told(root.parent).endswith(": no folder 'JPEGImages' in it: say data.path=VOC/VOC")
     assert told(root / "no") == "data.path=VOC: no such folder"
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
-from ....models.errors import InputError
+from ....models.errors import InputError, in_yaml
 from .encoding import KINDS, MANY, Binary, Colors, Encoding, Ids, Instances, Palette, default_names, pixels
 from .found_colors import FoundColors, find_colors
 from .instance_maps import CLASSES
@@ -96,7 +96,7 @@ class Detection:
         ids = sorted(set(held) - {self._options.ignore})
         if len(held) == 1:
             raise self._nothing_but(*held)
-        ways = (_AS_OBJECTS, f"'encoding: {kind.name}' and 'classes: [...]' if each is a class")
+        ways = (_AS_OBJECTS, f"'encoding: {kind.name}' if each is a class, and 'classes' for their names")
         without_gaps = ids == list(range(len(ids)))
         if len(ids) > MANY and (kind is Palette or without_gaps or len(self._colors.classes) > MANY):
             raise self._ambiguous(self._values(), *ways)
@@ -116,7 +116,7 @@ class Detection:
             return self._ids(kind)
         first, looked_at, others = strangers[0], len(self._sample.seen), sorted(set(self._sample.values) - known)
         value = min(set(first.values) - known)
-        ways = [_AS_OBJECTS, f"names for 0 to {others[-1]} in 'classes: [...]' if each is a class"]
+        ways = [_AS_OBJECTS, f"{_names_line(classes, others[-1] + 1)} if each is a class"]
         follow = others == list(range(len(classes), len(classes) + len(others)))
         if kind is Ids and not follow and len(self._colors.classes) <= MANY:
             ways = [self._colors_line()]
@@ -228,6 +228,14 @@ class Detection:
     def _ambiguous(self, what: str, *ways: str) -> InputError:
         told = f"{what} {self._sample.share}".rstrip()
         return InputError(f"{self._place}: ambiguous: {told}; write below data {', or '.join(ways)}")
+
+
+def _names_line(given: Sequence[str], count: int) -> str:
+    """The line of the recipe that names more classes than are given."""
+    if count > MANY:
+        return f"names for 0 to {count - 1} in 'classes'"
+    names = [*given, *(f"class_{at}" for at in range(len(given), count))]
+    return f"'classes: {in_yaml(names)}' with your names"
 
 
 def _listed(names: Sequence[str]) -> str:
