@@ -55,7 +55,7 @@ def noise():
 @pytest.mark.parametrize("multi_label", [False, True])
 def test_networks_of_two_kinds_are_averaged_by_their_probabilities(multi_label, noise):
     predictor = make("lenet", "resnet20", multi_label=multi_label)
-    tensors, _ = predictor.task.input.from_images(noise)
+    tensors, _ = predictor.task.input(images=noise)
     alone = [model(tensors, training=False).numpy() for model in predictor.model.models]
     probabilities = sigmoid if multi_label else softmax
     assert np.abs(probabilities(alone[0]) - probabilities(alone[1])).max() > 0.05
@@ -88,7 +88,7 @@ def test_a_mirrored_picture_gets_the_same_answer(noise):
         predictor.predict([encoded(each) for each in pictures]) for pictures in (noise, noise[:, :, ::-1])
     )
     plain = predictor.model.models[0]
-    one, other = (plain(predictor.task.input.from_images(each)[0]).numpy() for each in (noise, noise[:, :, ::-1]))
+    one, other = (plain(predictor.task.input(images=each)[0]).numpy() for each in (noise, noise[:, :, ::-1]))
     assert np.abs(softmax(one) - softmax(other)).max() > 0.05
     for left, right in zip(straight, mirrored, strict=True):
         np.testing.assert_allclose(left["probabilities"], right["probabilities"], atol=1e-5)
@@ -96,7 +96,7 @@ def test_a_mirrored_picture_gets_the_same_answer(noise):
 
 def test_ten_crops_against_crops_cut_by_hand(noise):
     predictor = make("lenet", views=Views.of(crops=10))
-    whole = predictor.task.input.from_images(noise)[0].numpy()
+    whole = predictor.task.input(images=noise)[0].numpy()
     assert whole.shape == (4, 18, 18, 3)
     corners = [(1, 1), (0, 0), (0, 2), (2, 0), (2, 2)]
     crops = [whole[:, top : top + 16, left : left + 16] for top, left in corners]
@@ -148,7 +148,7 @@ class PixelByPixel(TASK):
     def average(self, outputs):
         return tf.add_n(outputs) / len(outputs)
 
-    def undo(self, outputs, view):
+    def invert_view(self, outputs, view):
         return outputs[:, :, ::-1] if view.mirrored else outputs
 
 
@@ -165,7 +165,7 @@ class NoAverage(TASK):
 
 
 class NoWayBack(TASK):
-    def undo(self, outputs, view):
+    def invert_view(self, outputs, view):
         return super(TASK, self).invert_view(outputs, view)
 
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from saccade.models.contract import Truth
 from saccade.models.inputs.image.geometry import boxes_to_original, move_boxes, place
 from saccade.models.inputs.image.image_input import ImageInput
 from saccade.models.inputs.image.options import ImageOptions
@@ -21,6 +22,16 @@ FITS = [
     ImageOptions(fit="pad", stride=16),
 ]
 SIZES = [(32, 48), (100, 64), (64, 100), (7, 5), (1, 200), (33, 49), (97, 31)]
+
+TRUTH = {
+    "mask": Truth("int32", (None, None), pad=255, moves="mask"),
+    "boxes": Truth("float32", (None, 4), moves="boxes", pad=-1),
+    "classes": Truth("int32", (None,), moves="box_field", pad=-1),
+}
+
+
+def image_input(options):
+    return ImageInput(options, truth=TRUTH)
 
 
 def by_hand(options: ImageOptions, height: int, width: int) -> tuple[list[int], list[int], list[int]]:
@@ -64,7 +75,7 @@ def test_pixels_equal_pillow(options, size):
     """Within 0.01 of Pillow in float, and within 1.01 of its 8 bits, which round twice."""
     image = RANDOM.integers(0, 256, (*size, 3), np.uint8)
     content, offset, target = by_hand(options, *size)
-    fitted = ImageInput(options).fit({"image": tf.constant(image)})["image"]
+    fitted = image_input(options).fit({"image": tf.constant(image)})["image"]
     assert fitted.dtype == tf.float32
     for as_float, tolerance in ((True, 0.01), (False, 1.01)):
         expected = laid(pillow_resize(image, content, as_float), offset, target, options.fill)
@@ -75,7 +86,7 @@ def test_pixels_equal_pillow(options, size):
 def test_a_float_picture_is_fitted_alike(options):
     image = RANDOM.integers(0, 256, (70, 45, 3), np.uint8)
     of_bytes, of_floats = (
-        ImageInput(options).fit({"image": tf.cast(image, each)})["image"] for each in (tf.uint8, tf.float32)
+        image_input(options).fit({"image": tf.cast(image, each)})["image"] for each in (tf.uint8, tf.float32)
     )
     np.testing.assert_array_equal(of_bytes, of_floats)
 
@@ -109,7 +120,7 @@ def test_masks_equal_pillow(options, size, dtype):
     mask = RANDOM.integers(0, 20, size).astype(dtype)
     content, offset, target = by_hand(options, *size)
     image = np.zeros((*size, 3), np.uint8)
-    fitted = ImageInput(options).fit({"image": image, "mask": tf.constant(mask)})["mask"].numpy()
+    fitted = image_input(options).fit({"image": image, "mask": tf.constant(mask)})["mask"].numpy()
     assert fitted.dtype == dtype
     centres = [(np.arange(new) + 0.5) * old / new for new, old in zip(content, size, strict=True)]
     rows, columns = (np.floor(each).astype(int) for each in centres)
@@ -161,7 +172,7 @@ def test_mask_and_box_still_cover_what_was_drawn(options, size):
     image[box[1] : box[3], box[0] : box[2]] = 255
     mask[box[1] : box[3], box[0] : box[2]] = 1
     truth = {"mask": mask, "boxes": box[np.newaxis].astype(np.float32)}
-    fitted = ImageInput(options.model_copy(update={"fill": 0})).fit({"image": image, **truth})
+    fitted = image_input(options.model_copy(update={"fill": 0})).fit({"image": image, **truth})
     bright, labelled = fitted["image"].numpy()[..., 0] > 127, fitted["mask"].numpy() == 1
     for drawn in (bright, labelled):
         rows, columns = drawn.any(axis=1).nonzero()[0], drawn.any(axis=0).nonzero()[0]
@@ -179,9 +190,9 @@ def test_a_box_that_is_cut_off_has_no_area():
 
 def test_other_keys_stay_as_they_are():
     sample = {"image": np.zeros((9, 9, 3), np.uint8), "key": tf.constant("a"), "label": tf.constant(3)}
-    fitted = ImageInput(ImageOptions(size=8)).fit(sample)
+    fitted = image_input(ImageOptions(size=8)).fit(sample)
     assert list(fitted) == list(sample)
     assert fitted["key"] is sample["key"] and fitted["label"] is sample["label"]
-    assert ImageInput(ImageOptions(size=8)).fit({"image": np.zeros((9, 9, 3)), "boxes": np.zeros((0, 4), np.float32)})[
+    assert image_input(ImageOptions(size=8)).fit({"image": np.zeros((9, 9, 3)), "boxes": np.zeros((0, 4), np.float32)})[
         "boxes"
     ].shape == (0, 4)
