@@ -85,9 +85,8 @@ def _plan_again(run: Run, plan: Sequence[Phase]) -> None:
     if run.best_lost and progress.epoch > 0 and progress.step == 0:
         history = run.history()
         last = history[-1] if history and history[-1]["epoch"] == progress.epoch else {}
-        progress.fitted = {
-            name: value for name, value in last.items() if name not in NOT_FITTED and not name.startswith("val_")
-        }
+        names = [name for name in last if name not in NOT_FITTED and not name.startswith("val_")]
+        progress.fitted = {name: last[name] for name in names}
         progress.epoch -= 1
         progress.phase = next(number for number, end in enumerate(ends) if progress.epoch < end)
 
