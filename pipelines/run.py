@@ -246,7 +246,7 @@ def _saved_progress(path: Path) -> Progress | None:
     Raises:
         OSError, ValueError, zipfile.BadZipFile, EOFError: it is not whole.
     """
-    with np.load(path) as values:
+    with path.open("rb") as file, np.load(file) as values:  # numpy itself leaves a file open that is not whole
         return Progress.read(json.loads(str(values["progress"]))) if "progress" in values else None
 
 
@@ -308,7 +308,6 @@ def alone_in(folder: Path, wait: bool = False) -> Iterator[None]:
     """
     made = [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
     with saving(folder):
-        folder.mkdir(parents=True, exist_ok=True)
         file = _take(folder / LOCK, wait)
     try:
         yield
@@ -323,7 +322,11 @@ def alone_in(folder: Path, wait: bool = False) -> Iterator[None]:
 def _take(path: Path, wait: bool) -> TextIO:
     """Opens and locks a file in which the holder says who it is."""
     while True:
-        file = path.open("a+", encoding="utf-8")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            file = path.open("a+", encoding="utf-8")
+        except FileNotFoundError:  # whoever held it has removed the folder meanwhile
+            continue
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
@@ -345,7 +348,7 @@ def _take(path: Path, wait: bool) -> TextIO:
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 break
-        file.close()  # whoever held it has removed it meanwhile
+        file.close()  # likewise
     file.seek(0)
     file.truncate()
     file.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%F %T")}) + "\n")

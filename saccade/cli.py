@@ -89,7 +89,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="saccade",
         description="One recipe takes images from disk to a served model.",
-        epilog="Exit codes: 0 done, 1 failed, 2 your input is wrong, 130 Ctrl-C, 143 SIGTERM. --debug shows tracebacks.",
+        epilog="Exit codes: 0 done, 1 failed, 2 wrong input, 130 Ctrl-C, 143 SIGTERM. "
+        "--debug shows the traceback of an error.",
     )
     parser.add_argument("--version", action="version", version=f"saccade {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
