@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -21,10 +20,9 @@ from . import find_task
 from .contract import SERVING, Evaluation, Raw, Task, with_lengths, without_padding
 from .ensemble import Ensemble, restore
 from .errors import InputError, at_least_one, nearest
+from .files import DESCRIPTION, WEIGHTS, read_json, write_atomically
 from .naming import make_importable
 
-DESCRIPTION = "predictor.json"
-WEIGHTS = "best.weights.h5"
 MEMORY = 2**29
 """About how many bytes the samples of one call of the graph may take, by `Input.cost`."""
 
@@ -270,10 +268,7 @@ class Predictor(tf.Module):
             "evaluate": self.task.evaluation_options.model_dump(mode="json"),
             "import_paths": list(import_paths),
         }
-        target = Path(folder) / DESCRIPTION
-        unfinished = target.with_suffix(".partial")
-        unfinished.write_text(json.dumps(description, indent=2) + "\n")
-        os.replace(unfinished, target)
+        write_atomically(Path(folder) / DESCRIPTION, json.dumps(description, indent=2) + "\n")
 
     @classmethod
     def load(cls, run: Path | str, weights: str = WEIGHTS) -> Predictor:
@@ -284,14 +279,14 @@ class Predictor(tf.Module):
             weights: which of the run's weights; the best by default.
 
         Raises:
-            InputError: no run, or one without weights yet.
+            InputError: no run, one without weights yet, or one whose files are damaged.
         """
         run = Path(run)
         if not (run / DESCRIPTION).is_file():
             raise InputError(f"{run}: not a run (it has no {DESCRIPTION}); name the folder that 'train' left")
         if not (run / weights).is_file():
             raise InputError(f"{run}: this run has no {weights} yet; run its 'train' command again to resume it")
-        description = json.loads((run / DESCRIPTION).read_text())
+        description = read_json(run / DESCRIPTION)
         if description.get("format") != 2:
             raise InputError(f"{run}: a run of an earlier saccade (0.1 before the task contract): train it again")
         for folder in description["import_paths"]:
@@ -306,7 +301,12 @@ class Predictor(tf.Module):
             description["learned"],
         )
         model = restore(task, description["ensemble"]) if "ensemble" in description else task.model()
-        model.load_weights(run / weights)
+        try:
+            model.load_weights(run / weights)
+        except (OSError, ValueError, KeyError) as error:  # as h5py and Keras say it of a file that is not whole
+            raise InputError(
+                f"{run / weights}: cut short, damaged or of another model: run the 'train' command of this run again"
+            ) from error
         return cls(task, model, description["settings"])
 
 

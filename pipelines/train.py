@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from ..models.stopping import stoppable
 from .recipe import Recipe
-from .run import Run
+from .run import Run, alone_in
 
 DRY_RUN_SAMPLES = 64
 
 
 def train(recipe: Recipe) -> Path:
-    """Trains a recipe and leaves a run; an unfinished run of the same recipe is gone on with.
+    """Trains a recipe and leaves a run; an unfinished run of the same training is resumed.
 
     Args:
         recipe: the resolved recipe.
@@ -40,16 +41,19 @@ def dry_run(recipe: Recipe, folder: Path) -> Path:
     Returns:
         The folder of the run.
     """
-    once = {"epochs": 1}
-    head = recipe.train.head and recipe.train.head.model_copy(update=once)
+    once = {"epochs": min(1, recipe.train.epochs)}
+    head = recipe.train.head and recipe.train.head.model_copy(update={"epochs": 1})
     options = recipe.train.model_copy(update=once | {"run": str(folder / recipe.name), "head": head})
     return _train(dataclasses.replace(recipe, train=options), limit=DRY_RUN_SAMPLES)
 
 
 def _train(recipe: Recipe, limit: int | None) -> Path:
-    run = Run.of(recipe)
-    source, task = recipe.open()
+    Run.of(recipe)  # what is in the way is told without touching it
+    with stoppable(), alone_in(Path(recipe.train.run)):
+        run = Run.of(recipe)  # another job may have written to it until now
+        source, task = recipe.open()
+        run.refuse_other_classes(task.class_names)
 
-    from .training.job import Training
+        from .training.job import Training
 
-    return Training(recipe, run, source, task, limit).work()
+        return Training(recipe, run, source, task, limit).work()

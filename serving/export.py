@@ -1,6 +1,5 @@
 """From a finished run to a proven, versioned bundle that TF Serving and saccade's own server load."""
 
-import json
 import logging
 import shutil
 from datetime import UTC, datetime
@@ -9,6 +8,8 @@ from pathlib import Path
 from .. import __version__
 from ..models.contract import SERVING
 from ..models.errors import InputError
+from ..models.files import read_json
+from ..models.stopping import stoppable
 from .description import EXTRA, Description
 from .samples import FOLDER, read_samples, write_samples
 from .versions import all_at_once, new_version
@@ -18,6 +19,7 @@ log = logging.getLogger("saccade")
 LABELS = "labels.txt"
 
 
+@stoppable()
 def export(
     run: Path | str, target: Path | str, name: str, version: int | None = None, keep_samples: bool | None = None
 ) -> Path:
@@ -64,7 +66,7 @@ def export(
         description = Description(
             name=name,
             version=int(folder.name),
-            task=json.loads((run / DESCRIPTION).read_text())["task"],
+            task=read_json(run / DESCRIPTION)["task"],
             class_names=task.class_names,
             fingerprint=predictor.fingerprint,
             input=task.input_options.model_dump(mode="json"),

@@ -13,6 +13,7 @@ import tensorflow as tf
 from ...models.contract import Evaluation, Value, with_lengths, without_padding
 from ...models.errors import InputError, RecipeError
 from ...models.predictor import Predictor, stacked
+from ...models.stopping import stop_point
 from ..predicting.answers import answers
 from ..progress import bar
 from ..source import Source, request
@@ -51,6 +52,7 @@ def evaluate_positions(
     read = partial(request, predictor.task, source)
     found = answers(predictor, (int(position) for position in positions), read, batch, evaluation.needs)
     for answer in bar(show or "", "samples", len(positions), found, shown=show is not None):
+        stop_point()
         if answer.results is None:
             bad[answer.item] = answer.reason
         else:
@@ -115,6 +117,7 @@ def validator_on_features(
         evaluation = predictor.evaluation()
         names = None if evaluation.needs is None else with_lengths(evaluation.needs, task.lengths)
         for chunk, values, geometry in kept:
+            stop_point()
             outputs = head(values, training=False)
             results = predictor.choose(task.results(outputs, geometry, predictor.settings), names)
             rows = without_padding({name: value.numpy() for name, value in results.items()}, task.lengths)

@@ -10,9 +10,10 @@ from PIL import Image
 
 from ...models.contract import Raw, Task
 from ...models.errors import InputError
+from ...models.files import whole_file
 from ...models.predictor import Predictor
 from ..progress import bar
-from ..run import saving, whole_file
+from ..run import saving
 from .answers import Answer, answers
 from .tile_layout import Tiles
 from .tiles import tiled_answers
@@ -79,6 +80,6 @@ def _saved(task: Task, answer: Answer, begin: Path) -> Answer:
     paths = [begin.with_name(begin.name + ending) for ending in contents]
     with saving(begin.parent):
         for path, content in zip(paths, contents.values(), strict=True):
-            with whole_file(path) as partial:
+            with whole_file(path, lasting=False) as partial:
                 partial.write_bytes(content)
     return replace(answer, files=tuple(map(str, paths)))

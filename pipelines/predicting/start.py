@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...models.errors import at_least_one
+from ..recipe import load_recipe
 from ..run import recipe_file
-from .picture_files import find_pictures
 from .tile_layout import as_asked
 
 if TYPE_CHECKING:
@@ -32,12 +32,12 @@ def start(
     """
     at_least_one("batch", batch)
     tiles = as_asked(tile, overlap)
-    pictures = find_pictures(map(str, places))
-    recipe_file(run)
+    task = load_recipe(recipe_file(run)).make_task(())
+    samples = task.input.find(list(map(str, places)))
 
     from ...models.predictor import Predictor
     from .predict import predict
 
     predictor = Predictor.load(run)
     folders = (Path(folder) if folder else None for folder in (draw, save))
-    return predictor.task, predict(predictor, pictures, batch, *folders, tiles)
+    return predictor.task, predict(predictor, samples, batch, *folders, tiles)

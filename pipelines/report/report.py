@@ -6,8 +6,9 @@ import shlex
 from pathlib import Path
 
 from ...models.errors import InputError
+from ...models.files import read_json, write_atomically
 from ..recipe import load_recipe
-from ..run import PROVENANCE, RECIPE, Run, read_json, recipe_file, saving, write_atomically
+from ..run import PROVENANCE, RECIPE, Run, recipe_file, saving
 
 PAGE = "report.html"
 

@@ -17,10 +17,11 @@ import tensorflow as tf
 
 from ...augment import Augmenter
 from ...models.contract import Task, Value
+from ...models.files import WEIGHTS, write_atomically
 from ...models.naming import find_object
 from ...models.predictor import Predictor
-from ..checking.data import Data, checked_data
-from ..checking.splits import split
+from ...models.stopping import Interrupted
+from ..checking.data import Data, changes, prepare_data
 from ..contact_sheet import training_sheet
 from ..curves import draw_curves
 from ..evaluating.evaluation_files import write_evaluation
@@ -30,13 +31,13 @@ from ..options.select_options import LATENCY
 from ..proof_samples import write_proof_samples
 from ..provenance import provenance
 from ..recipe import Recipe
-from ..run import FINDINGS, PROVENANCE, QUARANTINE, Run, saving, write_atomically
-from ..source import Source, Truths
+from ..run import FINDINGS, FORMER, PROVENANCE, QUARANTINE, SAMPLES, Run, saving
+from ..source import Source
+from .checkpoint import save_weights
 from .fitting import fit
 from .latency import latency_ms
 from .phases import phases
 from .selection import Selection
-from .watch import Interrupted
 
 log = logging.getLogger("saccade")
 
@@ -52,62 +53,83 @@ class Training:
         """Does the job; see `train`."""
         recipe, run = self._recipe, self._run
         keras.utils.set_random_seed(recipe.train.seed)
-        augmenter = make_augmenter(recipe)
-        splits = split(self._source, recipe.data)
+        augmenter, trains = make_augmenter(recipe, self._task), recipe.train.epochs > 0
         with _precision(recipe.train.precision):
-            self._task.observe(Truths(self._source, splits["train"]))
+            data = prepare_data(self._source, self._task, recipe.data, recipe.train.memory * 2**20, trains)
+            if run.resumed:
+                run.notes += changes(run.folder, data)
+                if (learned := run.learned()) is not None:  # not what the data, as it is now, would teach
+                    self._task.learned = learned
             predictor = Predictor(self._task, self._task.model())
-            data = checked_data(self._source, splits, self._task, recipe.data)
-            if not run.resumed:
+            if trains and not run.resumed:
                 phases(recipe, predictor.model)  # what it refuses is told before the data is prepared
                 self._selection.check(partial(_figures, predictor, data))
             if self._limit:
                 data = data.limited(self._limit)
-            run.write_recipe(recipe)
-            with log_file(run.folder / "log.txt"):
+            run.begin(recipe)
+            with log_file(run.folder / "log.txt"), self._stops_told():
                 self._begin(predictor, data, augmenter)
                 own = [find_object(name, {}, __name__, "callback")() for name in recipe.train.callbacks]
-                try:
+                if trains:
                     fit(recipe, run, predictor, data, augmenter, own)
-                except Interrupted:
-                    at = f"epoch {run.progress.epoch + 1}, step {run.progress.step}"
-                    log.info("stopped in %s; all is saved: run the same command again to go on from there", at)
-                    raise
-        with log_file(run.folder / "log.txt"):
+                else:
+                    save_weights(predictor.model, run.folder / WEIGHTS)
+        with log_file(run.folder / "log.txt"), self._stops_told():
             self._end(data)
         return run.folder
+
+    @contextmanager
+    def _stops_told(self) -> Iterator[None]:
+        try:
+            yield
+        except Interrupted:
+            progress = self._run.progress
+            at = f"stopped in {progress}" if progress.step else f"stopped after {progress.epoch} epochs"
+            at = at if self._run.resumed else "stopped before the first step"
+            log.info("%s; all is saved: run the same command again to resume", at)
+            raise
 
     def _begin(self, predictor: Predictor, data: Data, augmenter: Augmenter) -> None:
         recipe, run = self._recipe, self._run
         samples = {name: len(positions) for name, positions in data.splits.items()}
-        log.info("%s: %s", "going on with" if run.resumed else "run", run.folder)
+        log.info("%s: %s", "resuming" if run.resumed else "run", run.folder)
+        for note in run.notes:
+            log.warning(note)
         log.info("data: %s", ", ".join(f"{count} {name}" for name, count in samples.items()))
         log.info("model: %s, %s parameters", recipe.model.name, f"{predictor.model.count_params():,}")
         _warn_of_slow_choices(recipe)
-        origin = provenance(recipe.train.seed, data.findings.fingerprint, samples)
+        origin = provenance(recipe.train.seed, data.fingerprint, samples, self._task.class_names)
         with saving(run.folder):
             predictor.describe(run.folder, recipe.task, recipe.import_paths)
             write_atomically(run.folder / PROVENANCE, json.dumps(origin, indent=2) + "\n")
             quarantine = "".join(json.dumps(entry) + "\n" for entry in data.quarantine())
             write_atomically(run.folder / QUARANTINE, quarantine)
             write_atomically(run.folder / FINDINGS, json.dumps(data.as_found(), indent=2) + "\n")
-            sheet = training_sheet(self._task, data.source, data.splits["train"], augmenter, recipe.train)
-            sheet.save(run.folder / "training_samples.png")
-        write_proof_samples(run.folder, data)
+            write_atomically(run.folder / SAMPLES, data.listing())
+            if recipe.train.epochs:
+                sheet = training_sheet(self._task, data.source, data.splits["train"], augmenter, recipe.train)
+                sheet.save(run.folder / "training_samples.png")
+        write_proof_samples(run.folder, self._task, data)
 
     def _end(self, data: Data) -> None:
         """Chooses the Predictor's settings and quotes the best weights, both on validation, and closes the run."""
         run, recipe, positions = self._run, self._recipe, data.splits["validation"]
-        predictor, evaluation, bad = settle(Predictor.load(run.folder), data.source, positions)
+        values, figure = {}, self._selection.figure
+        if len(positions):
+            predictor, evaluation, bad = settle(Predictor.load(run.folder), data.source, positions)
+            with saving(run.folder):
+                predictor.describe(run.folder, recipe.task, recipe.import_paths)
+                values = write_evaluation(evaluation, bad, data.source, "validation", predictor, run.folder)
+                self._tell_unkept(predictor, values, data)
         with saving(run.folder):
-            predictor.describe(run.folder, recipe.task, recipe.import_paths)
-            values = write_evaluation(evaluation, bad, data.source, "validation", predictor, run.folder)
-            draw_curves(run.history(), run.folder / "curves.png")
-            self._tell_unkept(predictor, values, data)
+            if recipe.train.epochs:
+                draw_curves(run.history(), run.folder / "curves.png")
             run.progress.finished = True
             run.save_progress()
-        figure = self._selection.figure
-        log.info("best: epoch %d, validation %s %s", run.progress.best_epoch, figure, values[figure])
+            (run.folder / FORMER).unlink(missing_ok=True)
+        if figure in values:
+            epoch = f"epoch {run.progress.best_epoch}" if run.progress.best_epoch else "not trained"
+            log.info("best: %s, validation %s %s", epoch, figure, values[figure])
         log.info("next: saccade report %s", shlex.quote(str(run.folder)))
 
     def _tell_unkept(self, predictor: Predictor, values: Mapping[str, Value], data: Data) -> None:

@@ -21,7 +21,6 @@ from ..feeding.order import Order
 from ..feeding.reading import reader
 from ..options.train_options import HeadPhase, TrainOptions
 from ..recipe import Recipe
-from ..source import Truths
 from .stages import check_stages
 
 
@@ -67,6 +66,8 @@ def phases(recipe: Recipe, model: keras.Model) -> list[Phase]:
     splits = hasattr(model, "split")
     if recipe.train.head is not None and not splits:
         raise InputError(f"train.head: the model '{recipe.model.name}' has no head of its own to train first")
+    if not recipe.train.epochs:
+        return []
     first = [Phase("head", recipe.train.head)] if recipe.train.head is not None else []
     frozen = splits and not model.split()[0].trainable_variables
     found = [*first, Phase("head" if frozen and not recipe.augment else "all", recipe.train)]
@@ -83,12 +84,12 @@ def prepare(phase: Phase, recipe: Recipe, predictor: Predictor, data: Data, augm
     train, task, source = recipe.train, predictor.task, data.source
     positions, validation = data.splits["train"], data.splits["validation"]
     memory = train.memory * 2**20
-    read = reader(task, source, positions, memory, keep_decoded=bool(augmenter))
-    arrange = partial(task.arrange, Truths(source, positions))
+    read = reader(task, source, positions, memory, keep_loaded=bool(augmenter), kept=data.kept)
+    sampler = task.batch_sampler(data.truths("train"), train.batch)
 
     def fixed(features: Callable | None = None) -> tuple[Order, tf.data.Dataset]:
         make = partial(training_batches, task, read=read, augmenter=Augmenter([]), batch=train.batch, seed=train.seed)
-        return fixed_batches(make, positions, train.seed, arrange, train.batch, memory, features)
+        return fixed_batches(make, positions, train.seed, sampler, train.batch, memory, features)
 
     if phase.name == "head":
         features, model = predictor.model.split()
@@ -97,7 +98,7 @@ def prepare(phase: Phase, recipe: Recipe, predictor: Predictor, data: Data, augm
     else:
         model, validate = predictor.model, validator(predictor, source, validation, train.batch)
         if augmenter:
-            order = Order(positions, train.seed, arrange)
+            order = Order(positions, train.seed, sampler, augmenter.companions, source.keys)
             batches = training_batches(task, order, read, augmenter, train.batch, train.seed)
         else:
             order, batches = fixed()
