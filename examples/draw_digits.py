@@ -152,7 +152,10 @@ class DrawDigits(Task):
 
     def results(self, outputs, geometry, settings):
         pixels = tf.cast(tf.round(255 * outputs), tf.uint8)  # [n, 8, 8]
-        return {"image_bytes": tf.map_fn(tf.io.encode_png, pixels[..., None], tf.string), "pixels": pixels}
+        return {
+            "image_bytes": tf.map_fn(tf.io.encode_png, pixels[..., None], fn_output_signature=tf.string),
+            "pixels": pixels,
+        }
 
     def evaluation(self, settings):
         return Variety()

@@ -56,8 +56,8 @@ class Order:
         return self._drawn(self._epoch)[self._skip :]
 
     def draws(self) -> tf.data.Dataset:
-        """A dataset of int64 `position`, `epoch`, `n` (how often it was drawn before in this epoch) and `companions`,
-        positions `[k]`."""
+        """A dataset of int64 `position`, `epoch`, `n` (how often it was drawn before in this epoch) and, where
+        there are any, `companions`, positions `[k]`."""
         return self._whole_epoch().unbatch()
 
     def batches(self, size: int) -> tf.data.Dataset:
@@ -71,24 +71,21 @@ class Order:
         def in_one():
             drawn = self._drawn(self._epoch)
             n = earlier_draws(drawn)
-            draw = {
-                "position": drawn,
-                "epoch": np.full_like(drawn, self._epoch),
-                "n": n,
-                "companions": self._companions_of(drawn, n),
-            }
+            draw = {"position": drawn, "epoch": np.full_like(drawn, self._epoch), "n": n}
+            if self._companions:  # TensorFlow 2.21 crashes where it takes apart what has no columns
+                draw["companions"] = self._companions_of(drawn, n)
             yield {name: values[self._skip :] for name, values in draw.items()}
 
         vector = tf.TensorSpec((None,), tf.int64)
         spec = {"position": vector, "epoch": vector, "n": vector}
-        return tf.data.Dataset.from_generator(
-            in_one, output_signature=spec | {"companions": tf.TensorSpec((None, self._companions), tf.int64)}
-        )
+        if self._companions:
+            spec["companions"] = tf.TensorSpec((None, self._companions), tf.int64)
+        return tf.data.Dataset.from_generator(in_one, output_signature=spec)
 
     def _companions_of(self, drawn: np.ndarray, n: np.ndarray) -> np.ndarray:
         """Other training samples, drawn by (seed, epoch, key, n)."""
         found = np.zeros((len(drawn), self._companions), np.int64)
-        for row in range(len(drawn)) if self._companions else ():
+        for row in range(len(drawn)):
             seed = stable_seed(self._seed, self._epoch, f"companions of {self._keys[drawn[row]]}", int(n[row]))
             found[row] = np.random.default_rng(seed).choice(self._positions, self._companions)
         return found

@@ -58,10 +58,15 @@ def _read(
     if isinstance(sample, str):
         raise JobError(f"{source.where(position)}: {sample}")
     known = (kept[position] if position in kept else source.truth(position)) if truth else {}
-    arrays = {
-        name: np.asarray(value, object if isinstance(value, bytes | str) else None) for name, value in sample.items()
-    }
+    arrays = {name: _array(value) for name, value in sample.items()}
     return arrays | {name: each.array(known[name]) for name, each in truth.items()}
+
+
+def _array(value: Any) -> np.ndarray:
+    """A value as an array; text and bytes as objects, for NumPy's own strings end at their last zero byte."""
+    if isinstance(value, bytes | str):
+        return np.array(value.encode() if isinstance(value, str) else value, object)
+    return np.asarray(value)
 
 
 def _read_all(values: Callable[[int], Values], positions: Sequence[int], memory: int) -> list[Values] | None:
@@ -165,7 +170,10 @@ def _from_source(
 
     def from_python(position: np.ndarray) -> tuple[np.ndarray, ...]:
         sample = values(int(position))
-        return tuple(sample[name] for name in specs)
+        # a string without axes is handed over as itself: TensorFlow takes no array of objects for it
+        return tuple(
+            value.item() if value.dtype == object and not value.ndim else value for value in map(sample.get, specs)
+        )
 
     def read(position: tf.Tensor) -> dict[str, tf.Tensor]:
         found = tf.numpy_function(from_python, [position], [spec.dtype for spec in specs.values()])

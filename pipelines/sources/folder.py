@@ -49,7 +49,7 @@ class Folder(FileSource):
         check_truth("folder", truth, {"label": Truth("int32")})
         self.tree = open_tree(options.path)
         listing = list_pictures(self.tree, options.exclude)
-        if truth is None:
+        if not truth:
             layout = Layout(class_names=[], pictures=listing.pictures)
         else:
             layout = read_layout(options.path, listing)
