@@ -162,9 +162,13 @@ class Run:
             write_atomically(self.folder / RECIPE, recipe.to_yaml())
             if self._state_lost and (self.folder / FORMER).is_file():
                 os.replace(self.folder / FORMER, self.folder / CHECKPOINT)
-            path, text = self.folder / HISTORY, "".join(json.dumps(line) + "\n" for line in self.history())
-            if path.is_file() and path.read_bytes() != text.encode():
-                write_atomically(path, text)
+            self.tidy_history()
+
+    def tidy_history(self) -> None:
+        """Takes out of the file what `history` leaves out."""
+        path, text = self.folder / HISTORY, "".join(json.dumps(line) + "\n" for line in self.history())
+        if path.is_file() and path.read_bytes() != text.encode():
+            write_atomically(path, text)
 
     @property
     def resumed(self) -> bool:

@@ -88,6 +88,7 @@ def _plan_again(run: Run, plan: Sequence[Phase]) -> None:
         names = [name for name in last if name not in NOT_FITTED and not name.startswith("val_")]
         progress.fitted = {name: last[name] for name in names}
         progress.epoch -= 1
+        run.tidy_history()
         progress.phase = next(number for number, end in enumerate(ends) if progress.epoch < end)
 
 
