@@ -30,6 +30,10 @@ class IsPath:
         return isinstance(value, str) and bool(value) and value not in self.words
 
 
+class Incidental:
+    """Marks a field that changes nothing in what a training learns: a run is resumed whatever it says by then."""
+
+
 RecipePath = Annotated[str, IsPath()]
 
 

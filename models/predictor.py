@@ -21,12 +21,11 @@ import tensorflow as tf
 from . import find_task
 from .ensemble import Ensemble, restore
 from .errors import InputError, at_least_one, nearest
+from .files import DESCRIPTION, WEIGHTS, read_json, write_atomically
 from .image_errors import reason
 from .naming import make_importable
 from .task import Evaluation, Task
 
-DESCRIPTION = "predictor.json"
-WEIGHTS = "best.weights.h5"
 DEFAULT_SIGNATURE = "serving_default"
 """TF Serving's name for the signature that is meant where none is named."""
 
@@ -168,10 +167,7 @@ class Predictor(tf.Module):
             import_paths: folders in which a user's own task or model is found.
         """
         description = self._identity() | {"format": 1, "task": task_name, "import_paths": list(import_paths)}
-        target = Path(folder) / DESCRIPTION
-        unfinished = target.with_suffix(".partial")
-        unfinished.write_text(json.dumps(description, indent=2) + "\n")
-        os.replace(unfinished, target)
+        write_atomically(Path(folder) / DESCRIPTION, json.dumps(description, indent=2) + "\n")
 
     @classmethod
     def load(cls, run: Path | str, weights: str = WEIGHTS) -> Predictor:
@@ -182,14 +178,14 @@ class Predictor(tf.Module):
             weights: which of the run's weights; the best by default.
 
         Raises:
-            InputError: no run, or one without weights yet.
+            InputError: no run, one without weights yet, or one whose files are damaged.
         """
         run = Path(run)
         if not (run / DESCRIPTION).is_file():
             raise InputError(f"{run}: not a run (it has no {DESCRIPTION}); name the folder that 'train' left")
         if not (run / weights).is_file():
-            raise InputError(f"{run}: this run has no {weights} yet; run its 'train' command again to go on with it")
-        description = json.loads((run / DESCRIPTION).read_text())
+            raise InputError(f"{run}: this run has no {weights} yet; run its 'train' command again to resume it")
+        description = read_json(run / DESCRIPTION)
         for folder in description["import_paths"]:
             make_importable(folder)
         task_class = find_task(description["task"])
@@ -199,7 +195,12 @@ class Predictor(tf.Module):
             task_class.InputOptions(**description["input"]),
         )
         model = restore(task, description["ensemble"]) if "ensemble" in description else task.model()
-        model.load_weights(run / weights)
+        try:
+            model.load_weights(run / weights)
+        except (OSError, ValueError, KeyError) as error:  # as h5py and Keras say it of a file that is not whole
+            raise InputError(
+                f"{run / weights}: cut short, damaged or of another model: run the 'train' command of this run again"
+            ) from error
         return cls(task, model, description["settings"])
 
 

@@ -18,6 +18,8 @@ def draw_curves(history: Sequence[Mapping[str, float]], path: Path) -> None:
         history: one mapping an epoch, with "epoch" from 1, as the run has it.
         path: the PNG to write.
     """
+    if not history:  # its file was lost
+        return
     names = [name for name in history[-1] if name not in NO_CURVES and not name.startswith("val_") and "/" not in name]
     names += [
         name.removeprefix("val_")

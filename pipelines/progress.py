@@ -67,7 +67,7 @@ class EpochProgress:
         return (self._bar.n - self._done) * self._batch / max(1e-9, end - self._began)
 
     def seconds(self) -> float:
-        """How long this epoch has taken so far, since it was last gone on with; validation counts."""
+        """How long this epoch has taken so far, since it was last resumed; validation counts."""
         return time.monotonic() - self._began
 
     def end(self, epoch: int, logs: Mapping[str, float], best: bool) -> None:

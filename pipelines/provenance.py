@@ -13,13 +13,14 @@ from typing import Any
 PACKAGES = ("saccade", "tensorflow", "keras", "albumentations", "numpy")
 
 
-def provenance(seed: int, data_fingerprint: str, samples: dict[str, int]) -> dict[str, Any]:
+def provenance(seed: int, data_fingerprint: str, samples: dict[str, int], class_names: Sequence[str]) -> dict[str, Any]:
     """What it takes to know, later, how a run was made.
 
     Args:
         seed: the recipe's.
         data_fingerprint: the content hash of the data.
         samples: split name to number of samples.
+        class_names: in the order of their ids.
     """
     return {
         "command": _command(sys.argv),
@@ -27,7 +28,7 @@ def provenance(seed: int, data_fingerprint: str, samples: dict[str, int]) -> dic
         "machine": f"{platform.system()} {platform.machine()}",
         "packages": {name: _version(name) for name in PACKAGES},
         "seed": seed,
-        "data": {"fingerprint": data_fingerprint, "samples": samples},
+        "data": {"fingerprint": data_fingerprint, "samples": samples, "class_names": list(class_names)},
     }
 
 

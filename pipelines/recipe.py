@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -18,15 +18,17 @@ from pydantic_core import ErrorDetails
 from ..models import TASKS, find_task
 from ..models.errors import InputError, advise, nearest
 from ..models.naming import check_name, make_importable
-from ..models.options import IsPath, Options
+from ..models.options import Incidental, IsPath, Options
 from ..models.task import ModelOptions, Task
 from .options.train_options import ExportOptions, TrainOptions
 from .recipe_text import KeyPath, RecipeText, Written, as_yaml, read_recipe
-from .shipped import default_recipe, shipped_recipe
+from .shipped import default_recipe, shipped_recipe, shipped_recipes
 from .source import DataOptions, Source
 from .sources import SOURCES, find_source
 
 SECTIONS = ("task", "data", "input", "augment", "model", "train", "export")
+OF_A_RUN = ("state.json", "last.npz", "predictor.json", "log.txt")
+"""Files that only a run has beside its recipe."""
 VARIABLES = {"SACCADE_DATA": "../shared/data", "SACCADE_WEIGHTS": "../shared/weights"}
 """Variables for shipped recipes and tests, with what they stand for where the environment does not set them."""
 
@@ -61,8 +63,25 @@ class Recipe:
             {"import_paths": list(self.import_paths)} if self.import_paths else {}
         )
 
-    def to_yaml(self) -> str:
-        return yaml.safe_dump(self.resolved(), sort_keys=False, allow_unicode=True)
+    def to_yaml(self, decisive: bool = False) -> str:
+        values = self.decisive(self.resolved()) if decisive else self.resolved()
+        return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+    def decisive(self, resolved: Mapping[str, Any]) -> dict[str, Any]:
+        """Of a resolved recipe like this one, what decides how a training turns out; the rest may change between two
+        sessions of one run.
+
+        What does not decide: where bundles go, where a user's own code is found, fields marked `Incidental`, and where
+        the data is, for its content is compared in place of its paths. Other paths count for what they lead to.
+        """
+        found: dict[str, Any] = {}
+        for name, values in resolved.items():
+            section = getattr(self, name, None)
+            if isinstance(section, Options) and isinstance(values, Mapping):
+                values = _decisive(values, type(section), are_paths_compared=name != "data")
+            if name not in ("export", "import_paths"):
+                found[name] = values
+        return found
 
     def open(self) -> tuple[Source, Task]:
         """The data, with the truth that the task wants, and the task, with the classes that the data has."""
@@ -81,18 +100,30 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     Raises:
         InputError: anything unknown, mistyped or missing, with file, line and field.
     """
-    return resolve(find_text(str(name), overrides))
+    text = find_text(str(name), overrides)
+    return _where_it_stands(resolve(text), text)
 
 
 def find_text(name: str, overrides: Sequence[str] = ()) -> RecipeText:
     """The text behind a path, a shipped recipe's name or a task's name."""
-    if name.endswith((".yaml", ".yml")) or os.sep in name or Path(name).is_file():
-        path = Path(name)
+    path = Path(name)
+    is_folder = (path / "recipe.yaml").is_file() and name not in TASKS and name not in shipped_recipes()
+    if name.endswith((".yaml", ".yml")) or os.sep in name or path.is_file() or is_folder:
         if path.is_dir() and (path / "recipe.yaml").is_file():
             path /= "recipe.yaml"
         return read_recipe(path, overrides)
     path = default_recipe(name) if name in TASKS else shipped_recipe(name)
     return read_recipe(path, overrides, shown=name)
+
+
+def _where_it_stands(recipe: Recipe, text: RecipeText) -> Recipe:
+    """The recipe of a run is that of the folder in which it is, which may have been moved or renamed; an override may
+    still name another."""
+    folder = Path(text.source).parent
+    is_run = Path(text.source).name == "recipe.yaml" and any((folder / each).is_file() for each in OF_A_RUN)
+    if not is_run or not text.place(("train", "run")).startswith(f"{text.source}:"):
+        return recipe
+    return replace(recipe, train=recipe.train.model_copy(update={"run": os.path.abspath(folder)}))
 
 
 def resolve(text: RecipeText) -> Recipe:
@@ -275,6 +306,17 @@ def _dumped(section: Options) -> dict[str, Any]:
     are_paths = {name for name, info in fields.items() if any(isinstance(mark, IsPath) for mark in _marks(info))}
     values = section.model_dump(mode="json")
     return {name: escaped(value) if name in are_paths else value for name, value in values.items()}
+
+
+def _decisive(values: Mapping[str, Any], schema: type[Options], are_paths_compared: bool) -> dict[str, Any]:
+    found = {}
+    for name, value in values.items():
+        marks = list(_marks(schema.model_fields[name])) if name in schema.model_fields else []
+        paths = [mark for mark in marks if isinstance(mark, IsPath)]
+        if any(isinstance(mark, Incidental) for mark in marks) or paths and not are_paths_compared:
+            continue
+        found[name] = os.path.realpath(value) if paths and paths[0].is_path(value) else value
+    return found
 
 
 def _marks(annotation: Any) -> Iterator[Any]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from ..models.errors import InputError
-from ..models.options import Options
+from ..models.options import Incidental, Options
 from ..models.task import Truth
 
 Sample = dict[str, Any]
@@ -45,9 +45,9 @@ class DataOptions(Options):
     """Share of the samples held out for the final test, where the data has no such split."""
     use: dict[Split, Split] = {}
     """The data's own splits under another name: `{validation: test}` where what is quoted on is called "val"."""
-    max_bad: float | int = 0.01
+    max_bad: Annotated[float | int, Incidental()] = 0.01
     """How many corrupt samples a job bears: a share ("1%" or 0.01; 1.0 is all) or a count (3)."""
-    leaks: Literal["refuse", "allow"] = "refuse"
+    leaks: Annotated[Literal["refuse", "allow"], Incidental()] = "refuse"
     """What to do when byte-identical samples stand in two splits."""
 
     @field_validator("max_bad", mode="before")

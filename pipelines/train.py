@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from ..models.stopping import stoppable
 from .recipe import Recipe
-from .run import Run
+from .run import Run, alone_in
 
 DRY_RUN_SAMPLES = 64
 
 
 def train(recipe: Recipe) -> Path:
-    """Trains a recipe and leaves a run; an unfinished run of the same recipe is gone on with.
+    """Trains a recipe and leaves a run; an unfinished run of the same training is resumed.
 
     Args:
         recipe: the resolved recipe.
@@ -47,9 +48,12 @@ def dry_run(recipe: Recipe, folder: Path) -> Path:
 
 
 def _train(recipe: Recipe, limit: int | None) -> Path:
-    run = Run.of(recipe)
-    source, task = recipe.open()
+    Run.of(recipe)  # what is in the way is told without touching it
+    with stoppable(), alone_in(Path(recipe.train.run)):
+        run = Run.of(recipe)  # another job may have written to it until now
+        source, task = recipe.open()
+        run.refuse_other_classes(task.class_names)
 
-    from .training.job import Training
+        from .training.job import Training
 
-    return Training(recipe, run, source, task, limit).work()
+        return Training(recipe, run, source, task, limit).work()

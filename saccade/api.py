@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .models.errors import InputError
+from .models.stopping import stoppable
 
 if TYPE_CHECKING:
     from .models.backbones.network import Network
@@ -22,7 +23,7 @@ if os.environ["KERAS_BACKEND"] != "tensorflow":
 
 
 def train(recipe: str | Path, *overrides: str) -> Path:
-    """Trains; an unfinished run of the same recipe is gone on with.
+    """Trains; an unfinished run of the same training is resumed.
 
     Args:
         recipe: a recipe file, a shipped recipe's name, or a task's name.
@@ -42,6 +43,7 @@ def train(recipe: str | Path, *overrides: str) -> Path:
     return train(load_recipe(recipe, overrides))
 
 
+@stoppable()
 def dry_run(recipe: str | Path, *overrides: str) -> None:
     """One short epoch of everything, export and its proof included; leaves nothing behind.
 

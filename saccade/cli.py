@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from . import __version__
 from .models.errors import InputError, JobError, nearest, one_line
+from .models.stopping import Interrupted, stoppable
 from .quiet import QuietTensorFlow
 
 RECIPE_HELP = "a recipe file, a shipped recipe (see 'saccade recipes'), or a task's name"
@@ -23,8 +25,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command.
 
     Returns:
-        0 done, 1 failed, 2 the user's input is wrong, 130 stopped by Ctrl-C.
+        0 done, 1 failed, 2 the user's input is wrong, 130 stopped by Ctrl-C, 143 stopped by SIGTERM.
     """
+    with stoppable(whole_process=True):
+        return _main(arguments)
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
     try:
@@ -33,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _quiet_tensorflow()
         return parsed.verb(parsed) or 0
     except KeyboardInterrupt as stop:
-        return _fail("stopped", stop, 130, debug)
+        number = stop.number if isinstance(stop, Interrupted) else signal.SIGINT
+        return _fail("stopped: run the same command again", stop, 128 + number, debug)
     except InputError as error:
         return _fail(str(error), error, 2, debug)
     except BrokenPipeError:  # the reader of our output has left, as `head` does
@@ -81,12 +89,13 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="saccade",
         description="One recipe takes images from disk to a served model.",
-        epilog="Exit codes: 0 done, 1 failed, 2 your input is wrong. --debug shows the traceback of an error.",
+        epilog="Exit codes: 0 done, 1 failed, 2 wrong input, 130 Ctrl-C, 143 SIGTERM. "
+        "--debug shows the traceback of an error.",
     )
     parser.add_argument("--version", action="version", version=f"saccade {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
 
-    train = _verb(verbs, _train, "train a recipe, or go on with its unfinished run", recipe=True)
+    train = _verb(verbs, _train, "train a recipe, or resume its unfinished run", recipe=True)
     train.add_argument(
         "--dry-run", action="store_true", help="one short epoch of everything, export included; keeps nothing"
     )

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -35,6 +36,7 @@ def call_clean(saved_model: Path, calls: Calls) -> Calls:
         except subprocess.TimeoutExpired:
             raise JobError(f"proof failed: the clean process gave no answer within {_LIMIT} s") from None
         if done.returncode:
+            time.sleep(0.2)  # a signal that ended it may be one to all of the job: then that is told, from here
             raise JobError(f"proof failed: the SavedModel does not run by itself: {_last_words(done)}")
         return read_tensors(answered)
 

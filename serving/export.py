@@ -7,6 +7,8 @@ from pathlib import Path
 
 from .. import __version__
 from ..models.errors import InputError
+from ..models.files import DESCRIPTION, read_json
+from ..models.stopping import stoppable
 from .description import EXTRA, SERVING, Description
 from .samples import FOLDER, LIST, ProofSample, read_samples
 from .versions import all_at_once, new_version
@@ -16,6 +18,7 @@ log = logging.getLogger("saccade")
 LABELS = "labels.txt"
 
 
+@stoppable()
 def export(run: Path | str, target: Path | str, name: str, version: int | None = None) -> Path:
     """Makes the bundle `target/name/version/` of a run's Predictor, proven in a clean process.
 
@@ -46,7 +49,7 @@ def export(run: Path | str, target: Path | str, name: str, version: int | None =
     import keras  # from here on it takes seconds; what can be wrong before was told before
     import tensorflow as tf
 
-    from ..models.predictor import DESCRIPTION, Predictor
+    from ..models.predictor import Predictor
     from .proof import prove_export
     from .saved_model import save
     from .warmup import FILE, write_warmup
@@ -58,7 +61,7 @@ def export(run: Path | str, target: Path | str, name: str, version: int | None =
         description = Description(
             name=name,
             version=int(folder.name),
-            task=json.loads((run / DESCRIPTION).read_text())["task"],
+            task=read_json(run / DESCRIPTION)["task"],
             class_names=task.class_names,
             fingerprint=predictor.fingerprint,
             input=task.input_options.model_dump(mode="json"),

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..models.errors import InputError, JobError
+from ..models.stopping import uninterrupted
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -55,7 +56,8 @@ def new_version(target: Path, name: str, version: int | None = None) -> Path:
 def all_at_once(folder: Path) -> Iterator[Path]:
     """Gives an empty folder to fill, and renames it to `folder` when the block ends well.
 
-    It lies beside `folder` under a hidden name that TF Serving passes over. On any exception, Ctrl-C included, it is
+    It lies beside `folder` under a hidden name that TF Serving passes over. On any exception, Ctrl-C and SIGTERM
+    included, it is
     removed, and so is every folder made on the way to it.
 
     Raises:
@@ -65,19 +67,21 @@ def all_at_once(folder: Path) -> Iterator[Path]:
     made = [each for each in (folder.parent, *folder.parent.parents) if not os.path.lexists(each)]
     hidden = None
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        hidden = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        with uninterrupted():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            hidden = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         partial = hidden / "bundle"  # mkdtemp's own folder is closed to other users, and a server may be one
         partial.mkdir()
         yield partial
         os.rename(partial, folder)
         hidden.rmdir()
     except BaseException as error:
-        if hidden is not None:
-            shutil.rmtree(hidden, ignore_errors=True)
-        for each in made:
-            with suppress(OSError):  # not made after all, or another export's by now
-                each.rmdir()
+        with uninterrupted():
+            if hidden is not None:
+                shutil.rmtree(hidden, ignore_errors=True)
+            for each in made:
+                with suppress(OSError):  # not made after all, or another export's by now
+                    each.rmdir()
         if isinstance(error, OSError):
             raise _in_one_line(error, folder) from error
         raise

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from ..errors import nearest
-from ..options import ClassWeights, NotNegative
+from ..options import ClassWeights, Incidental, NotNegative
 from ..task import ModelOptions
 
 
@@ -26,7 +26,7 @@ class ClassificationOptions(ModelOptions):
     """What batch norm keeps of its moving statistics at each step; null leaves the network's own. MobileNetV2's own
     0.999 is made for long trainings: for the first thousand steps, validation, which uses these statistics, would look
     far worse than the network is."""
-    calibrate: bool = True
+    calibrate: Annotated[bool, Incidental()] = True
     """With one label a picture, fit a temperature on validation, so that probabilities are as high as the model is
     right (Guo et al. 2017)."""
     thresholds: str | float | dict[str, float] = "best_f1"

@@ -96,6 +96,7 @@ def check(
         bad={result.position: result.reason for result in done if result.reason},
         notes={result.position: result.note for result in done if result.note},
         digests=digests,
+        truths={result.position: result.truth for result in done if result.truth},
         fingerprint=fingerprint(
             source, {result.position: result.digest + result.truth for result in done if result.digest}
         ),

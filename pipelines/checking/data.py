@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import hashlib
+import io
 import os
+from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ...models.errors import InputError
+from ...models.files import read_json
 from ...models.image_errors import reason
 from ...models.task import Task
-from ..run import QUARANTINE
+from ..run import PROVENANCE, QUARANTINE, SAMPLES
 from ..source import DataOptions, Source
 from .check import check
 from .findings import Findings, log_bad
@@ -61,6 +67,53 @@ class Data:
             "notes": [named(position) | {"note": note} for position, note in sorted(found.notes.items())],
             "duplicates": found.duplicates,
         }
+
+    def listing(self) -> str:
+        """CSV of all samples that can be used: key, split, and a hash of the image's bytes and of the truth."""
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(("key", "split", "content"))
+        for name, positions in self.splits.items():
+            table.writerows((self.source.keys[each], name, self._content(each)) for each in positions.tolist())
+        return text.getvalue()
+
+    def _content(self, position: int) -> str:
+        digest = hashlib.blake2b(self.findings.digests[position].encode(), digest_size=8)
+        truth = self.findings.truths.get(position, "")
+        digest.update(truth.encode())
+        with suppress(InputError, OSError):  # what is wrong with a truth is told where it is used
+            for name, value in sorted(self.source.truth(position).items()) if not truth else ():
+                digest.update(name.encode() + np.ascontiguousarray(value).tobytes())
+        return digest.hexdigest()
+
+
+def changes(run: Path, data: Data) -> list[str]:
+    """In what the data is not as it was when this run was last begun or resumed: nothing, or one line."""
+    after = "the data changed since this run began, which is resumed with the data as it is now"
+    try:
+        with (run / SAMPLES).open(encoding="utf-8", newline="") as file:
+            before = {row[0]: (row[1], row[2]) for row in list(csv.reader(file))[1:] if len(row) == 3}
+    except (OSError, ValueError, csv.Error):
+        with suppress(InputError, OSError, KeyError, TypeError):
+            if read_json(run / PROVENANCE)["data"]["fingerprint"] != data.findings.fingerprint:
+                return [after]
+        return []
+    now = {key: (split, content) for key, split, content in list(csv.reader(io.StringIO(data.listing())))[1:]}
+    counts: dict[str, Counter[str]] = {name: Counter() for name in data.splits}
+    for key in before.keys() | now.keys():
+        was, is_now = before.get(key), now.get(key)
+        if was and (is_now is None or is_now[0] != was[0]):
+            counts.setdefault(was[0], Counter())["removed"] += 1
+        if is_now and (was is None or is_now[0] != was[0]):
+            counts[is_now[0]]["added"] += 1
+        elif is_now and is_now != was:
+            counts[is_now[0]]["changed"] += 1
+    told = [
+        f"{split} {', '.join(f'{count[kind]} {kind}' for kind in ('added', 'removed', 'changed') if count[kind])}"
+        for split, count in counts.items()
+        if count
+    ]
+    return [f"{after}: {'; '.join(told)}"] if told else []
 
 
 def checked_data(source: Source, splits: Mapping[str, np.ndarray], task: Task, options: DataOptions) -> Data:

@@ -29,6 +29,7 @@ class Findings:
         leaks: pairs of positions with identical bytes: a sample and its first twin in an earlier split.
         duplicates: how many samples repeat another of their own split.
         fingerprint: hash of all keys and bytes, the same in any order of the samples.
+        truths: position to the hash of its truth, where the check looked at that.
     """
 
     splits: Mapping[str, np.ndarray]
@@ -36,6 +37,7 @@ class Findings:
     digests: Mapping[int, str]
     notes: Mapping[int, str]
     fingerprint: str
+    truths: Mapping[int, str] = field(default_factory=dict)
     leaks: list[tuple[int, int]] = field(init=False)
     duplicates: int = field(init=False)
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ...models.ensemble import Ensemble, mean_of_weights
 from ...models.errors import InputError
-from ...models.predictor import WEIGHTS, Predictor
+from ...models.files import WEIGHTS, read_json, write_atomically
+from ...models.predictor import Predictor
 from ...models.views import Views
 from ..checking.data import checked_data
 from ..checking.splits import split
@@ -19,7 +21,7 @@ from ..progress import bar
 from ..proof_samples import write_proof_samples
 from ..provenance import provenance
 from ..recipe import Recipe
-from ..run import FINDINGS, PROVENANCE, QUARANTINE, RECIPE, Run, read_json, saving, write_atomically
+from ..run import FINDINGS, PROVENANCE, QUARANTINE, RECIPE, SAMPLES, Run, saving
 
 log = logging.getLogger("saccade")
 
@@ -57,7 +59,7 @@ def combine(runs: Sequence[Path], recipes: Sequence[Recipe], average: str, views
         predictor.describe(folder, recipe.task, import_paths)
         values = write_evaluation(evaluation, bad, source, "validation", predictor, folder)
         samples = {name: len(positions) for name, positions in data.splits.items()}
-        origin = provenance(recipe.train.seed, data.findings.fingerprint, samples) | {
+        origin = provenance(recipe.train.seed, data.findings.fingerprint, samples, task.class_names) | {
             "ensemble": {
                 "members": [
                     {"run": str(path.absolute()), "fingerprint": fingerprint}
@@ -70,6 +72,7 @@ def combine(runs: Sequence[Path], recipes: Sequence[Recipe], average: str, views
         write_atomically(folder / PROVENANCE, json.dumps(origin, indent=2) + "\n")
         write_atomically(folder / QUARANTINE, "".join(json.dumps(entry) + "\n" for entry in data.quarantine()))
         write_atomically(folder / FINDINGS, json.dumps(data.as_found(), indent=2) + "\n")
+        write_atomically(folder / SAMPLES, data.listing())
         run = Run(folder)
         run.progress.finished = True  # so that nothing is ever trained into this folder
         run.save_progress()
@@ -107,6 +110,7 @@ def _average(members: Sequence[Predictor], average: str, views: Views) -> Predic
 
 def _quoted(run: Path, figure: str) -> str:
     """A figure of a run's own validation, as `train` left it."""
-    metrics = run / "evaluation" / "validation" / "metrics.json"
-    value = read_json(metrics)["figures"].get(figure) if metrics.is_file() else None
+    value = None
+    with suppress(InputError, FileNotFoundError):  # not there, or not whole: no reason to lose the ensemble
+        value = read_json(run / "evaluation" / "validation" / "metrics.json")["figures"].get(figure)
     return "unknown" if value is None else f"{value['value']:.4f}"

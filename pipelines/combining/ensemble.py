@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...models.errors import InputError, nearest
+from ...models.stopping import stoppable
 from ...models.views import Views
 from .agreement import recipes_in_agreement
 from .new_folder import new_folder
@@ -17,6 +18,7 @@ from .new_folder import new_folder
 AVERAGES = ("probabilities", "weights")
 
 
+@stoppable()
 def ensemble(
     runs: Sequence[Path | str], out: Path | str, average: str = "probabilities", views: Views | None = None
 ) -> Path:

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ...models.errors import InputError
+from ...models.stopping import uninterrupted
 from ..run import saving
 
 
@@ -27,7 +28,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
     made = [each for each in (folder.parent, *folder.parent.parents) if not os.path.lexists(each)]
     hidden = None
     try:
-        with saving(folder):
+        with saving(folder), uninterrupted():
             hidden = _beside(folder)
         filled = hidden / folder.name  # mkdtemp's own folder is closed to other users
         filled.mkdir()
@@ -36,11 +37,12 @@ def new_folder(folder: Path) -> Iterator[Path]:
             os.rename(filled, folder)
         hidden.rmdir()
     except BaseException:
-        if hidden is not None:
-            shutil.rmtree(hidden, ignore_errors=True)
-        for each in made:
-            with suppress(OSError):  # not made after all, or somebody else's by now
-                each.rmdir()
+        with uninterrupted():
+            if hidden is not None:
+                shutil.rmtree(hidden, ignore_errors=True)
+            for each in made:
+                with suppress(OSError):  # not made after all, or somebody else's by now
+                    each.rmdir()
         raise
 
 

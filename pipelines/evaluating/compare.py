@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...models.errors import InputError
+from ...models.files import read_json
 from ...models.task import Value
 from ..recipe import Recipe, load_recipe
-from ..run import read_json, recipe_file
+from ..run import recipe_file
 from .evaluate import evaluate
 from .figure_tables import comparison_rows
 from .paired import PairedTest, paired_test
@@ -95,8 +97,9 @@ def _evaluation(run: Path, split: str, fingerprint: str) -> tuple[dict[str, Any]
     """Metrics and scores of a run that are up to date."""
     from .evaluation_files import SCORES, evaluation_folder, read_metrics
 
-    metrics = read_metrics(run, split, fingerprint)
-    if metrics is None:
-        evaluate(run, split)
-        metrics = read_metrics(run, split, fingerprint)
-    return metrics, read_json(evaluation_folder(run, split) / SCORES)
+    path = evaluation_folder(run, split) / SCORES
+    with suppress(InputError, FileNotFoundError):
+        if (metrics := read_metrics(run, split, fingerprint)) is not None:
+            return metrics, read_json(path)
+    evaluate(run, split)
+    return read_metrics(run, split, fingerprint), read_json(path)

@@ -10,9 +10,11 @@ from typing import Any
 
 from PIL import Image
 
+from ...models.errors import InputError
+from ...models.files import read_json, whole_file, write_atomically
 from ...models.predictor import Predictor
 from ...models.task import Case, Evaluation, Value
-from ..run import read_json, write_atomically
+from ..run import alone_in
 from ..source import Source
 from .breakdown import Breakdown, Part
 
@@ -57,13 +59,27 @@ def write_evaluation(
     Returns:
         The figures, with their intervals.
     """
+    with alone_in(evaluation_folder(run, split), wait=True):
+        return _write(evaluation, bad, source, split, predictor, run, overrides, breakdown)
+
+
+def _write(
+    evaluation: Evaluation,
+    bad: Mapping[int, str],
+    source: Source,
+    split: str,
+    predictor: Predictor,
+    run: Path,
+    overrides: Sequence[str],
+    breakdown: Breakdown | None,
+) -> dict[str, Value]:
     folder = evaluation_folder(run, split)
-    folder.mkdir(parents=True, exist_ok=True)
     values = evaluation.values()
     figures = evaluation.figures()
     for name, figure in figures.items():
-        figure.savefig(folder / f"{name}.png", dpi=120)
-        figure.savefig(folder / f"{name}.svg")
+        for path, options in ((folder / f"{name}.png", {"dpi": 120}), (folder / f"{name}.svg", {})):
+            with whole_file(path, lasting=False) as partial:
+                figure.savefig(partial, **options)
     metrics = {
         "split": split,
         "fingerprint": predictor.fingerprint,
@@ -95,12 +111,15 @@ def write_evaluation(
 def read_metrics(run: Path, split: str, fingerprint: str) -> dict[str, Any] | None:
     """What `metrics.json` of an evaluation says, `figures` as name to `Value`.
 
-    None where there is none of this Predictor on the run's own data, or it is of a version that wrote less.
+    None where there is none of this Predictor on the run's own data, it is not whole, or of a version that wrote less.
     """
     path = evaluation_folder(run, split) / METRICS
     if not path.is_file():
         return None
-    metrics = read_json(path)
+    try:
+        metrics = read_json(path)
+    except InputError:
+        return None
     if metrics["fingerprint"] != fingerprint or metrics.get("overrides") != [] or "pictures" not in metrics:
         return None
     return metrics | {"figures": _values(metrics["figures"])}
@@ -156,6 +175,7 @@ def _write_cases(name: str, cases: Sequence[Case], source: Source, predictor: Pr
         results = predictor.predict([encoded])[0]
         image = predictor.task.input.decode(encoded).numpy()
         drawn = predictor.task.draw(image, results, source.truth(position))
-        Image.fromarray(drawn).save(pictures / f"{number:02}.png")
+        with whole_file(pictures / f"{number:02}.png", lasting=False) as partial:
+            Image.fromarray(drawn).save(partial)
     lines = [{"key": case.key, "badness": case.badness, "note": case.note} for case in cases]
     write_atomically(folder / f"{name}.jsonl", "".join(json.dumps(line) + "\n" for line in lines))

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from ...models.errors import InputError, RecipeError
 from ...models.predictor import Predictor
+from ...models.stopping import stop_point
 from ...models.task import Evaluation, Value
 from ..predicting.answers import answers
 from ..progress import bar
@@ -49,6 +50,7 @@ def evaluate_positions(
     evaluation, bad = predictor.evaluation(), {}
     found = answers(predictor, (int(position) for position in positions), source.read, batch, evaluation.needs)
     for answer in bar(show or "", "pictures", len(positions), found, shown=show is not None):
+        stop_point()
         if answer.results is None:
             bad[answer.item] = answer.reason
         else:
@@ -109,6 +111,7 @@ def validator_on_features(
     def validate() -> dict[str, Value]:
         evaluation = predictor.evaluation()
         for chunk, values, geometry in kept:
+            stop_point()
             outputs = head(values, training=False)
             results = predictor.choose(predictor.task.results(outputs, geometry, predictor.settings), evaluation.needs)
             rows = predictor.task.one_by_one({name: value.numpy() for name, value in results.items()})

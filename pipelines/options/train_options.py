@@ -1,10 +1,10 @@
 """The recipe's `train` and `export` sections: every knob of the loops, with its default."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
-from ...models.options import Options, RecipePath
+from ...models.options import Incidental, Options, RecipePath
 from .optimizer_options import Adam, Optimizer
 from .schedule_options import Constant, Schedule
 from .select_options import Select
@@ -35,7 +35,7 @@ class HeadPhase(Options):
 class TrainOptions(Options):
     """The recipe's `train` section."""
 
-    run: RecipePath | None = None
+    run: Annotated[RecipePath | None, Incidental()] = None
     """The folder of the run; `runs/` and the recipe's name unless given."""
     seed: int = 0
     """What everything random begins with: first weights, order, augmentation."""
@@ -56,11 +56,11 @@ class TrainOptions(Options):
     """Stop when a figure of the evaluation has not improved for `patience` epochs."""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     """What numbers the network computes with: `mixed_bfloat16` and `mixed_float16` keep its weights in float32."""
-    jit: bool = False
+    jit: Annotated[bool, Incidental()] = False
     """Compile the training step with XLA."""
     callbacks: list[str] = []
     """Keras callbacks of your own, each as `package.module:Name`; made without arguments."""
-    memory: NonNegativeInt = 1024
+    memory: Annotated[NonNegativeInt, Incidental()] = 1024
     """Encoded pictures, decoded ones, and what is the same every epoch (features; pictures without augmentation) are
     kept in memory up to this many MiB each; what is larger is read or prepared anew each epoch."""
 

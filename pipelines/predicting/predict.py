@@ -9,10 +9,11 @@ from pathlib import Path
 from PIL import Image
 
 from ...models.errors import InputError
+from ...models.files import whole_file
 from ...models.predictor import Predictor
 from ...models.task import Task
 from ..progress import bar
-from ..run import saving, whole_file
+from ..run import saving
 from .answers import Answer, answers
 from .tile_layout import Tiles
 from .tiles import tiled_answers
@@ -77,6 +78,6 @@ def _saved(task: Task, answer: Answer, begin: Path) -> Answer:
     paths = [begin.with_name(begin.name + ending) for ending in contents]
     with saving(begin.parent):
         for path, content in zip(paths, contents.values(), strict=True):
-            with whole_file(path) as partial:
+            with whole_file(path, lasting=False) as partial:
                 partial.write_bytes(content)
     return replace(answer, files=tuple(map(str, paths)))

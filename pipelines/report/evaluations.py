@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ...models.task import Value
 from ..evaluating.breakdown import Part
@@ -57,6 +58,13 @@ def read_evaluation(run: Path, split: str, fingerprint: str) -> Evaluated | None
     metrics, folder = read_metrics(run, split, fingerprint), evaluation_folder(run, split)
     if metrics is None:
         return None
+    try:
+        return _evaluated(run, split, metrics, folder)
+    except ValueError:  # a list of cases is not whole: it is written anew
+        return None
+
+
+def _evaluated(run: Path, split: str, metrics: Mapping[str, Any], folder: Path) -> Evaluated:
     return Evaluated(
         split=split,
         figures=metrics["figures"],

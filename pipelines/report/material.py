@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ...models.errors import InputError
+from ...models.files import read_json
 from ...models.predictor import Predictor
 from ..evaluating.evaluate import evaluate
 from ..recipe import Recipe
-from ..run import FINDINGS, PROVENANCE, Progress, Run, read_json
+from ..run import FINDINGS, PROVENANCE, Progress, Run
 from .evaluations import Evaluated, read_evaluation
 
 log = logging.getLogger("saccade")

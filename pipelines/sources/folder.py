@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import numpy as np
 from pydantic import field_validator
 
 from ...models.errors import InputError
-from ...models.options import RecipePath
+from ...models.options import Incidental, RecipePath
 from ...models.task import Truth
 from ..source import DataOptions, check_truth
 from .file_source import FileSource
@@ -22,7 +23,7 @@ class FolderOptions(DataOptions):
     path: RecipePath
     """A folder or a zip file: it holds one folder per class, or `train`, `val` (`valid`, `validation`) and `test` with
     those inside."""
-    exclude: list[str] = []
+    exclude: Annotated[list[str], Incidental()] = []
     """Globs of paths inside the folder to leave out; "*" matches "/" too: `*.gif`, `cats/blurred*`, `unsorted`."""
     group: str | None = None
     """A regular expression, searched in the path inside the folder, whose first bracket tells what belongs together:

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from ...models.predictor import WEIGHTS, Predictor
-from ..run import Run, saving, whole_file
+from ...models.files import WEIGHTS, whole_file
+from ...models.predictor import Predictor
+from ..run import CHECKPOINT, FORMER, Run, saving
 from .selection import Standing
-
-STATE = "last.npz"
 
 
 class Checkpoint:
     """Saves and restores one phase of a run.
 
     The state holds every variable of model and optimizer, those of the random generators in the layers too, so that a
-    training that goes on equals one that was never stopped. Every file is whole or not there.
+    training that is resumed equals one that was never stopped; and, in the same file so that the two never differ, how
+    far it has come. Every file is whole or not there, and the state before the last one is kept while the run is
+    unfinished, should a disk or a copy not keep what it was given.
     """
 
     def __init__(self, run: Run, predictor: Predictor):
@@ -29,20 +32,22 @@ class Checkpoint:
         self._predictor = predictor
 
     def save(self, optimizer: keras.optimizers.Optimizer) -> None:
-        """Saves the state and, last, how far the run has come."""
+        """Saves the state, and how far the run has come beside it for people to read."""
         folder = self._run.folder
         values = {
             f"model/{i}": keras.ops.convert_to_numpy(each) for i, each in enumerate(self._predictor.model.variables)
         }
         values |= {f"optimizer/{i}": keras.ops.convert_to_numpy(each) for i, each in enumerate(optimizer.variables)}
         with saving(folder):
-            with whole_file(folder / STATE) as partial:
-                np.savez(partial, **values)
+            with whole_file(folder / CHECKPOINT) as partial:
+                np.savez(partial, progress=np.array(json.dumps(asdict(self._run.progress))), **values)
+                if (folder / CHECKPOINT).is_file():
+                    os.replace(folder / CHECKPOINT, folder / FORMER)
             self._run.save_progress()
 
     def restore(self, optimizer: keras.optimizers.Optimizer | None) -> None:
         """Puts the saved state back: the model, and the optimizer unless a new phase begins with a new one."""
-        with np.load(self._run.folder / STATE) as values:
+        with np.load(self._run.folder / CHECKPOINT) as values:
             for i, variable in enumerate(self._predictor.model.variables):
                 variable.assign(values[f"model/{i}"])
             for i, variable in enumerate(optimizer.variables if optimizer else []):

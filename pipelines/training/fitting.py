@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import signal
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -16,6 +14,7 @@ import tensorflow as tf
 from ...augment import Augmenter
 from ...models.errors import JobError
 from ...models.predictor import Predictor
+from ...models.stopping import deferred
 from ..checking.data import Data
 from ..recipe import Recipe
 from ..run import Run
@@ -30,6 +29,9 @@ from .watch import Watch
 
 log = logging.getLogger("saccade")
 
+NOT_FITTED = ("epoch", "learning_rate", "pictures_per_second", "seconds")
+"""What stands in a line of the history beside the metrics of training and validation."""
+
 
 def fit(
     recipe: Recipe,
@@ -42,20 +44,22 @@ def fit(
     """Trains, from wherever the run stands to the end of the last phase.
 
     Raises:
-        Interrupted: the user stopped it; the run goes on from that step the next time.
+        Interrupted: the user stopped it; the next time the run is resumed at that step.
         JobError: a sample or a step failed.
     """
     checkpoint, progress, first = Checkpoint(run, predictor), run.progress, 0
+    plan = phases(recipe, predictor.model)
+    _plan_again(run, plan)
     selection = Selection(recipe.train, predictor.task.monitor)
     measure = partial(latency_ms, predictor, data.source, data.splits["validation"])
-    for number, phase in enumerate(phases(recipe, predictor.model)):
+    for number, phase in enumerate(plan):
         epochs = range(first, first + phase.options.epochs)
         first = epochs.stop
         if number < progress.phase:
             continue
         with _failures_told(run):
             work = prepare(phase, recipe, predictor, data, augmenter)
-        begun = progress.epoch > epochs.start or progress.step > 0
+        begun = progress.epoch > epochs.start or progress.step > 0 or progress.fitted is not None
         if not begun and number > 0:
             checkpoint.restore_best()
         optimizer = _compile(work, phase, len(epochs), recipe)
@@ -63,11 +67,29 @@ def fit(
             checkpoint.restore(work.model.optimizer)
         log.info("phase '%s': epochs %d to %d of %d steps", phase.name, epochs.start + 1, epochs.stop, work.steps)
         watch = Watch(work, epochs, recipe.train, run, checkpoint, optimizer, selection, measure)
-        _fit_phase(work, epochs, run, watch, own_callbacks)
-        progress.phase, progress.epoch = number + 1, epochs.stop
-        checkpoint.save(work.model.optimizer)
+        with deferred():
+            _fit_phase(work, epochs, run, watch, own_callbacks)
+            progress.phase, progress.epoch = number + 1, epochs.stop
+            checkpoint.save(work.model.optimizer)
     if progress.best is None:
         raise JobError(f"'{selection.figure}' was no number in any epoch: nothing was learnt")
+
+
+def _plan_again(run: Run, plan: Sequence[Phase]) -> None:
+    """Goes back where a resumed run has more to do than its state says: the last phase was given more epochs, or the
+    best weights are lost, and those of the epoch that ended last are to be validated in their place."""
+    progress, first = run.progress, 0
+    ends = [first := first + phase.options.epochs for phase in plan]
+    if progress.phase == len(plan) and progress.epoch < ends[-1]:
+        progress.phase -= 1
+    if run.best_lost and progress.epoch > 0 and progress.step == 0:
+        history = run.history()
+        last = history[-1] if history and history[-1]["epoch"] == progress.epoch else {}
+        names = [name for name in last if name not in NOT_FITTED and not name.startswith("val_")]
+        progress.fitted = {name: last[name] for name in names}
+        progress.epoch -= 1
+        run.tidy_history()
+        progress.phase = next(number for number, end in enumerate(ends) if progress.epoch < end)
 
 
 def _compile(work: Fit, phase: Phase, epochs: int, recipe: Recipe) -> Averaging:
@@ -88,26 +110,43 @@ def _fit_phase(
     work: Fit, epochs: range, run: Run, watch: Watch, own_callbacks: Sequence[keras.callbacks.Callback]
 ) -> None:
     events = keras.callbacks.TensorBoard(run.folder / "events", write_graph=False)
-    with _stop_signals(watch):
-        while run.progress.epoch < epochs.stop:
-            start, step = run.progress.epoch, run.progress.step
-            # the rest of an epoch that was begun is a fit of its own, because it is shorter
-            batches = work.batches.apply(tf.data.experimental.assert_cardinality(work.steps - step))
-            stop = start + 1 if step else epochs.stop
-            try:
-                with _failures_told(run):
+    callbacks, progress = [watch, events, *own_callbacks], run.progress
+    while progress.epoch < epochs.stop:
+        if progress.fitted is None and progress.step >= work.steps:
+            progress.step = 0  # the data has become less than what was done of this epoch
+        start, step = progress.epoch, progress.step
+        # the rest of an epoch that was begun is a fit of its own, because it is shorter
+        rest = tf.data.experimental.assert_cardinality(work.steps - step)
+        stop = start + 1 if step else epochs.stop
+        try:
+            with _failures_told(run):
+                if progress.fitted is not None:
+                    _end_epoch(work.model, callbacks, start, progress.fitted)
+                else:
                     work.model.fit(
-                        batches,
+                        work.batches.apply(rest),
                         initial_epoch=start,
                         epochs=stop,
-                        callbacks=[watch, events, *own_callbacks],
+                        callbacks=callbacks,
                         shuffle=False,  # `order` has done it
                         verbose=0,
                     )
-            finally:
-                watch.close()
-            if work.model.stop_training:  # early, or a callback of the user's own wants it
-                return
+        finally:
+            watch.close()
+        if work.model.stop_training:  # early, or a callback of the user's own wants it
+            return
+
+
+def _end_epoch(
+    model: keras.Model, callbacks: Sequence[keras.callbacks.Callback], epoch: int, fitted: dict[str, float]
+) -> None:
+    """What is left of an epoch that was stopped in its validation."""
+    model.stop_training = False
+    every = keras.callbacks.CallbackList(list(callbacks), model=model)
+    every.on_train_begin()
+    every.on_epoch_begin(epoch)
+    every.on_epoch_end(epoch, dict(fitted))
+    every.on_train_end()
 
 
 @contextmanager
@@ -122,27 +161,6 @@ def _failures_told(run: Run) -> Iterator[None]:
     except (tf.errors.OpError, OSError) as error:
         cause = _root_cause(error) if isinstance(error, tf.errors.OpError) else error
         raise JobError(f"training failed: {cause}; {run.folder} holds the epochs so far") from error
-
-
-@contextmanager
-def _stop_signals(watch: Watch) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM lets the step in hand finish; a second one stops at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def ask(number: int, frame: object) -> None:
-        if watch.stop_wanted:
-            raise KeyboardInterrupt
-        watch.stop_wanted = True
-        log.info("stopping after this step ...")
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _root_cause(error: tf.errors.OpError) -> str:

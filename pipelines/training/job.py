@@ -16,10 +16,12 @@ import numpy as np
 import tensorflow as tf
 
 from ...augment import Augmenter
+from ...models.files import write_atomically
 from ...models.naming import find_object
 from ...models.predictor import Predictor
+from ...models.stopping import Interrupted
 from ...models.task import Task, Value
-from ..checking.data import Data, checked_data
+from ..checking.data import Data, changes, checked_data
 from ..checking.splits import split
 from ..contact_sheet import training_sheet
 from ..curves import draw_curves
@@ -30,13 +32,12 @@ from ..options.select_options import LATENCY
 from ..proof_samples import write_proof_samples
 from ..provenance import provenance
 from ..recipe import Recipe
-from ..run import FINDINGS, PROVENANCE, QUARANTINE, Run, saving, write_atomically
+from ..run import FINDINGS, FORMER, PROVENANCE, QUARANTINE, SAMPLES, Run, saving
 from ..source import Source, Truths
 from .fitting import fit
 from .latency import latency_ms
 from .phases import phases
 from .selection import Selection
-from .watch import Interrupted
 
 log = logging.getLogger("saccade")
 
@@ -58,39 +59,50 @@ class Training:
             self._task.observe(Truths(self._source, splits["train"]))
             predictor = Predictor(self._task, self._task.model())
             data = checked_data(self._source, splits, self._task, recipe.data)
-            if not run.resumed:
+            if run.resumed:
+                run.notes += changes(run.folder, data)
+            else:
                 phases(recipe, predictor.model)  # what it refuses is told before the data is prepared
                 self._selection.check(partial(_figures, predictor, data))
             if self._limit:
                 data = data.limited(self._limit)
-            run.write_recipe(recipe)
-            with log_file(run.folder / "log.txt"):
+            run.begin(recipe)
+            with log_file(run.folder / "log.txt"), self._stops_told():
                 self._begin(predictor, data, augmenter)
                 own = [find_object(name, {}, __name__, "callback")() for name in recipe.train.callbacks]
-                try:
-                    fit(recipe, run, predictor, data, augmenter, own)
-                except Interrupted:
-                    at = f"epoch {run.progress.epoch + 1}, step {run.progress.step}"
-                    log.info("stopped in %s; all is saved: run the same command again to go on from there", at)
-                    raise
-        with log_file(run.folder / "log.txt"):
+                fit(recipe, run, predictor, data, augmenter, own)
+        with log_file(run.folder / "log.txt"), self._stops_told():
             self._end(data)
         return run.folder
+
+    @contextmanager
+    def _stops_told(self) -> Iterator[None]:
+        try:
+            yield
+        except Interrupted:
+            progress = self._run.progress
+            at = f"stopped in {progress}" if progress.step else f"stopped after {progress.epoch} epochs"
+            at = at if self._run.resumed else "stopped before the first step"
+            log.info("%s; all is saved: run the same command again to resume", at)
+            raise
 
     def _begin(self, predictor: Predictor, data: Data, augmenter: Augmenter) -> None:
         recipe, run = self._recipe, self._run
         samples = {name: len(positions) for name, positions in data.splits.items()}
-        log.info("%s: %s", "going on with" if run.resumed else "run", run.folder)
+        log.info("%s: %s", "resuming" if run.resumed else "run", run.folder)
+        for note in run.notes:
+            log.warning(note)
         log.info("data: %s", ", ".join(f"{count} {name}" for name, count in samples.items()))
         log.info("model: %s, %s parameters", recipe.model.name, f"{predictor.model.count_params():,}")
         _warn_of_slow_choices(recipe)
-        origin = provenance(recipe.train.seed, data.findings.fingerprint, samples)
+        origin = provenance(recipe.train.seed, data.findings.fingerprint, samples, self._task.class_names)
         with saving(run.folder):
             predictor.describe(run.folder, recipe.task, recipe.import_paths)
             write_atomically(run.folder / PROVENANCE, json.dumps(origin, indent=2) + "\n")
             quarantine = "".join(json.dumps(entry) + "\n" for entry in data.quarantine())
             write_atomically(run.folder / QUARANTINE, quarantine)
             write_atomically(run.folder / FINDINGS, json.dumps(data.as_found(), indent=2) + "\n")
+            write_atomically(run.folder / SAMPLES, data.listing())
             sheet = training_sheet(self._task, data.source, data.splits["train"], augmenter, recipe.train)
             sheet.save(run.folder / "training_samples.png")
         write_proof_samples(run.folder, data)
@@ -106,6 +118,7 @@ class Training:
             self._tell_unkept(predictor, values, data)
             run.progress.finished = True
             run.save_progress()
+            (run.folder / FORMER).unlink(missing_ok=True)
         figure = self._selection.figure
         log.info("best: epoch %d, validation %s %s", run.progress.best_epoch, figure, values[figure])
         log.info("next: saccade report %s", shlex.quote(str(run.folder)))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import keras
 
 from ...models.errors import JobError
+from ...models.stopping import Interrupted, stop_point, stop_wanted
 from ...models.task import Value
 from ..options.select_options import LATENCY
 from ..options.train_options import TrainOptions
@@ -22,16 +23,9 @@ from .selection import Selection
 log = logging.getLogger("saccade")
 
 
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM; the step in hand was finished and everything is saved."""
-
-
 class Watch(keras.callbacks.Callback):
-    """One for each phase.
-
-    Attributes:
-        stop_wanted: to be set by whoever wants the training to stop after the step in hand.
-    """
+    """One for each phase. Where a signal asks the training to stop it saves everything and raises `Interrupted`: after
+    the step in hand, or amid the validation, which is then done when the run is resumed."""
 
     def __init__(
         self,
@@ -49,9 +43,9 @@ class Watch(keras.callbacks.Callback):
         self._optimizer, self._selection, self._measure_latency = optimizer, selection, measure_latency
         self._batch = train.batch
         self._show = EpochProgress(work.steps, train.batch, epochs.stop)
-        self.stop_wanted = False
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        stop_point()  # not at the end of the epoch before, where Keras may still hear that it was the last
         done = self._run.progress.step
         self._work.order.start(epoch, done * self._batch)
         self._show.begin(epoch, done)
@@ -59,32 +53,39 @@ class Watch(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self._run.progress.step += 1
         self._show.step(logs or {})
-        if self.stop_wanted and self._run.progress.step < self._work.steps:
+        if stop_wanted() and self._run.progress.step < self._work.steps:
             self._checkpoint.save(self.model.optimizer)
-            raise Interrupted
+            stop_point()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self._show.fitted()
-        if not math.isfinite(logs["loss"]):
+        if not math.isfinite(logs.get("loss", 0.0)):
             raise JobError(f"the loss is {logs['loss']} in epoch {epoch + 1}: lower train.optimizer.learning_rate")
         progress = self._run.progress
+        try:
+            with self._optimizer.averaged():
+                stop_point()
+                values = self._work.validate()
+                standing = self._selection.standing(values | self._latency())
+        except Interrupted:
+            progress.fitted = dict(logs)
+            self._checkpoint.save(self.model.optimizer)
+            raise
+        progress.epoch, progress.step, progress.fitted = epoch + 1, 0, None
         with self._optimizer.averaged():
-            values = self._work.validate()
-            standing = self._selection.standing(values | self._latency())
-            progress.epoch, progress.step = epoch + 1, 0
             best = self._checkpoint.keep_if_best(standing)
         told = logs | {f"val_{name}": values[name].value for name in self._selection.told(values)}
         logs.update({f"val_{name}": value.value for name, value in values.items()})
         logs["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         self._show.end(epoch, told, best)
         with saving(self._run.folder):
-            pace = {"pictures_per_second": round(self._show.rate(), 1), "seconds": round(self._show.seconds(), 2)}
+            pace = {"seconds": round(self._show.seconds(), 2)}
+            if rate := self._show.rate():
+                pace = {"pictures_per_second": round(rate, 1), **pace}
             self._run.append(HISTORY, {"epoch": epoch + 1, **logs, **pace})
         self._checkpoint.save(self.model.optimizer)
         if self._selection.is_patience_over(values, self._run.history(), self._epochs.start):
             self.model.stop_training = True
-        if self.stop_wanted:
-            raise Interrupted
 
     def _latency(self) -> dict[str, Value]:
         """Measured once in a run, where a bound names it: the weights do not change it, and no noise of the clock is to

@@ -215,13 +215,17 @@ def test_no_test_split(run):
 
 
 @pytest.mark.parametrize(
-    ("command", "way_on"),
+    ("command", "is_moved", "way_on"),
     [
-        ("saccade train digits 'augment=[{A: {p: 1}}]'", "saccade train digits 'augment=[{A: {p: 1}}]'"),
-        ("python notebook.py", "saccade train RUN/recipe.yaml"),
+        ("saccade train digits 'augment=[{A: {p: 1}}]'", False, "saccade train digits 'augment=[{A: {p: 1}}]'"),
+        ("saccade train digits", True, "saccade train RUN/recipe.yaml"),
+        ("python notebook.py", False, "saccade train RUN/recipe.yaml"),
     ],
 )
-def test_a_run_cut_short(run, command, way_on):
+def test_a_run_cut_short(run, command, is_moved, way_on):
+    if not is_moved:  # the run is a copy
+        text = (run / "recipe.yaml").read_text()
+        (run / "recipe.yaml").write_text(re.sub("run: .*", f"run: {run}", text))
     change(run / "state.json", finished=False, epoch=1, step=7)
     change(run / "provenance.json", command=command)
     before = (run / "report.html").read_bytes()

@@ -98,7 +98,7 @@ def test_no_permission_to_write(digits_recipe, tmp_path):
     os.seteuid(65534)
     try:
         with pytest.raises(InputError, match="no permission to write here"):
-            Run.of(recipe).write_recipe(recipe)
+            Run.of(recipe).begin(recipe)
     finally:
         os.seteuid(0)
 

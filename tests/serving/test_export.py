@@ -1,13 +1,19 @@
 import json
+import os
 import resource
 import shutil
+import signal
+import tempfile
+import threading
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from saccade.models.errors import InputError, JobError
+from saccade.models.stopping import Interrupted
 from saccade.serving.bundle import Bundle
+from saccade.serving.clean_process import write_tensors
 from saccade.serving.client import Client
 from saccade.serving.export import export
 from saccade.serving.proof import prove
@@ -120,3 +126,24 @@ def test_only_a_bundle_with_a_proof_can_be_proven(tmp_path, bundle):
     (copy / "assets.extra" / "proof" / "expected.npz").unlink()
     with pytest.raises(InputError, match="carries no proof"):
         prove(copy)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_amid_the_proof_leaves_nothing(run, tmp_path, number, monkeypatch):
+    """A signal to the job while the clean process works: neither the bundle nor what was exchanged stays."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "exchange"))
+    (tmp_path / "exchange").mkdir()
+    timer = None
+
+    def write_then_stop(file, groups):
+        nonlocal timer
+        write_tensors(file, groups)
+        if file.name == "calls.npz":
+            timer = threading.Timer(1.0, os.kill, (os.getpid(), number))
+            timer.start()
+
+    monkeypatch.setattr("saccade.serving.clean_call.write_tensors", write_then_stop)
+    with pytest.raises(Interrupted) as stopped:
+        export(run, tmp_path / "bundles", "colours")
+    assert stopped.value.number == number
+    assert [each.name for each in tmp_path.rglob("*")] == ["exchange"]
