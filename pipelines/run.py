@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +10,7 @@ from typing import Any
 import yaml
 
 from ..models.errors import InputError
+from ..models.writing import refuse_folder, saving, write_atomically
 from .recipe import Recipe
 
 RECIPE, STATE, HISTORY, PROVENANCE, QUARANTINE, FINDINGS = (
@@ -65,10 +62,13 @@ class Run:
         """The recipe's own run: a new one, or an unfinished one to go on with. Nothing is written yet.
 
         Raises:
-            InputError: a finished run, another recipe's run or a folder of something else is in the way.
+            InputError: a finished run, another recipe's run or a folder of something else is in the way, or the
+                folder cannot be written.
         """
         with saving(Path(recipe.train.run)):
-            return cls._of(recipe)
+            run = cls._of(recipe)
+        refuse_folder(run.folder)  # now, and not after the data was read
+        return run
 
     @classmethod
     def _of(cls, recipe: Recipe) -> Run:
@@ -126,47 +126,8 @@ def recipe_file(folder: Path | str) -> Path:
     return path
 
 
-@contextmanager
-def saving(folder: Path) -> Iterator[None]:
-    """Turns what the file system refuses into one clear line.
-
-    Raises:
-        InputError: a file in its place, no permission, no space, a quota, a read-only disk.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise InputError(f"{folder}: no permission to write here") from error
-        if error.errno in (errno.EEXIST, errno.ENOTDIR):
-            raise InputError(f"{folder}: a file stands here or above: name a folder") from error
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise InputError(
-                f"{folder}: the disk is full; what was saved before is intact: make room and run the same command again"
-            ) from error
-        raise
-
-
 def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A path to write to: when that is done the file is there whole, and if it fails it is as it was before."""
-    partial = path.with_name("partial." + path.name)
-    try:
-        yield partial
-        os.replace(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """The file is there whole or as it was before."""
-    with whole_file(path) as partial:
-        partial.write_text(text, encoding="utf-8")
 
 
 def difference(here: Any, there: Any) -> tuple[str, Any, Any]:

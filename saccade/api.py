@@ -70,7 +70,7 @@ def evaluate(run: str | Path, split: str = "test", *overrides: str, by: str | No
         by: a column of the data, for each of whose values the figures are written into `metrics.json`, too.
 
     Returns:
-        Name to figure, with 95 % intervals where they can be had.
+        Name to figure, with 95 % intervals where they can be had; of a run that cannot be written to as well.
     """
     from .pipelines.evaluating.evaluate import evaluate
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..models.errors import InputError
+from ..models.writing import refuse_folder
 from .description import EXTRA, SERVING, Description
 from .samples import FOLDER, LIST, ProofSample, read_samples
 from .versions import all_at_once, new_version
@@ -41,6 +42,7 @@ def export(run: Path | str, target: Path | str, name: str, version: int | None =
     folder = new_version(Path(target), name, version)
     if not run.is_dir():
         raise InputError(f"{run}: no such run; name the folder that 'train' left")
+    refuse_folder(folder)
     samples = read_samples(run / FOLDER)
 
     import keras  # from here on it takes seconds; what can be wrong before was told before

@@ -15,6 +15,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from ...models.errors import InputError, RecipeError
+from ...models.writing import of_path
 from ..source import SPLITS, Source
 from .check_cache import CheckCache, Known
 from .findings import Findings, fingerprint
@@ -135,7 +136,7 @@ def _read_all(
         except InputError as error:
             return _Read(position, digest, reason=str(error))
         except OSError as error:
-            return _Read(position, digest, reason=f"its truth: {error.strerror or error}")
+            return _Read(position, digest, reason=f"its truth: {of_path(error)}")
         return _Read(position, digest, note=_note(data, source.where(position)), truth=truth)
 
     interval = 0.2 if sys.stderr.isatty() else 10  # seconds; a log file needs no animation

@@ -11,6 +11,7 @@ from ...models.ensemble import Ensemble, mean_of_weights
 from ...models.errors import InputError
 from ...models.predictor import WEIGHTS, Predictor
 from ...models.views import Views
+from ...models.writing import saving, write_atomically
 from ..checking.data import checked_data
 from ..checking.splits import split
 from ..evaluating.evaluation_files import write_evaluation
@@ -19,7 +20,7 @@ from ..progress import bar
 from ..proof_samples import write_proof_samples
 from ..provenance import provenance
 from ..recipe import Recipe
-from ..run import FINDINGS, PROVENANCE, QUARANTINE, RECIPE, Run, read_json, saving, write_atomically
+from ..run import FINDINGS, PROVENANCE, QUARANTINE, RECIPE, Run, read_json
 
 log = logging.getLogger("saccade")
 
@@ -47,13 +48,13 @@ def combine(runs: Sequence[Path], recipes: Sequence[Recipe], average: str, views
     data = checked_data(source, split(source, recipe.data), task, recipe.data)
     log.info("model: %s parameters", f"{made.model.count_params():,}")
 
-    with saving(Path(recipe.train.run)):
+    with saving(Path(recipe.train.run), folder):
         write_atomically(folder / RECIPE, recipe.to_yaml())
         made.describe(folder, recipe.task, import_paths)
         made.model.save_weights(folder / WEIGHTS)
         write_proof_samples(folder, data)
     predictor, evaluation, bad = settle(Predictor.load(folder), source, data.splits["validation"])
-    with saving(Path(recipe.train.run)):
+    with saving(Path(recipe.train.run), folder):
         predictor.describe(folder, recipe.task, import_paths)
         values = write_evaluation(evaluation, bad, source, "validation", predictor, folder)
         samples = {name: len(positions) for name, positions in data.splits.items()}

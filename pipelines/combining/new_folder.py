@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ...models.errors import InputError
-from ..run import saving
+from ...models.writing import saving
 
 
 @contextmanager

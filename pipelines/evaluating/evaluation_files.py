@@ -12,7 +12,8 @@ from PIL import Image
 
 from ...models.predictor import Predictor
 from ...models.task import Case, Evaluation, Value
-from ..run import read_json, write_atomically
+from ...models.writing import write_atomically
+from ..run import read_json
 from ..source import Source
 from .breakdown import Breakdown, Part
 

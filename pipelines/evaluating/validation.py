@@ -12,6 +12,7 @@ import tensorflow as tf
 from ...models.errors import InputError, RecipeError
 from ...models.predictor import Predictor
 from ...models.task import Evaluation, Value
+from ...models.writing import of_path
 from ..predicting.answers import answers
 from ..progress import bar
 from ..source import Source
@@ -62,7 +63,7 @@ def evaluate_positions(
                 bad[answer.item] = str(error)
                 continue
             except OSError as error:
-                bad[answer.item] = f"its truth: {error.strerror or error}"
+                bad[answer.item] = f"its truth: {of_path(error)}"
                 continue
             if breakdown is not None:
                 breakdown.update(predictor.evaluation, truth, answer.results, key)

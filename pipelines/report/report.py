@@ -6,8 +6,9 @@ import shlex
 from pathlib import Path
 
 from ...models.errors import InputError
+from ...models.writing import refuse_file, saving, write_atomically
 from ..recipe import load_recipe
-from ..run import PROVENANCE, RECIPE, Run, read_json, recipe_file, saving, write_atomically
+from ..run import PROVENANCE, RECIPE, Run, read_json, recipe_file
 
 PAGE = "report.html"
 
@@ -29,12 +30,13 @@ def report(folder: Path | str) -> Path:
     recipe = load_recipe(recipe_file(folder))
     run = Run(Path(folder))
     refuse_unfinished(run)
+    path = run.folder / PAGE
+    refuse_file(path, overwrite=True)
 
     from .material import gather
     from .page import page
 
     material = gather(run, recipe)
-    path = run.folder / PAGE
     with saving(run.folder):
         write_atomically(path, page(material))
     return path

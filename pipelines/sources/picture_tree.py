@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...models.errors import InputError
+from ...models.writing import may
 
 
 class PictureTree(ABC):
@@ -69,11 +70,7 @@ class DiskTree(PictureTree):
         return Path(self.where(path)).read_bytes()
 
     def stamp(self, path: str) -> str | None:
-        try:
-            status = os.stat(self.where(path))
-        except OSError:  # reading it will say why
-            return None
-        return f"{status.st_size} {status.st_mtime_ns}"
+        return stamp_of(self.where(path))
 
 
 class ZipTree(PictureTree):
@@ -120,7 +117,7 @@ class ZipTree(PictureTree):
                 with self._lock:
                     stream.close()
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-            raise OSError(errno.EIO, f"broken in the zip file: {error}") from None
+            raise OSError(errno.EIO, f"broken in the zip file: {error}", self.where(path)) from None
 
     def stamp(self, path: str) -> str:
         member = self._members[path]
@@ -137,6 +134,15 @@ class ZipTree(PictureTree):
         if name:
             self._inside[around].setdefault(name, False)
             self._members[path] = member
+
+
+def stamp_of(file: str) -> str | None:
+    """What changes whenever the bytes of a file on disk do; None where they cannot be had: reading it will say why."""
+    try:
+        status = os.stat(file)
+    except OSError:
+        return None
+    return f"{status.st_size} {status.st_mtime_ns}" if may(file, os.R_OK) else None
 
 
 def open_tree(path: str, key: str = "data.path") -> PictureTree:

@@ -11,7 +11,8 @@ import keras
 import numpy as np
 
 from ...models.predictor import WEIGHTS, Predictor
-from ..run import Run, saving, whole_file
+from ...models.writing import saving, whole_file
+from ..run import Run
 from .selection import Standing
 
 STATE = "last.npz"

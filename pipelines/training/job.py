@@ -18,6 +18,7 @@ from ...augment import Augmenter
 from ...models.naming import find_object
 from ...models.predictor import Predictor
 from ...models.task import Task, Value
+from ...models.writing import saving, write_atomically
 from ..checking.data import Data, checked_data
 from ..checking.splits import split
 from ..contact_sheet import training_sheet
@@ -29,7 +30,7 @@ from ..options.select_options import LATENCY
 from ..proof_samples import write_proof_samples
 from ..provenance import provenance
 from ..recipe import Recipe
-from ..run import FINDINGS, PROVENANCE, QUARANTINE, Run, saving, write_atomically
+from ..run import FINDINGS, PROVENANCE, QUARANTINE, Run
 from ..source import Source, Truths
 from .fitting import fit
 from .latency import latency_ms

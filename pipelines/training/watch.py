@@ -10,10 +10,11 @@ import keras
 
 from ...models.errors import JobError
 from ...models.task import Value
+from ...models.writing import saving
 from ..options.select_options import LATENCY
 from ..options.train_options import TrainOptions
 from ..progress import EpochProgress
-from ..run import HISTORY, Run, saving
+from ..run import HISTORY, Run
 from .averaging import Averaging
 from .checkpoint import Checkpoint
 from .phases import Fit

@@ -12,8 +12,9 @@ from PIL import Image
 
 from saccade.models.errors import InputError, JobError
 from saccade.models.predictor import Predictor
+from saccade.models.writing import saving
 from saccade.pipelines.recipe import load_recipe
-from saccade.pipelines.run import Run, recipe_file, saving
+from saccade.pipelines.run import Run, recipe_file
 from saccade.pipelines.train import dry_run, train
 from saccade.pipelines.training.checkpoint import save_weights
 from saccade.pipelines.training.watch import Interrupted
