@@ -165,7 +165,7 @@ class Predictor(tf.Module):
         Args:
             folder: the run.
             task_name: the task as the recipe names it.
-            import_paths: folders in which a user's own task or model is found.
+            import_paths: folders in which a user's own task or model is found, absolute or seen from the run.
         """
         description = self._identity() | {"format": 1, "task": task_name, "import_paths": list(import_paths)}
         target = Path(folder) / DESCRIPTION
@@ -191,7 +191,8 @@ class Predictor(tf.Module):
             raise InputError(f"{run}: this run has no {weights} yet; run its 'train' command again to go on with it")
         description = json.loads((run / DESCRIPTION).read_text())
         for folder in description["import_paths"]:
-            make_importable(folder)
+            if (place := (run / folder).resolve()).is_dir():
+                make_importable(place)
         task_class = find_task(description["task"])
         task = task_class(
             description["class_names"],

@@ -13,6 +13,8 @@ from .errors import InputError, JobError
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _IN_THE_WAY = (errno.EEXIST, errno.ENOTDIR)
+IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
+"""How the names of images end that are written."""
 _WRONG = (*FORBIDDEN, *FULL, *_IN_THE_WAY, errno.ENOENT, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
 """What the user can put right, so that it is wrong input; the rest is a failure of the job."""
 
@@ -103,6 +105,13 @@ def refuse_file(file: Path, overwrite: bool = False) -> None:
         raise WriteError(f"{file}: no folder {file.parent}: make it, or name a file elsewhere")
     if not may(file if file.exists() else file.parent, os.W_OK):
         raise WriteError(f"{file}: no permission to write here")
+
+
+def refuse_image(file: Path, overwrite: bool = False) -> None:
+    """As `refuse_file`, for a file whose name says which kind of image it is to be."""
+    if file.suffix.lower() not in IMAGES:
+        raise WriteError(f"{file}: by its name this is no image: let it end in {', '.join(IMAGES)}")
+    refuse_file(file, overwrite)
 
 
 def may(path: Path | str, how: int) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .models.errors import InputError
+from .models.errors import InputError, at_least_one
 
 if TYPE_CHECKING:
     from .models.backbones.network import Network
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from .pipelines.evaluating.compare import Comparison
     from .pipelines.predicting.answers import Answer
     from .serving.server import Server
+
+SHEET = "samples.png"
+"""What `show` writes unless told, and what alone it replaces."""
 
 if os.environ["KERAS_BACKEND"] != "tensorflow":
     raise InputError(f"KERAS_BACKEND is '{os.environ['KERAS_BACKEND']}': saccade needs 'tensorflow', or leave it unset")
@@ -140,28 +143,32 @@ def predict(
     return start(run, places, batch, draw, save, tile, overlap)[1]
 
 
-def show(recipe: str | Path, *overrides: str, picture: str | Path, count: int = 16) -> Path:
-    """Writes a contact sheet of training samples as the network will see them.
+def show(recipe: str | Path, *overrides: str, picture: str | Path = SHEET, count: int = 16) -> Path:
+    """Writes a contact sheet of training samples as the network will see them; bad ones are left out and named.
 
     Args:
         recipe: as for `train`.
         overrides: as for `train`.
-        picture: the PNG to write.
-        count: how many samples.
+        picture: the image to write. It must not exist; only the sheet of its default name is replaced.
+        count: how many samples, at most.
+
+    Raises:
+        InputError: a file that cannot be written, which is told before the data is read; data that is not usable, or a
+            transform that does not work on a sample.
     """
+    from .models.writing import refuse_image
     from .pipelines.recipe import load_recipe
 
+    file = Path(picture)
+    refuse_image(file, overwrite=file == Path(SHEET))
+    at_least_one("count", count)
     resolved = load_recipe(recipe, overrides)
     source, task = resolved.open()
 
-    from .pipelines.checking.splits import split
-    from .pipelines.contact_sheet import training_sheet
-    from .pipelines.feeding.batches import make_augmenter
+    from .pipelines.contact_sheet import write_sheet
 
-    positions = split(source, resolved.data)["train"]
-    sheet = training_sheet(task, source, positions, make_augmenter(resolved), resolved.train, count)
-    sheet.save(picture)
-    return Path(picture)
+    write_sheet(resolved, source, task, file, count)
+    return file
 
 
 def export(

@@ -146,7 +146,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     serve.add_argument("--port", type=int, default=8501, help="0 takes a free one")
 
     show = _verb(verbs, _show, "a contact sheet of training samples as the network will see them", recipe=True)
-    show.add_argument("--out", type=Path, default=Path("samples.png"), help="the picture to write (samples.png)")
+    show.add_argument("--out", metavar="FILE", help="the image to write, which must not exist (samples.png, replaced)")
     show.add_argument("--count", type=int, default=16)
 
     models = _verb(verbs, _models, "list the networks for model.name: weights, sizes, levels, licences")
@@ -262,7 +262,7 @@ def _serve(parsed: argparse.Namespace) -> None:
 def _show(parsed: argparse.Namespace) -> None:
     from . import api
 
-    print(api.show(parsed.recipe, *parsed.overrides, picture=parsed.out, count=parsed.count))
+    print(api.show(parsed.recipe, *parsed.overrides, picture=parsed.out or api.SHEET, count=parsed.count))
 
 
 def _models(parsed: argparse.Namespace) -> None:

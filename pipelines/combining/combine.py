@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ...models.ensemble import Ensemble, mean_of_weights
 from ...models.errors import InputError
+from ...models.naming import folders_of_run
 from ...models.predictor import WEIGHTS, Predictor
 from ...models.views import Views
 from ...models.writing import saving, write_atomically
@@ -43,7 +44,8 @@ def combine(runs: Sequence[Path], recipes: Sequence[Recipe], average: str, views
     source, task = recipe.open()
     members = _load(runs, task.class_names)
     fingerprints = [member.fingerprint for member in members]
-    import_paths = list(dict.fromkeys(path for each in recipes for path in each.import_paths))
+    found_in = list(dict.fromkeys(path for each in recipes for path in each.import_paths))
+    import_paths = folders_of_run(found_in, recipe.train.run)
     made = _average(members, average, views)
     data = checked_data(source, split(source, recipe.data), task, recipe.data)
     log.info("model: %s parameters", f"{made.model.count_params():,}")

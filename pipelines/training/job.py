@@ -13,9 +13,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 
-from ...augment import Augmenter
-from ...models.naming import find_object
+from ...models.errors import InputError
+from ...models.naming import find_callable, folders_of_run, own_code
 from ...models.predictor import Predictor
 from ...models.task import Task, Value
 from ...models.writing import saving, write_atomically
@@ -53,8 +54,10 @@ class Training:
         recipe, run = self._recipe, self._run
         keras.utils.set_random_seed(recipe.train.seed)
         augmenter = make_augmenter(recipe)
-        splits = split(self._source, recipe.data)
+        own = [_own_callback(name) for name in recipe.train.callbacks]
         with _precision(recipe.train.precision):
+            self._try_own_network()
+            splits = split(self._source, recipe.data)
             self._task.observe(Truths(self._source, splits["train"]))
             predictor = Predictor(self._task, self._task.model())
             data = checked_data(self._source, splits, self._task, recipe.data)
@@ -63,10 +66,10 @@ class Training:
                 self._selection.check(partial(_figures, predictor, data))
             if self._limit:
                 data = data.limited(self._limit)
+            sheet = training_sheet(self._task, data.source, data.splits["train"], augmenter, recipe.train)
             run.write_recipe(recipe)
             with log_file(run.folder / "log.txt"):
-                self._begin(predictor, data, augmenter)
-                own = [find_object(name, {}, __name__, "callback")() for name in recipe.train.callbacks]
+                self._begin(predictor, data, sheet)
                 try:
                     fit(recipe, run, predictor, data, augmenter, own)
                 except Interrupted:
@@ -77,7 +80,14 @@ class Training:
             self._end(data)
         return run.folder
 
-    def _begin(self, predictor: Predictor, data: Data, augmenter: Augmenter) -> None:
+    def _try_own_network(self) -> None:
+        """Builds a network of the user's own before anything is read, so that what is wrong with it is told at once."""
+        recipe = self._recipe
+        if ":" in recipe.model.name and ":" not in recipe.task:  # a task of one's own may want to see the truth first
+            self._task.model()
+            keras.utils.set_random_seed(recipe.train.seed)
+
+    def _begin(self, predictor: Predictor, data: Data, sheet: Image.Image) -> None:
         recipe, run = self._recipe, self._run
         samples = {name: len(positions) for name, positions in data.splits.items()}
         log.info("%s: %s", "going on with" if run.resumed else "run", run.folder)
@@ -86,12 +96,11 @@ class Training:
         _warn_of_slow_choices(recipe)
         origin = provenance(recipe.train.seed, data.findings.fingerprint, samples)
         with saving(run.folder):
-            predictor.describe(run.folder, recipe.task, recipe.import_paths)
+            predictor.describe(run.folder, recipe.task, folders_of_run(recipe.import_paths, run.folder))
             write_atomically(run.folder / PROVENANCE, json.dumps(origin, indent=2) + "\n")
             quarantine = "".join(json.dumps(entry) + "\n" for entry in data.quarantine())
             write_atomically(run.folder / QUARANTINE, quarantine)
             write_atomically(run.folder / FINDINGS, json.dumps(data.as_found(), indent=2) + "\n")
-            sheet = training_sheet(self._task, data.source, data.splits["train"], augmenter, recipe.train)
             sheet.save(run.folder / "training_samples.png")
         write_proof_samples(run.folder, data)
 
@@ -100,7 +109,7 @@ class Training:
         run, recipe, positions = self._run, self._recipe, data.splits["validation"]
         predictor, evaluation, bad = settle(Predictor.load(run.folder), data.source, positions)
         with saving(run.folder):
-            predictor.describe(run.folder, recipe.task, recipe.import_paths)
+            predictor.describe(run.folder, recipe.task, folders_of_run(recipe.import_paths, run.folder))
             values = write_evaluation(evaluation, bad, data.source, "validation", predictor, run.folder)
             draw_curves(run.history(), run.folder / "curves.png")
             self._tell_unkept(predictor, values, data)
@@ -120,6 +129,20 @@ class Training:
         run.progress.unkept = [dataclasses.asdict(failure) for failure in failures]
         for failure in failures:
             log.warning("train.select.subject_to: %s", failure)
+
+
+def _own_callback(name: str) -> keras.callbacks.Callback:
+    """A callback of the user's own.
+
+    Raises:
+        InputError: it cannot be found, cannot be made without arguments, or is none.
+    """
+    kind = find_callable(name, {}, __name__, "callback")
+    with own_code(name, "callback", kind):
+        made = kind()
+    if not isinstance(made, keras.callbacks.Callback):
+        raise InputError(f"callback '{name}': makes a {type(made).__name__}, and no keras.callbacks.Callback")
+    return made
 
 
 def _figures(predictor: Predictor, data: Data, samples: int | None) -> dict[str, Value]:
