@@ -84,6 +84,9 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     Raises:
         InputError: anything unknown, mistyped or missing, with file, line and field.
     """
+    for override in overrides:
+        if not isinstance(override, str):
+            raise InputError(f"{override!r}: an override is text, 'key.sub=value', for example 'train.epochs=3'")
     return resolve(find_text(str(name), overrides))
 
 

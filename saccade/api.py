@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .models.errors import InputError, at_least_one
+from .quiet import log_to_stderr
 
 if TYPE_CHECKING:
     from .models.backbones.network import Network
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 SHEET = "samples.png"
 """What `show` writes unless told, and what alone it replaces."""
+
+log_to_stderr()  # as the command line; a program that has set up `logging` itself finds the lines there
 
 if os.environ["KERAS_BACKEND"] != "tensorflow":
     raise InputError(f"KERAS_BACKEND is '{os.environ['KERAS_BACKEND']}': saccade needs 'tensorflow', or leave it unset")
@@ -108,7 +111,10 @@ def report(run: str | Path) -> Path:
 
 
 def load(run: str | Path) -> Predictor:
-    """The Predictor of a run: `load(run).predict([path, array, image])`; `load(run).model` is the `keras.Model`."""
+    """The Predictor of a run: `load(run).predict([path, array, image])`; `load(run).model` is the `keras.Model`.
+
+    One image alone is answered as a list of one.
+    """
     from .models.predictor import Predictor
 
     return Predictor.load(run)
@@ -125,12 +131,14 @@ def predict(
 ) -> Iterator[Answer]:
     """Answers for picture files, in order; one that cannot be read has a reason instead of results.
 
+    Arrays, bytes and PIL images go to `load(run).predict(...)`.
+
     Args:
         run: the folder that `train` left.
-        places: files, folders, globs, or "-" for a list on standard input.
+        places: files, folders, zip files, globs, or "-" for a list on standard input.
         batch: pictures in one call of the graph.
-        draw: a folder for pictures with their results drawn on them.
-        save: a folder for those results that are better kept as files, as masks; `Answer.files` names them.
+        draw: a folder for pictures with their results drawn on them; none of an earlier call is overwritten.
+        save: likewise a folder for those results that are better kept as files, as masks; `Answer.files` names them.
         tile: for large pictures: each is seen in overlapping tiles of at most this side in pixels, and memory holds
             the picture, its results and one row of tiles. Needs `input.fit: pad`.
         overlap: what neighbouring tiles share at least, in pixels; unless given 64, or a quarter of a small tile.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import sys
 import traceback
@@ -12,7 +11,8 @@ from pathlib import Path
 
 from . import __version__
 from .models.errors import InputError, JobError, nearest
-from .quiet import QuietTensorFlow
+from .models.writing import of_path
+from .quiet import QuietTensorFlow, log_to_stderr
 
 RECIPE_HELP = "a recipe file, a shipped recipe (see 'saccade recipes'), or a task's name"
 SPLIT_HELP = "train, validation, test, or all samples (test)"
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in arguments
     try:
         parsed = _parse([each for each in arguments if each != "--debug"])
-        _log_to_stderr()
+        log_to_stderr(always=True)
         _quiet_tensorflow()
         return parsed.verb(parsed) or 0
     except KeyboardInterrupt as stop:
@@ -41,6 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except JobError as error:
         return _fail(str(error), error, 1, debug)
+    except OSError as error:
+        failure = of_path(error)
+        return _fail(f"{failure} (--debug shows where)", error, 2 if isinstance(failure, InputError) else 1, debug)
     except Exception as error:
         text = f"unexpected {type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}"
         return _fail(f"{text} (--debug shows where)", error, 1, debug)
@@ -53,28 +56,10 @@ def _fail(message: str, error: BaseException, code: int, debug: bool) -> int:
     return code
 
 
-def _log_to_stderr() -> None:
-    log = logging.getLogger("saccade")
-    if not any(isinstance(handler, _BarAwareHandler) for handler in log.handlers):
-        log.addHandler(_BarAwareHandler())
-    log.setLevel(logging.INFO)
-    log.propagate = False
-
-
 def _quiet_tensorflow() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if "tensorflow" not in sys.modules:
         sys.meta_path.insert(0, QuietTensorFlow())
-
-
-class _BarAwareHandler(logging.Handler):
-    """Log lines on stderr that leave a progress bar in one piece."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        from tqdm import tqdm
-
-        prefix = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
-        tqdm.write(prefix + record.getMessage(), file=sys.stderr)
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -106,7 +91,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
     predict = _verb(verbs, _predict, "results for pictures, as JSON Lines or CSV on standard output")
     predict.add_argument("run", help="the folder that 'train' left")
-    predict.add_argument("pictures", nargs="+", help="files, folders, globs, or - for a list on standard input")
+    predict.add_argument(
+        "pictures", nargs="+", help="files, folders, zip files, globs, or - for a list on standard input"
+    )
     predict.add_argument("--csv", action="store_true", help="CSV instead of JSON Lines")
     predict.add_argument(
         "--draw", metavar="DIR", type=Path, help="also write pictures with their results drawn on them"

@@ -107,7 +107,7 @@ def evaluated(
         with saving(run):
             values = write_evaluation(evaluation, bad, source, split, predictor, run, overrides, breakdown)
     except WriteError as error:
-        log.warning("%s: there are no files of this evaluation, only what is printed", error)
+        log.warning("%s; the metrics are told all the same, without files of this evaluation", error)
         values, folder = evaluation.values(), None
     parts = breakdown.parts() if breakdown is not None else {}
     return Evaluated(values, parts, evaluation.scores(), [source.keys[position] for position in bad], folder)

@@ -138,8 +138,12 @@ def _own_callback(name: str) -> keras.callbacks.Callback:
         InputError: it cannot be found, cannot be made without arguments, or is none.
     """
     kind = find_callable(name, {}, __name__, "callback")
-    with own_code(name, "callback", kind):
-        made = kind()
+    try:
+        with own_code(name, "callback", kind):
+            made = kind()
+    except InputError as error:
+        way = "callbacks are made without arguments: a subclass of your own may give them"
+        raise InputError(f"{error} ({way})") from error
     if not isinstance(made, keras.callbacks.Callback):
         raise InputError(f"callback '{name}': makes a {type(made).__name__}, and no keras.callbacks.Callback")
     return made
