@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from ...models.errors import InputError
+from ...models.errors import InputError, JobError
 from ...models.naming import find_callable, folders_of_run, own_code
 from ...models.predictor import Predictor
 from ...models.task import Task, Value
@@ -83,9 +83,15 @@ class Training:
     def _try_own_network(self) -> None:
         """Builds a network of the user's own before anything is read, so that what is wrong with it is told at once."""
         recipe = self._recipe
-        if ":" in recipe.model.name and ":" not in recipe.task:  # a task of one's own may want to see the truth first
+        if ":" not in recipe.model.name:
+            return
+        try:
             self._task.model()
-            keras.utils.set_random_seed(recipe.train.seed)
+        except (InputError, JobError):
+            raise
+        except Exception as error:  # of a task that builds it only after it saw the truth: it has another try then
+            log.debug("the network was not built before the data was read: %r", error)
+        keras.utils.set_random_seed(recipe.train.seed)
 
     def _begin(self, predictor: Predictor, data: Data, sheet: Image.Image) -> None:
         recipe, run = self._recipe, self._run
