@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Mapping
+from numbers import Integral
 from typing import Any
 
 
@@ -28,8 +29,10 @@ def at_least_one(name: str, count: int) -> int:
     """The count itself.
 
     Raises:
-        InputError: it is below 1.
+        InputError: it is below 1, or no whole number.
     """
+    if not isinstance(count, Integral) or isinstance(count, bool):
+        raise InputError(f"{name} {count!r}: give a whole number, 1 or more")
     if count < 1:
         raise InputError(f"{name} {count}: give 1 or more")
     return count

@@ -32,6 +32,11 @@ _DECORATION = re.compile(
 )
 
 
+def is_of_image(error: Exception) -> bool:
+    """Whether TensorFlow's exception is about the bytes of an image."""
+    return any(sign in str(error) for sign in _PHRASES | _KERNELS)
+
+
 def reason(error: Exception) -> str:
     """The one phrase inside TensorFlow's exception about a picture, without TensorFlow's decoration.
 

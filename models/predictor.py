@@ -6,10 +6,8 @@ Evaluation, prediction, export and serving all go through it, so what is evaluat
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from .ensemble import Ensemble, restore
 from .errors import InputError, at_least_one, nearest
 from .files import DESCRIPTION, WEIGHTS, read_json, write_atomically
 from .image_errors import reason
+from .image_items import as_items, to_bytes
 from .naming import make_importable
 from .task import Evaluation, Task
 
@@ -91,20 +90,20 @@ class Predictor(tf.Module):
         return self.task.evaluation(self.settings)
 
     def predict(
-        self, pictures: Iterable[Any], batch: int = 32, results: Sequence[str] | None = None
+        self, pictures: Any, batch: int = 32, results: Sequence[str] | None = None
     ) -> list[dict[str, np.ndarray]]:
         """Results for paths, encoded bytes, uint8 arrays `[h, w, 3]` or PIL images, in their order.
 
         Args:
-            pictures: what to look at.
+            pictures: what to look at: a list, an array `[n, h, w, 3]`, or one image alone, as a list of one.
             batch: pictures in one call of the graph, at most.
             results: names of those that are wanted; the default signature's unless given.
 
         Raises:
-            FileNotFoundError: a path that does not exist.
-            InputError: something that is no picture, or one that cannot be decoded; which one, and why.
+            InputError: a file that cannot be read, something that is no picture, or one that cannot be decoded; which
+                one, and why.
         """
-        encoded = [to_bytes(picture) for picture in pictures]
+        encoded = [to_bytes(picture) for picture in as_items(pictures)]
         answers: list[dict[str, np.ndarray]] = []
         for start in range(0, len(encoded), at_least_one("batch", batch)):
             for place, answer in enumerate(self.predict_encoded(encoded[start : start + batch], results), start):
@@ -164,7 +163,7 @@ class Predictor(tf.Module):
         Args:
             folder: the run.
             task_name: the task as the recipe names it.
-            import_paths: folders in which a user's own task or model is found.
+            import_paths: folders in which a user's own task or model is found, absolute or seen from the run.
         """
         description = self._identity() | {"format": 1, "task": task_name, "import_paths": list(import_paths)}
         write_atomically(Path(folder) / DESCRIPTION, json.dumps(description, indent=2) + "\n")
@@ -187,7 +186,8 @@ class Predictor(tf.Module):
             raise InputError(f"{run}: this run has no {weights} yet; run its 'train' command again to resume it")
         description = read_json(run / DESCRIPTION)
         for folder in description["import_paths"]:
-            make_importable(folder)
+            if (place := (run / folder).resolve()).is_dir():
+                make_importable(place)
         task_class = find_task(description["task"])
         task = task_class(
             description["class_names"],
@@ -202,27 +202,3 @@ class Predictor(tf.Module):
                 f"{run / weights}: cut short, damaged or of another model: run the 'train' command of this run again"
             ) from error
         return cls(task, model, description["settings"])
-
-
-def to_bytes(picture: Any) -> bytes:
-    """Encoded bytes of a picture: a path is read, bytes pass through, arrays and PIL images are encoded as PNG."""
-    if isinstance(picture, bytes):
-        return picture
-    if isinstance(picture, str | os.PathLike):
-        return Path(picture).read_bytes()
-    from PIL import Image, ImageOps
-
-    if isinstance(picture, np.ndarray):
-        if picture.dtype != np.uint8:
-            raise InputError(
-                f"an array of {picture.dtype}: pictures are uint8 RGB [height, width, 3] or grey [height, width]"
-            )
-        picture = Image.fromarray(picture)
-    if not isinstance(picture, Image.Image):
-        raise InputError(f"{type(picture).__name__}: give a path, encoded bytes, a uint8 array or a PIL image")
-    picture = ImageOps.exif_transpose(picture)  # PNG keeps the pixels; where they belong is known here
-    if picture.mode not in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"):  # PNG has no others, such as CMYK
-        picture = picture.convert("RGB")
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", exif=b"")
-    return buffer.getvalue()

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..models.files import saving
 from .checking.data import Data
-from .run import saving
 
 COUNT = 8
 

@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 
 from ..models import TASKS, find_task
 from ..models.errors import InputError, advise, nearest
-from ..models.naming import check_name, make_importable
+from ..models.naming import check_name, make_importable, own_code
 from ..models.options import Incidental, IsPath, Options
 from ..models.task import ModelOptions, Task
 from .options.train_options import ExportOptions, TrainOptions
@@ -85,9 +85,12 @@ class Recipe:
 
     def open(self) -> tuple[Source, Task]:
         """The data, with the truth that the task wants, and the task, with the classes that the data has."""
-        wanted = self.task_class((), self.model, self.input).truth
-        source = self.source_class(self.data, wanted)
-        return source, self.task_class(source.class_names, self.model, self.input)
+        with own_code(self.task, "task", self.task_class):
+            wanted = self.task_class((), self.model, self.input).truth
+        with own_code(self.data.source, "source", self.source_class):
+            source = self.source_class(self.data, wanted)
+        with own_code(self.task, "task", self.task_class):
+            return source, self.task_class(source.class_names, self.model, self.input)
 
 
 def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -100,6 +103,9 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     Raises:
         InputError: anything unknown, mistyped or missing, with file, line and field.
     """
+    for override in overrides:
+        if not isinstance(override, str):
+            raise InputError(f"{override!r}: an override is text, 'key.sub=value', for example 'train.epochs=3'")
     text = find_text(str(name), overrides)
     return _where_it_stands(resolve(text), text)
 
@@ -171,9 +177,18 @@ def _import_paths(text: RecipeText) -> tuple[str, ...]:
     """Where objects of the user's are found, if the recipe names any: in its folder and in the working folder. A
     resolved recipe states them."""
     if "import_paths" in text.values:
-        return tuple(_typed(text.values["import_paths"], list[str]))
+        return tuple(_where_now(folder, text) for folder in _typed(text.values["import_paths"], list[str]))
     uses_own = any(":" in word for word in _words(text.values))
     return tuple(dict.fromkeys([str(text.folder(())), str(Path.cwd())])) if uses_own else ()
+
+
+def _where_now(folder: str, text: RecipeText) -> str:
+    """A folder of a resolved recipe; where it is gone and the run was moved together with it, its new place."""
+    run = (text.values.get("train") or {}).get("run")
+    if os.path.isdir(folder) or not isinstance(run, str):
+        return folder
+    moved = os.path.normpath(text.folder(()) / os.path.relpath(folder, run))
+    return moved if os.path.isdir(moved) else folder
 
 
 def _words(values: Any) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..models.errors import InputError, nearest
+from ..models.errors import InputError, at_least_one, nearest
+from ..models.image_items import as_items, to_bytes
 from .description import EXTRA, FILE, SERVING, Description, Signature
 from .samples import FOLDER, ProofSample, read_samples
 from .versions import versions
@@ -88,13 +89,21 @@ class Bundle:
         outputs = function(**{name: tf.constant(value) for name, value in inputs.items()})
         return {name: outputs[name].numpy() for name in names}
 
-    def predict(
-        self, pictures: Sequence[bytes], batch: int = 32, signature: str = SERVING
-    ) -> list[dict[str, np.ndarray]]:
-        """Results for encoded pictures, in their order, from a signature that takes bytes; raises as `run`."""
+    def predict(self, pictures: Any, batch: int = 32, signature: str = SERVING) -> list[dict[str, np.ndarray]]:
+        """Results for pictures, in their order, from a signature that takes bytes.
+
+        Args:
+            pictures: as for `Predictor.predict`: paths, encoded bytes, arrays, PIL images; one alone is a list of one.
+            batch: pictures in one call of the graph.
+            signature: its name.
+
+        Raises:
+            InputError: something that is no picture; else as `run`.
+        """
+        encoded = [to_bytes(each) for each in as_items(pictures)]
         answers: list[dict[str, np.ndarray]] = []
-        for start in range(0, len(pictures), batch):
-            part = np.array(pictures[start : start + batch], object)
+        for start in range(0, len(encoded), at_least_one("batch", batch)):
+            part = np.array(encoded[start : start + batch], object)
             results = self.run({"bytes": part}, signature)
             answers += [{name: value[i] for name, value in results.items()} for i in range(len(part))]
         return answers

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..models.errors import JobError
+from ..models.files import saving
 from . import clean_process
 from .clean_process import read_tensors, write_tensors
 
@@ -26,7 +27,7 @@ def call_clean(saved_model: Path, calls: Calls) -> Calls:
     Raises:
         JobError: the process fails; with its last line.
     """
-    with tempfile.TemporaryDirectory(prefix="saccade-proof-") as exchange:
+    with tempfile.TemporaryDirectory(prefix="saccade-proof-") as exchange, saving(Path(exchange)):
         asked, answered = Path(exchange, "calls.npz"), Path(exchange, "answers.npz")
         write_tensors(asked, calls)
         command = [sys.executable, clean_process.__file__, str(saved_model), str(asked), str(answered)]

@@ -4,16 +4,14 @@ import base64
 import http.client
 import ipaddress
 import json
-import os
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from ..models.errors import InputError, JobError, at_least_one
+from ..models.image_items import as_items, to_bytes
 
 
 class Client:
@@ -36,13 +34,11 @@ class Client:
         proxies = urllib.request.ProxyHandler({} if _is_this_machine(urlsplit(self.url).hostname) else None)
         self._opener = urllib.request.build_opener(proxies)
 
-    def predict(
-        self, pictures: Sequence[bytes | str | os.PathLike], batch: int = 16, signature: str | None = None
-    ) -> list[dict[str, Any]]:
+    def predict(self, pictures: Any, batch: int = 16, signature: str | None = None) -> list[dict[str, Any]]:
         """Results for pictures, in their order.
 
         Args:
-            pictures: paths or encoded bytes.
+            pictures: as for `Predictor.predict`: paths, encoded bytes, arrays, PIL images; one alone is a list of one.
             batch: pictures a request.
             signature: which of the model's, as "png"; `metadata` lists them. The default one unless given.
 
@@ -53,7 +49,7 @@ class Client:
             InputError: a missing file, no server at the address, or a request that it refuses, in its words.
             JobError: the server failed, or gave no answer in time.
         """
-        encoded = [_read(each) for each in pictures]
+        encoded = [to_bytes(each) for each in as_items(pictures)]
         answers: list[dict[str, Any]] = []
         for start in range(0, len(encoded), at_least_one("batch", batch)):
             rows = [{"b64": base64.b64encode(each).decode()} for each in encoded[start : start + batch]]
@@ -103,15 +99,6 @@ def _is_this_machine(host: str | None) -> bool:
         return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
     except ValueError:
         return False
-
-
-def _read(picture: bytes | str | os.PathLike) -> bytes:
-    if isinstance(picture, bytes):
-        return picture
-    try:
-        return Path(picture).read_bytes()
-    except OSError as error:
-        raise InputError(f"{picture}: cannot be read ({error.strerror})") from None
 
 
 def _bytes(value: Any) -> Any:

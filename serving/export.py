@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..models.errors import InputError
-from ..models.files import DESCRIPTION, read_json
+from ..models.files import DESCRIPTION, read_json, refuse_folder
 from ..models.stopping import stoppable
 from .description import EXTRA, SERVING, Description
 from .samples import FOLDER, LIST, ProofSample, read_samples
@@ -44,6 +44,7 @@ def export(run: Path | str, target: Path | str, name: str, version: int | None =
     folder = new_version(Path(target), name, version)
     if not run.is_dir():
         raise InputError(f"{run}: no such run; name the folder that 'train' left")
+    refuse_folder(folder)
     samples = read_samples(run / FOLDER)
 
     import keras  # from here on it takes seconds; what can be wrong before was told before

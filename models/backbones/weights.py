@@ -11,6 +11,7 @@ import h5py
 import keras
 
 from ..errors import InputError
+from ..writing import of_path
 from .backbone import Backbone
 
 Shapes = dict[str, tuple[int, ...]]
@@ -27,13 +28,21 @@ def load_imagenet(backbone: Backbone, name: str) -> None:
         raise InputError(f"model.weights: {name} has no ImageNet weights: take none, a .weights.h5 file or a run")
     try:
         weights = backbone.imagenet().get_weights()
+    except OSError as error:
+        if error.filename is None:
+            raise _no_download(name, error) from error
+        raise of_path(error) from error  # Keras' cache cannot be read or written, or is full
     except Exception as error:  # keras.utils.get_file raises a bare Exception where the network fails
-        raise InputError(
-            f"model.weights: the ImageNet weights of {name} cannot be downloaded ({error}): "
-            "give them as a file, model.weights=PATH.weights.h5"
-        ) from error
+        raise _no_download(name, error) from error
     with _own_preprocessing(backbone.net):
         backbone.net.set_weights(weights)
+
+
+def _no_download(name: str, error: Exception) -> InputError:
+    return InputError(
+        f"model.weights: the ImageNet weights of {name} cannot be downloaded ({error}): "
+        "give them as a file, model.weights=PATH.weights.h5"
+    )
 
 
 def load_file(backbone: Backbone, path: Path, name: str) -> list[str]:
@@ -56,6 +65,8 @@ def load_file(backbone: Backbone, path: Path, name: str) -> list[str]:
     try:
         with h5py.File(path) as file:
             is_older, found = "layer_names" in file.attrs or "model_weights" in file, _shapes(file)
+    except PermissionError:
+        raise InputError(f"{path}: no permission to read these weights") from None
     except OSError:
         raise InputError(
             f"{path}: no HDF5 file: model.weights takes a .weights.h5 file or the folder of a run"

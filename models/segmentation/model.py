@@ -12,7 +12,7 @@ from ..backbones.backbone import Backbone, Shape, set_batch_norm_momentum
 from ..backbones.start import start
 from ..backbones.weights import is_file_of, load_file
 from ..errors import InputError
-from ..naming import find_object
+from ..naming import find_callable, own_code
 from . import MODELS
 from .encoder_decoder import EncoderDecoder
 from .former_run import load_run
@@ -63,14 +63,16 @@ def build(
 
 
 def _network(options: SegmentationOptions, shape: Shape, classes: int) -> keras.Model:
-    net = find_object(options.name, MODELS, __package__, "model")(shape, options, classes)
-    if not isinstance(net, keras.Model):
-        raise InputError(f"model '{options.name}' returned a {type(net).__name__}, not a keras.Model")
-    if getattr(net, "inputs", None) is None:  # a subclass, or a Sequential without Input, has no graph yet
-        image = keras.Input(shape, name="image")
-        net = keras.Model(image, net(image))
-    if options.name not in MODELS:
-        _check_output(net, options.name, shape, classes)
+    maker = find_callable(options.name, MODELS, __package__, "model")
+    with own_code(options.name, "model", maker):
+        net = maker(shape, options, classes)
+        if not isinstance(net, keras.Model):
+            raise InputError(f"model '{options.name}' returned a {type(net).__name__}, not a keras.Model")
+        if getattr(net, "inputs", None) is None:  # a subclass, or a Sequential without Input, has no graph yet
+            image = keras.Input(shape, name="image")
+            net = keras.Model(image, net(image))
+        if options.name not in MODELS:
+            _check_output(net, options.name, shape, classes)
     return net
 
 

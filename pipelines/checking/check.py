@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from multiprocessing.pool import ThreadPool
@@ -15,6 +15,9 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from ...models.errors import InputError, RecipeError
+from ...models.files import of_path
+from ...models.image_errors import reason as image_reason
+from ...models.task import Task
 from ..source import SPLITS, Source
 from .check_cache import CheckCache, Known
 from .findings import Findings, fingerprint
@@ -105,6 +108,17 @@ def check(
     return found
 
 
+def bad_among(task: Task, source: Source, positions: Sequence[int]) -> dict[int, str]:
+    """Of some samples those that cannot be used, and why; each is read."""
+    found = _read_all(source, [int(each) for each in positions], task.input.decode, image_reason, judge_of(task))
+    return {each.position: each.reason for each in found if each.reason}
+
+
+def judge_of(task: Task) -> Judge | None:
+    """What refuses truth that cannot belong to a picture; None where truth is no matter of the picture's size."""
+    return task.check if any(None in each.shape for each in task.truth.values()) else None
+
+
 def _read_all(
     source: Source,
     positions: list[int],
@@ -136,7 +150,7 @@ def _read_all(
         except InputError as error:
             return _Read(position, digest, reason=str(error))
         except OSError as error:
-            return _Read(position, digest, reason=f"its truth: {error.strerror or error}")
+            return _Read(position, digest, reason=f"its truth: {of_path(error)}")
         return _Read(position, digest, note=_note(data, source.where(position)), truth=truth)
 
     interval = 0.2 if sys.stderr.isatty() else 10  # seconds; a log file needs no animation

@@ -22,7 +22,7 @@ from ...models.image_errors import reason
 from ...models.task import Task
 from ..run import PROVENANCE, QUARANTINE, SAMPLES
 from ..source import DataOptions, Source
-from .check import check
+from .check import check, judge_of
 from .findings import Findings, log_bad
 
 
@@ -123,9 +123,7 @@ def checked_data(source: Source, splits: Mapping[str, np.ndarray], task: Task, o
         InputError: more bad samples than `data.max_bad`, leaks that are not allowed; a `RecipeError` where a sample
             shows that the recipe does not fit the data.
     """
-    varies = any(None in each.shape for each in task.truth.values())
-    judge = task.check if varies else None
-    findings = check(source, splits, task.input.decode, reason, _cache_file(options, task), judge)
+    findings = check(source, splits, task.input.decode, reason, _cache_file(options, task), judge_of(task))
     findings.refuse(source, options)
     log_bad(findings.bad, source, f"{QUARANTINE} of the run")
     return Data(source, findings.usable(), findings)

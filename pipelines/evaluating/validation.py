@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from ...models.errors import InputError, RecipeError
+from ...models.files import of_path
 from ...models.predictor import Predictor
 from ...models.stopping import stop_point
 from ...models.task import Evaluation, Value
@@ -64,7 +65,7 @@ def evaluate_positions(
                 bad[answer.item] = str(error)
                 continue
             except OSError as error:
-                bad[answer.item] = f"its truth: {error.strerror or error}"
+                bad[answer.item] = f"its truth: {of_path(error)}"
                 continue
             if breakdown is not None:
                 breakdown.update(predictor.evaluation, truth, answer.results, key)

@@ -60,8 +60,8 @@ def _answer(predictor: Predictor, batch: list[tuple[Any, Future]], names: Sequen
     for place, (_, future) in enumerate(batch):
         try:
             encoded[place] = future.result()
-        except OSError as error:
-            found[place] = error.strerror or str(error)
+        except (OSError, ValueError) as error:  # of a name that no file can have: a zero byte in it
+            found[place] = getattr(error, "strerror", None) or str(error)
     found |= zip(encoded, predictor.predict_encoded(list(encoded.values()), names), strict=True)
     for place, (item, _) in enumerate(batch):
         answer = found[place]

@@ -9,12 +9,12 @@ from pathlib import Path
 from PIL import Image
 
 from ...models.errors import InputError
-from ...models.files import whole_file
+from ...models.files import refuse_file, saving, whole_file
 from ...models.predictor import Predictor
 from ...models.task import Task
 from ..progress import bar
-from ..run import saving
 from .answers import Answer, answers
+from .picture_files import read_picture, result_name
 from .tile_layout import Tiles
 from .tiles import tiled_answers
 
@@ -48,9 +48,7 @@ def predict(
         with saving(folder):
             folder.mkdir(parents=True, exist_ok=True)
 
-    def read(path: str) -> bytes:
-        return Path(path).read_bytes()
-
+    read = read_picture
     found = tiled_answers(predictor, pictures, read, tiles) if tiles else answers(predictor, pictures, read, batch)
     return _written(predictor.task, found, len(pictures), draw, save, shown=tiles is None or len(pictures) > 1)
 
@@ -58,15 +56,27 @@ def predict(
 def _written(
     task: Task, found: Iterator[Answer], count: int, draw: Path | None, save: Path | None, shown: bool
 ) -> Iterator[Answer]:
-    """The answers, each after what is to be written of it; the number makes names of one stem differ."""
+    """The answers, each after what is to be written of it."""
     for number, answer in enumerate(bar("predict", "pictures", count, found, shown=shown)):
-        name = f"{number:05}_{Path(answer.item).stem}"
+        name = result_name(number, answer.item)
         if answer.results is not None and save is not None:
             answer = _saved(task, answer, save / name)
         if answer.results is not None and draw is not None:
-            image = task.input.decode(Path(answer.item).read_bytes()).numpy()
-            Image.fromarray(task.draw(image, answer.results)).save(draw / f"{name}.png")
+            answer = _drawn(task, answer, draw / f"{name}.png")
         yield answer
+
+
+def _drawn(task: Task, answer: Answer, file: Path) -> Answer:
+    """Writes the picture with its results; a reason instead where it cannot be read any more."""
+    try:
+        encoded = read_picture(answer.item)
+    except OSError as error:
+        return Answer(answer.item, reason=error.strerror or str(error))
+    drawn = Image.fromarray(task.draw(task.input.decode(encoded).numpy(), answer.results))
+    refuse_file(file)
+    with saving(file.parent), whole_file(file) as partial:
+        drawn.save(partial, "PNG")
+    return answer
 
 
 def _saved(task: Task, answer: Answer, begin: Path) -> Answer:
@@ -78,6 +88,7 @@ def _saved(task: Task, answer: Answer, begin: Path) -> Answer:
     paths = [begin.with_name(begin.name + ending) for ending in contents]
     with saving(begin.parent):
         for path, content in zip(paths, contents.values(), strict=True):
+            refuse_file(path)
             with whole_file(path, lasting=False) as partial:
                 partial.write_bytes(content)
     return replace(answer, files=tuple(map(str, paths)))

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...models.errors import at_least_one
+from ...models.files import refuse_folder
 from ..run import recipe_file
-from .picture_files import find_pictures
+from .picture_files import find_pictures, refuse_former
 from .tile_layout import as_asked
 
 if TYPE_CHECKING:
@@ -28,16 +29,20 @@ def start(
     """The run's task, and the answers for picture files, in order; the arguments are those of `saccade.predict`.
 
     Raises:
-        InputError: no pictures, no run, a batch of none, or what is not possible with it.
+        InputError: no pictures, no run, a batch of none, a folder that cannot be written or has results of these
+            pictures from before, or what is not possible with the run.
     """
     at_least_one("batch", batch)
     tiles = as_asked(tile, overlap)
-    pictures = find_pictures(map(str, places))
+    pictures = find_pictures(places)
     recipe_file(run)
+    targets = [Path(folder) if folder else None for folder in (draw, save)]
+    for folder in filter(None, targets):
+        refuse_folder(folder)
+        refuse_former(folder, pictures)
 
     from ...models.predictor import Predictor
     from .predict import predict
 
     predictor = Predictor.load(run)
-    folders = (Path(folder) if folder else None for folder in (draw, save))
-    return predictor.task, predict(predictor, pictures, batch, *folders, tiles)
+    return predictor.task, predict(predictor, pictures, batch, *targets, tiles)

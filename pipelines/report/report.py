@@ -8,9 +8,9 @@ from pathlib import Path
 import yaml
 
 from ...models.errors import InputError
-from ...models.files import read_json, write_atomically
+from ...models.files import read_json, refuse_file, saving, write_atomically
 from ..recipe import load_recipe
-from ..run import PROVENANCE, RECIPE, Run, recipe_file, saving
+from ..run import PROVENANCE, RECIPE, Run, recipe_file
 
 PAGE = "report.html"
 
@@ -32,12 +32,13 @@ def report(folder: Path | str) -> Path:
     recipe = load_recipe(recipe_file(folder))
     run = Run(Path(folder))
     refuse_unfinished(run)
+    path = run.folder / PAGE
+    refuse_file(path, overwrite=True)
 
     from .material import gather
     from .page import page
 
     material = gather(run, recipe)
-    path = run.folder / PAGE
     with saving(run.folder):
         write_atomically(path, page(material))
     return path

@@ -14,10 +14,11 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 
-from ...augment import Augmenter
-from ...models.files import write_atomically
-from ...models.naming import find_object
+from ...models.errors import InputError, JobError
+from ...models.files import saving, write_atomically
+from ...models.naming import find_callable, folders_of_run, own_code
 from ...models.predictor import Predictor
 from ...models.stopping import Interrupted
 from ...models.task import Task, Value
@@ -32,7 +33,7 @@ from ..options.select_options import LATENCY
 from ..proof_samples import write_proof_samples
 from ..provenance import provenance
 from ..recipe import Recipe
-from ..run import FINDINGS, FORMER, PROVENANCE, QUARANTINE, SAMPLES, Run, saving
+from ..run import FINDINGS, FORMER, PROVENANCE, QUARANTINE, SAMPLES, Run
 from ..source import Source, Truths
 from .fitting import fit
 from .latency import latency_ms
@@ -54,8 +55,10 @@ class Training:
         recipe, run = self._recipe, self._run
         keras.utils.set_random_seed(recipe.train.seed)
         augmenter = make_augmenter(recipe)
-        splits = split(self._source, recipe.data)
+        own = [_own_callback(name) for name in recipe.train.callbacks]
         with _precision(recipe.train.precision):
+            self._try_own_network()
+            splits = split(self._source, recipe.data)
             self._task.observe(Truths(self._source, splits["train"]))
             predictor = Predictor(self._task, self._task.model())
             data = checked_data(self._source, splits, self._task, recipe.data)
@@ -66,10 +69,10 @@ class Training:
                 self._selection.check(partial(_figures, predictor, data))
             if self._limit:
                 data = data.limited(self._limit)
+            sheet = training_sheet(self._task, data.source, data.splits["train"], augmenter, recipe.train)
             run.begin(recipe)
             with log_file(run.folder / "log.txt"), self._stops_told():
-                self._begin(predictor, data, augmenter)
-                own = [find_object(name, {}, __name__, "callback")() for name in recipe.train.callbacks]
+                self._begin(predictor, data, sheet)
                 fit(recipe, run, predictor, data, augmenter, own)
         with log_file(run.folder / "log.txt"), self._stops_told():
             self._end(data)
@@ -86,7 +89,20 @@ class Training:
             log.info("%s; all is saved: run the same command again to resume", at)
             raise
 
-    def _begin(self, predictor: Predictor, data: Data, augmenter: Augmenter) -> None:
+    def _try_own_network(self) -> None:
+        """Builds a network of the user's own before anything is read, so that what is wrong with it is told at once."""
+        recipe = self._recipe
+        if ":" not in recipe.model.name:
+            return
+        try:
+            self._task.model()
+        except (InputError, JobError):
+            raise
+        except Exception as error:  # of a task that builds it only after it saw the truth: it has another try then
+            log.debug("the network was not built before the data was read: %r", error)
+        keras.utils.set_random_seed(recipe.train.seed)
+
+    def _begin(self, predictor: Predictor, data: Data, sheet: Image.Image) -> None:
         recipe, run = self._recipe, self._run
         samples = {name: len(positions) for name, positions in data.splits.items()}
         log.info("%s: %s", "resuming" if run.resumed else "run", run.folder)
@@ -97,13 +113,12 @@ class Training:
         _warn_of_slow_choices(recipe)
         origin = provenance(recipe.train.seed, data.findings.fingerprint, samples, self._task.class_names)
         with saving(run.folder):
-            predictor.describe(run.folder, recipe.task, recipe.import_paths)
+            predictor.describe(run.folder, recipe.task, folders_of_run(recipe.import_paths, run.folder))
             write_atomically(run.folder / PROVENANCE, json.dumps(origin, indent=2) + "\n")
             quarantine = "".join(json.dumps(entry) + "\n" for entry in data.quarantine())
             write_atomically(run.folder / QUARANTINE, quarantine)
             write_atomically(run.folder / FINDINGS, json.dumps(data.as_found(), indent=2) + "\n")
             write_atomically(run.folder / SAMPLES, data.listing())
-            sheet = training_sheet(self._task, data.source, data.splits["train"], augmenter, recipe.train)
             sheet.save(run.folder / "training_samples.png")
         write_proof_samples(run.folder, data)
 
@@ -112,7 +127,7 @@ class Training:
         run, recipe, positions = self._run, self._recipe, data.splits["validation"]
         predictor, evaluation, bad = settle(Predictor.load(run.folder), data.source, positions)
         with saving(run.folder):
-            predictor.describe(run.folder, recipe.task, recipe.import_paths)
+            predictor.describe(run.folder, recipe.task, folders_of_run(recipe.import_paths, run.folder))
             values = write_evaluation(evaluation, bad, data.source, "validation", predictor, run.folder)
             draw_curves(run.history(), run.folder / "curves.png")
             self._tell_unkept(predictor, values, data)
@@ -133,6 +148,24 @@ class Training:
         run.progress.unkept = [dataclasses.asdict(failure) for failure in failures]
         for failure in failures:
             log.warning("train.select.subject_to: %s", failure)
+
+
+def _own_callback(name: str) -> keras.callbacks.Callback:
+    """A callback of the user's own.
+
+    Raises:
+        InputError: it cannot be found, cannot be made without arguments, or is none.
+    """
+    kind = find_callable(name, {}, __name__, "callback")
+    try:
+        with own_code(name, "callback", kind):
+            made = kind()
+    except InputError as error:
+        way = "callbacks are made without arguments: a subclass of your own may give them"
+        raise InputError(f"{error} ({way})") from error
+    if not isinstance(made, keras.callbacks.Callback):
+        raise InputError(f"callback '{name}': makes a {type(made).__name__}, and no keras.callbacks.Callback")
+    return made
 
 
 def _figures(predictor: Predictor, data: Data, samples: int | None) -> dict[str, Value]:

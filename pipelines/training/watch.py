@@ -9,12 +9,13 @@ from collections.abc import Callable
 import keras
 
 from ...models.errors import JobError
+from ...models.files import saving
 from ...models.stopping import Interrupted, stop_point, stop_wanted
 from ...models.task import Value
 from ..options.select_options import LATENCY
 from ..options.train_options import TrainOptions
 from ..progress import EpochProgress
-from ..run import HISTORY, Run, saving
+from ..run import HISTORY, Run
 from .averaging import Averaging
 from .checkpoint import Checkpoint
 from .phases import Fit

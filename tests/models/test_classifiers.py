@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from saccade.models import find_task
-from saccade.models.predictor import WEIGHTS, Predictor, to_bytes
+from saccade.models.image_items import to_bytes
+from saccade.models.predictor import WEIGHTS, Predictor
 
 CLASS_NAMES = ("daisy", "rose", "tulip")
 

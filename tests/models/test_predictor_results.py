@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from saccade.models.errors import InputError
-from saccade.models.predictor import Predictor, to_bytes
+from saccade.models.image_items import to_bytes
+from saccade.models.predictor import Predictor
 from saccade.models.segmentation.options import SegmentationInput, SegmentationOptions
 from saccade.models.segmentation.task import Segmentation
 

@@ -107,7 +107,7 @@ def test_truth_that_cannot_be_read_is_told(source):
     (source.folder / "4.npy").unlink()
     (source.folder / "4.npy").mkdir()
     data, _ = checked(source)
-    assert data.findings.bad == {4: "its truth: Is a directory"}
+    assert data.findings.bad == {4: f"its truth: {source.folder}/4.npy: Is a directory"}
 
 
 def test_changed_truth_changes_the_fingerprint(source):
