@@ -20,7 +20,7 @@ from .mask_formats.files import OFFERED, MaskFiles
 from .mask_formats.image import EXTENSIONS
 from .mask_formats.options import MaskOptions
 from .mask_matching import check_pattern, match_by_name, match_by_pattern, refuse_missing, refuse_shared
-from .picture_listing import list_pictures
+from .picture_listing import UNREAD, list_pictures
 from .picture_tree import PictureTree, open_tree
 
 _log = logging.getLogger(__name__)
@@ -58,7 +58,9 @@ class Masks(FileSource):
     def __init__(self, options: MasksOptions, truth: Mapping[str, Truth] | None):
         check_truth("masks", truth, OFFERED)
         self.tree = open_tree(options.path)
-        self.keys: Sequence[str] = list_pictures(self.tree, options.exclude).pictures
+        # A mask below the pictures' folder is told of once, with the masks.
+        unread = UNREAD if not truth or not _inside(options) else [each for each in UNREAD if each not in EXTENSIONS]
+        self.keys: Sequence[str] = list_pictures(self.tree, options.exclude, unread=unread).pictures
         self.splits, self.class_names, self._masks = {}, [], None
         if truth:
             place = f"data.masks={options.masks or options.path}"
@@ -88,7 +90,8 @@ def _paired(
         )
     root = options.masks or options.path
     masks_tree = open_tree(root, "data.masks")
-    masks = list_pictures(masks_tree, [], place, "masks", EXTENSIONS).pictures
+    unread = () if _inside(options) else UNREAD
+    masks = list_pictures(masks_tree, [], place, "masks", EXTENSIONS, unread).pictures
     where = {os.path.normpath(masks_tree.where(mask)): mask for mask in masks}
     both = {picture: where.get(os.path.normpath(tree.where(picture))) for picture in pictures}
     if options.match is not None:
@@ -97,7 +100,7 @@ def _paired(
         used = set(found.values())
         pictures = [picture for picture in pictures if both[picture] not in used]
     else:
-        if Path(root).is_relative_to(options.path):
+        if _inside(options):
             pictures = [picture for picture in pictures if both[picture] is None]
         else:
             masks = sorted(set(masks) - set(both.values()))
@@ -109,6 +112,11 @@ def _paired(
     if without:
         _log.info("%s: masks without a picture: %d (first %s)", place, len(without), without[0])
     return masks_tree, found
+
+
+def _inside(options: MasksOptions) -> bool:
+    """Whether masks lie in the folder of the pictures."""
+    return Path(options.masks or options.path).is_relative_to(options.path)
 
 
 def _splits(root: str, pictures: Sequence[str]) -> dict[str, list[int]]:
