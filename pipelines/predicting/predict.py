@@ -13,6 +13,7 @@ from ...models.predictor import Predictor
 from ...models.task import Task
 from ..progress import bar
 from ..run import saving, whole_file
+from ..sources.own_output import note_folder
 from .answers import Answer, answers
 from .tile_layout import Tiles
 from .tiles import tiled_answers
@@ -46,6 +47,7 @@ def predict(
     for folder in filter(None, (draw, save)):
         with saving(folder):
             folder.mkdir(parents=True, exist_ok=True)
+        note_folder(folder)
 
     def read(path: str) -> bytes:
         return Path(path).read_bytes()

@@ -14,6 +14,7 @@ from ...models.errors import InputError
 from ...models.options import RecipePath
 from ...models.task import Truth
 from ..source import SPLIT_NAMES, check_truth
+from .exports import advice
 from .file_source import FileSource
 from .folder import FolderOptions, groups_of
 from .mask_formats.files import OFFERED, MaskFiles
@@ -64,7 +65,11 @@ class Masks(FileSource):
         self.splits, self.class_names, self._masks = {}, [], None
         if truth:
             place = f"data.masks={options.masks or options.path}"
-            tree, found = _paired(self.tree, self.keys, options, place)
+            try:
+                tree, found = _paired(self.tree, self.keys, options, place)
+            except InputError as error:
+                told = advice(self.tree) or advice(open_tree(options.masks or options.path, "data.masks"))
+                raise InputError(f"{error}; {told}" if told and told not in str(error) else str(error)) from None
             self.keys = list(found)
             self.splits = _splits(options.path, self.keys)
             self._masks = MaskFiles(tree, list(found.values()), options, truth, place, self.read)
@@ -84,6 +89,8 @@ def _paired(
 ) -> tuple[PictureTree, dict[str, str]]:
     """Where masks lie, and for each picture its mask; what is a mask itself is no picture."""
     if options.match is None and options.masks in ("", options.path):
+        if told := advice(tree):
+            raise InputError(f"data.path={options.path}: {told}")
         raise InputError(
             f"data.path={options.path}: and where are the masks: data.masks is their folder, or, where they lie beside "
             "the pictures, data.match='{path}_mask.png', for example, tells them"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from ...models.errors import InputError
+from .exports import advice
 from .own_output import ALL, is_no_data, is_own, written_into
 from .picture_tree import PictureTree, join
 
@@ -128,15 +129,17 @@ def list_pictures(
         _log.info("%s: files ignored that are no %s by their name: %d", root, noun, listing.ignored)
     for pattern in sorted(set(exclude) - used):
         _log.warning("data.exclude '%s' matches nothing in %s: patterns are of the whole path inside it", pattern, root)
-    _check(place, noun, extensions, listing)
+    _check(place, noun, extensions, listing, tree)
     return listing
 
 
-def _check(place: str, noun: str, extensions: Sequence[str], listing: Listing) -> None:
+def _check(place: str, noun: str, extensions: Sequence[str], listing: Listing, tree: PictureTree) -> None:
     if not listing.pictures:
         other = f"; other files: {listing.ignored}" if listing.ignored else ""
         other += f"; saccade's own: {_named(listing.own)}" if listing.own else ""
         other += f"; data.exclude leaves out {listing.excluded.total()}" if listing.excluded else ""
+        told = advice(tree)
+        other += f": {told}" if told else ""
         raise InputError(f"{place}: no {noun} ({', '.join(extensions)}) in it{other}")
     for path in listing.pictures:
         try:

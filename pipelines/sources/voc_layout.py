@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 
 from ...models.errors import InputError
 from ..source import Split
+from .exports import advice
 from .picture_listing import EXTENSIONS, UNREAD, list_pictures, tell_unread
 from .picture_tree import PictureTree
 
@@ -49,14 +50,15 @@ def read_layout(tree: PictureTree, wanted: Sequence[str], lists: str) -> Layout:
         if each not in folders:
             inside = [folder for folder in folders if folder.endswith(f"/{each}")]
             hint = f": data.path={tree.where(inside[0].rpartition('/')[0])}" if inside else _purpose(each)
+            if told := advice(tree):
+                hint = f": {told}"
             raise InputError(f"data.path={tree.root}: no folder '{each}' in it{hint}")
     found = {each: _files(tree, each) for each in wanted}
     found[PICTURES] = _files(tree, PICTURES, EXTENSIONS)
     unread = list(_files(tree, PICTURES, UNREAD).values())
     tell_unread(unread, f"data.path={tree.where(PICTURES)}", "pictures", are_all=not found[PICTURES])
-    named = (
-        _read_lists(tree, f"ImageSets/{lists}", found[PICTURES]) if f"ImageSets/{lists}" in folders and wanted else {}
-    )
+    has_lists = bool(wanted) and f"ImageSets/{lists}" in folders
+    named = _read_lists(tree, f"ImageSets/{lists}", found[PICTURES]) if has_lists else {}
     if not named:
         names = sorted(set.intersection(*(set(each) for each in found.values())))
         if not names:
