@@ -1,7 +1,10 @@
 """The ways in which a command ends other than well, each told in one line."""
 
 import difflib
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 
 class InputError(ValueError):
@@ -38,3 +41,19 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if close:
         return "did you mean " + " or ".join(close) + "?"
     return "known: " + ", ".join(known) if len(known) <= 12 else f"known: {', '.join(known[:12])}, ..."
+
+
+@contextmanager
+def temporary_folder(prefix: str = "saccade-") -> Iterator[Path]:
+    """A folder that is removed behind the block, where the system keeps temporary files.
+
+    Raises:
+        InputError: there is no place for it.
+    """
+    try:
+        folder = tempfile.TemporaryDirectory(prefix=prefix)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"no temporary folder can be made ({reason}): set TMPDIR to one with room") from error
+    with folder as path:
+        yield Path(path)

@@ -208,6 +208,8 @@ def _expand(value: str, path: KeyPath, text: RecipeText) -> Path:
             absolute = str(Path(default).resolve())
             value = value.replace(f"${{{name}}}", absolute).replace(f"${name}", absolute)
     expanded = os.path.expanduser(os.path.expandvars(value))
+    if expanded.startswith("~/") or expanded == "~":  # it would become a folder of that name
+        raise InputError(f"{text.place(path)}: '{'.'.join(path)}': '{value}' and no home folder: write the whole path")
     if "$" in expanded:
         raise InputError(f"{text.place(path)}: '{'.'.join(path)}': the variable in '{value}' is not set")
     return Path(expanded)

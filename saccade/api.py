@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .models.errors import InputError
+from .models.errors import InputError, temporary_folder
 
 if TYPE_CHECKING:
     from .models.backbones.network import Network
@@ -49,15 +49,13 @@ def dry_run(recipe: str | Path, *overrides: str) -> None:
         recipe: as for `train`.
         overrides: as for `train`.
     """
-    import tempfile
-
     from .pipelines.recipe import load_recipe
     from .pipelines.train import dry_run
 
     resolved = load_recipe(recipe, overrides)
-    with tempfile.TemporaryDirectory(prefix="saccade-dry-run-") as folder:
-        run = dry_run(resolved, Path(folder))
-        export(run, Path(folder) / "bundles", "dry-run")
+    with temporary_folder("saccade-dry-run-") as folder:
+        run = dry_run(resolved, folder)
+        export(run, folder / "bundles", "dry-run")
 
 
 def evaluate(run: str | Path, split: str = "test", *overrides: str, by: str | None = None) -> dict[str, Value]:

@@ -59,6 +59,8 @@ def _log_to_stderr() -> None:
         log.addHandler(_BarAwareHandler())
     log.setLevel(logging.INFO)
     log.propagate = False
+    # Without a home it can write to, matplotlib keeps its cache in a temporary folder: nothing that a person must mend.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
 
 def _quiet_tensorflow() -> None:

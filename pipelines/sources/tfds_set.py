@@ -35,6 +35,8 @@ def open_set(name: str, data_dir: str | None, download: bool) -> tfds.core.Datas
     """
     if data_dir is not None and not os.path.isdir(data_dir) and (name == IMAGE_FOLDER or not download):
         raise InputError(f"data.data_dir={data_dir}: no such folder")
+    if download and data_dir is None and "TFDS_DATA_DIR" not in os.environ and os.path.expanduser("~") == "~":
+        raise InputError("data.download: no home folder to prepare the set in: data.data_dir names another place")
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core.read_only_builder import builder_from_files
 
