@@ -155,12 +155,12 @@ def show(recipe: str | Path, *overrides: str, picture: str | Path, count: int = 
     from .pipelines.checking.splits import split
     from .pipelines.contact_sheet import training_sheet
     from .pipelines.feeding.batches import make_augmenter
-    from .pipelines.sources.own_output import note_file
+    from .pipelines.sources.own_output import note
 
     positions = split(source, resolved.data)["train"]
     sheet = training_sheet(task, source, positions, make_augmenter(resolved), resolved.train, count)
     sheet.save(picture)
-    note_file(Path(picture), [value for value in resolved.data.model_dump().values() if isinstance(value, str)])
+    note(Path(picture), [value for value in resolved.data.model_dump().values() if isinstance(value, str)])
     return Path(picture)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ...models.image_errors import reason
 from ...models.task import Task
-from ..run import FINDINGS, QUARANTINE
+from ..run import QUARANTINE
 from ..source import DataOptions, Source
 from .check import check
 from .findings import NAMED, Findings, log_bad
@@ -89,7 +89,7 @@ class Data:
             told = " and ".join(f"{self.source.where(each)} ({self.words(each)})" for each in pair)
             _log.warning("one image under two labels: %s are identical files: correct one, or remove it", told)
         if len(pairs) > NAMED:
-            _log.warning("and %d more images stand under two labels: %s names them all", len(pairs) - NAMED, FINDINGS)
+            _log.warning("and %d more images stand under two labels", len(pairs) - NAMED)
         if absent := self.absent:
             more = f" and {len(absent) - _CLASSES} more" if len(absent) > _CLASSES else ""
             _log.warning(

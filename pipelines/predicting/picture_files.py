@@ -26,7 +26,7 @@ def find_pictures(places: Iterable[str]) -> list[str]:
             continue
         path = Path(place)
         if path.is_dir():
-            files = [os.path.join(place, each) for each in list_pictures(DiskTree(place), []).pictures]
+            files = [os.path.join(place, each) for each in list_pictures(DiskTree(place), [], place).pictures]
         else:
             files = [place] if path.is_file() else sorted(glob.glob(place, recursive=True))
         if not files:

@@ -10,8 +10,7 @@ from pathlib import Path
 from .picture_tree import PictureTree, join
 
 NOTE = ".saccade"
-"""A file that names what saccade wrote into its folder, one name a line; `*` is all that the folder holds."""
-ALL = "*"
+"""A file that names what saccade wrote into the folder it stands in: contact sheets, folders of drawn results."""
 
 # Thumbnails, waste baskets and code beside images; names that begin with a dot are passed over anyway.
 _SYSTEM = frozenset(
@@ -54,23 +53,20 @@ def written_into(tree: PictureTree, folder: str, entries: Mapping[str, bool]) ->
         return ()
 
 
-def note_folder(folder: Path) -> None:
-    """Notes that an empty folder is about to hold saccade's results alone; one that holds anything is left as it is.
+def note(output: Path, roots: Collection[str]) -> None:
+    """Notes a file or folder that saccade makes among a person's data, in the folder around it.
 
-    A note that cannot be written is none: it is for later, and never stops a job.
+    A note that cannot be written is none: it is for later, and stops no job.
+
+    Args:
+        output: the file or folder.
+        roots: folders of data; what lies in none of them is not noted.
     """
-    with suppress(OSError):
-        if not any(folder.iterdir()):
-            (folder / NOTE).write_text(f"{ALL}\n", encoding="utf-8")
-
-
-def note_file(file: Path, roots: Collection[str]) -> None:
-    """Notes a file that saccade has just written, if it lies in one of the folders of data; else nothing is done."""
-    place = os.path.realpath(file.parent)
-    if not any(os.path.isdir(root) and Path(place).is_relative_to(os.path.realpath(root)) for root in roots):
+    around = os.path.realpath(output.parent)
+    if not any(os.path.isdir(root) and Path(around).is_relative_to(os.path.realpath(root)) for root in roots):
         return
     with suppress(OSError, UnicodeError):
-        note = Path(place, NOTE)
-        known = note.read_text(encoding="utf-8").splitlines() if note.is_file() else []
-        if file.name not in known:
-            note.write_text("".join(f"{name}\n" for name in [*known, file.name]), encoding="utf-8")
+        file = Path(around, NOTE)
+        known = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+        if output.name not in known:
+            file.write_text("".join(f"{name}\n" for name in [*known, output.name]), encoding="utf-8")

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from ...models.errors import InputError
 from .exports import advice
-from .own_output import ALL, is_no_data, is_own, written_into
+from .own_output import is_no_data, is_own, written_into
 from .picture_tree import PictureTree, join
 
 EXTENSIONS = ("jpg", "jpeg", "png", "gif", "bmp", "webp")
@@ -79,21 +79,21 @@ def list_pictures(
         """Lists what a folder holds; whether that is saccade's own, or nothing but folders of its own."""
         entries = dict(tree.inside(folder))
         written = written_into(tree, folder, entries)
-        if folder and (ALL in written or is_own(entries)):
+        if folder and is_own(entries):
             return True
         before, own = _extent(listing), []
         for name, is_folder in entries.items():
             path = join(folder, name)
             if is_no_data(name):
                 listing.ignored += not is_folder
+            elif name in written:
+                own.append(path)
             elif is_folder:
                 if not is_excluded(path):
                     listing.folders.append(path)
                     if walk(path):
                         listing.folders.pop()  # it left none behind it
                         own.append(path)
-            elif name in written:
-                own.append(path)
             elif (extension := _extension(name)) not in extensions:
                 listing.unread += [path] * (extension in unread and not is_excluded(path))
                 listing.ignored += extension not in unread
