@@ -4,6 +4,16 @@ import re
 
 EMPTY = "empty: 0 bytes"
 NOT_AN_IMAGE = "not an image saccade reads (JPEG, PNG, GIF, BMP, WebP)"
+_CONVERT = "which saccade does not read: convert it to PNG or JPEG"
+_UNREAD = (  # what files of formats begin with that are not read
+    (rb"II\*\0|MM\0\*|II\+\0|MM\0\+", "TIFF (or camera RAW)"),
+    (rb"....ftypavi[fs]", "AVIF"),
+    (rb"....ftyp(?:hei|hev|mif1|msf1)", "HEIC"),
+    (rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51", "JPEG 2000"),
+    (rb"\xff\x0a|\0\0\0\x0cJXL ", "JPEG XL"),
+    (rb"8BPS", "Photoshop"),
+    (rb"P[1-7]\s", "Netpbm"),
+)
 TOO_LARGE = "too large: more than 134 million pixels"
 ANIMATED_WEBP = "animated WebP: save one frame"
 PARTIAL_GIF = "GIF whose frames do not fill its screen: save as PNG"
@@ -37,11 +47,12 @@ def is_of_image(error: Exception) -> bool:
     return any(sign in str(error) for sign in _PHRASES | _KERNELS)
 
 
-def reason(error: Exception) -> str:
+def reason(error: Exception, data: bytes = b"") -> str:
     """The one phrase inside TensorFlow's exception about a picture, without TensorFlow's decoration.
 
     Args:
         error: what running the decoding graph raised, usually `tf.errors.InvalidArgumentError`.
+        data: the picture, so that a known format that is not read can be named.
 
     Returns:
         One line, such as "truncated or broken JPEG"; of an error that is not about a picture, its first plain line.
@@ -49,6 +60,7 @@ def reason(error: Exception) -> str:
     message = str(error)
     for sign, phrase in (_PHRASES | _KERNELS).items():
         if sign in message:
-            return phrase
+            named = [name for start, name in _UNREAD if re.match(start, data, re.DOTALL)]
+            return f"{named[0]}, {_CONVERT}" if phrase == NOT_AN_IMAGE and named else phrase
     lines = [line.strip() for line in _DECORATION.sub("", message).splitlines()]
     return next((line for line in lines if line and not line.startswith("File ")), type(error).__name__)

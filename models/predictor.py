@@ -131,7 +131,7 @@ class Predictor(tf.Module):
                 if len(places) > 1:  # the graph cannot say which is bad
                     waiting += [[place] for place in places]
                 else:
-                    found[places[0]] = reason(error)
+                    found[places[0]] = reason(error, encoded[places[0]])
                 continue
             for place, row in zip(places, rows, strict=True):
                 found[place] = row if results is None else {name: row[name] for name in results}

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from .backbones.network import Network
 from .errors import InputError
@@ -43,11 +43,14 @@ class Truth:
 
     Attributes:
         trains: whether training reads it, too; else it is for the evaluation alone, as it was before augmentation.
+        role: `class_ids` where its values are ids of the task's classes and 255 counts for none: the check of the data
+            tells which classes no training sample holds.
     """
 
     dtype: str
     shape: tuple[int | None, ...] = ()
     trains: bool = True
+    role: Literal["class_ids"] | None = None
 
 
 @dataclass(frozen=True)

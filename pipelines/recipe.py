@@ -351,6 +351,8 @@ def _expand(value: str, path: KeyPath, text: RecipeText) -> Path:
             value = value.replace(f"${{{name}}}", absolute).replace(f"${name}", absolute)
     parts = [os.path.expandvars(part) for part in value.split("$$")]
     expanded = os.path.expanduser("$".join(parts))
+    if expanded.startswith("~/") or expanded == "~":  # it would become a folder of that name
+        raise InputError(f"{text.place(path)}: '{'.'.join(path)}': '{value}' and no home folder: write the whole path")
     if any("$" in part for part in parts):
         raise InputError(f"{text.place(path)}: '{'.'.join(path)}': the variable in '{value}' is not set")
     return Path(expanded)

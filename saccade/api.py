@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .models.errors import InputError, at_least_one
+from .models.errors import InputError, at_least_one, temporary_folder
 from .models.stopping import stoppable
 from .quiet import log_to_stderr
 
@@ -57,15 +57,13 @@ def dry_run(recipe: str | Path, *overrides: str) -> None:
         recipe: as for `train`.
         overrides: as for `train`.
     """
-    import tempfile
-
     from .pipelines.recipe import load_recipe
     from .pipelines.train import dry_run
 
     resolved = load_recipe(recipe, overrides)
-    with tempfile.TemporaryDirectory(prefix="saccade-dry-run-") as folder:
-        run = dry_run(resolved, Path(folder))
-        export(run, Path(folder) / "bundles", "dry-run")
+    with temporary_folder("saccade-dry-run-") as folder:
+        run = dry_run(resolved, folder)
+        export(run, folder / "bundles", "dry-run")
 
 
 def evaluate(run: str | Path, split: str = "test", *overrides: str, by: str | None = None) -> dict[str, Value]:
@@ -176,8 +174,10 @@ def show(recipe: str | Path, *overrides: str, picture: str | Path = SHEET, count
     source, task = resolved.open()
 
     from .pipelines.contact_sheet import write_sheet
+    from .pipelines.sources.own_output import note
 
     write_sheet(resolved, source, task, file, count)
+    note(file, [value for value in resolved.data.model_dump().values() if isinstance(value, str)])
     return file
 
 

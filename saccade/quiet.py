@@ -33,6 +33,8 @@ def log_to_stderr(always: bool = False) -> None:
         log.propagate = False
     if always or log.level == logging.NOTSET:
         log.setLevel(logging.INFO)
+    # Without a home it can write to, matplotlib keeps its cache in a temporary folder: nothing that a person must mend.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
 
 class _BarAwareHandler(logging.Handler):

@@ -1,7 +1,6 @@
 """What a backbone starts from: ImageNet weights, a file of weights, or the backbone of a former run."""
 
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from pathlib import Path
 import h5py
 import keras
 
-from ..errors import InputError
+from ..errors import InputError, temporary_folder
 from ..writing import of_path
 from .backbone import Backbone
 
@@ -139,8 +138,8 @@ def _load_older(net: keras.Model, path: Path, name: str) -> list[str]:
 
 def _expected(net: keras.Model) -> Shapes:
     """Names and shapes in the file that Keras would write of `net`: the only place where it tells its naming."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "expected.weights.h5"
+    with temporary_folder() as folder:
+        path = folder / "expected.weights.h5"
         net.save_weights(path)
         with h5py.File(path) as file:
             return _shapes(file)

@@ -60,7 +60,7 @@ class Segmentation(Task, PerPixel):
 
     @property
     def truth(self) -> dict[str, Truth]:
-        mask = {"mask": Truth("uint8", (None, None))}
+        mask = {"mask": Truth("uint8", (None, None), role="class_ids")}
         if self.model_options.instances == "none":
             return mask
         return mask | {"instances": Truth("uint16", (None, None), trains=False)}

@@ -17,8 +17,10 @@ from tqdm import tqdm
 from ...models.errors import InputError, RecipeError
 from ...models.files import of_path
 from ...models.image_errors import reason as image_reason
+from ...models.image_options import IGNORE
 from ...models.task import Task
 from ..source import SPLITS, Source
+from ..sources.picture_listing import by_extension
 from .check_cache import CheckCache, Known
 from .findings import Findings, fingerprint
 
@@ -45,15 +47,17 @@ class _Read:
     note: str = ""
     reason: str = ""
     truth: str = ""
+    classes: str = ""
 
 
 def check(
     source: Source,
     splits: Mapping[str, np.ndarray],
     decode: Callable[[tf.Tensor], tf.Tensor],
-    reason: Callable[[Exception], str],
+    reason: Callable[[Exception, bytes], str],
     cache: Path | None,
     judge: Judge | None = None,
+    of_classes: Sequence[str] = (),
 ) -> Findings:
     """Reads, hashes and decodes every sample of all splits; a progress line on stderr appears after two seconds.
 
@@ -62,10 +66,11 @@ def check(
         splits: positions by split, of every name in `SPLITS`.
         decode: the reference decoder, scalar string to a picture, graph operations only; it raises
             `tf.errors.InvalidArgumentError` on a picture it refuses.
-        reason: says in a phrase why, from that error.
+        reason: says in a phrase why, from that error and the encoded picture.
         cache: file that remembers good samples by their stamp, kept when interrupted too; None reads all.
         judge: refuses truth that cannot belong to a picture of some height and width, by an InputError; without it
             truth is not read.
+        of_classes: the names of the truth that is judged and holds class ids.
 
     Returns:
         What was found. Nothing is refused yet: `Findings.refuse` does that.
@@ -73,7 +78,7 @@ def check(
     Raises:
         RecipeError: a sample shows that the recipe does not fit the data.
     """
-    memory = CheckCache(cache, f"1 tensorflow {tf.__version__}")
+    memory = CheckCache(cache, f"2 tensorflow {tf.__version__}")
     positions = np.concatenate([splits[name] for name in SPLITS]).tolist()
     stamps = {position: source.stamp(position) for position in positions}
     done: list[_Read] = []
@@ -81,15 +86,16 @@ def check(
     for position in positions:
         known = memory.get(source.where(position), stamps[position])
         if known:
-            done.append(_Read(position, known.digest, known.note, truth=known.truth))
+            done.append(_Read(position, known.digest, known.note, truth=known.truth, classes=known.classes))
         else:
             todo.append(position)
     try:
-        for result in _read_all(source, todo, decode, reason, judge):
+        for result in _read_all(source, todo, decode, reason, judge, of_classes):
             done.append(result)
             stamp = stamps[result.position]
             if stamp and not result.reason:
-                memory.put(source.where(result.position), Known(stamp, result.digest, result.note, result.truth))
+                known = Known(stamp, result.digest, result.note, result.truth, result.classes)
+                memory.put(source.where(result.position), known)
     finally:  # Ctrl-C loses nothing
         memory.save()
     done.sort(key=lambda result: result.position)
@@ -103,7 +109,12 @@ def check(
         fingerprint=fingerprint(
             source, {result.position: result.digest + result.truth for result in done if result.digest}
         ),
+        classes={result.position: frozenset(map(int, result.classes.split())) for result in done if not result.reason}
+        if of_classes
+        else None,
     )
+    truths = {result.position: result.truth for result in done}
+    found.contradictions = _contradictions(source, found.twins, truths)
     _report(source, found, len(todo))
     return found
 
@@ -123,8 +134,9 @@ def _read_all(
     source: Source,
     positions: list[int],
     decode: Callable[[tf.Tensor], tf.Tensor],
-    reason: Callable[[Exception], str],
+    reason: Callable[[Exception, bytes], str],
     judge: Judge | None,
+    of_classes: Sequence[str],
 ) -> Iterator[_Read]:
     """Reads in threads, in any order: reading, hashing and the decoder's graph all run outside Python's lock.
 
@@ -142,16 +154,23 @@ def _read_all(
         digest = blake2b(data, digest_size=16).hexdigest()
         try:
             picture = graph(tf.constant(data))
-            truth = _judged(source, position, picture, judge) if judge else ""
+            truth = _judged(source, position, picture, judge) if judge else {}
         except tf.errors.InvalidArgumentError as error:
-            return _Read(position, digest, reason=reason(error))
+            return _Read(position, digest, reason=reason(error, data))
         except RecipeError:
             raise
         except InputError as error:
             return _Read(position, digest, reason=str(error))
         except OSError as error:
             return _Read(position, digest, reason=f"its truth: {of_path(error)}")
-        return _Read(position, digest, note=_note(data, source.where(position)), truth=truth)
+        held = set().union(*(_values(truth[name]) for name in of_classes if name in truth)) - {IGNORE}
+        return _Read(
+            position,
+            digest,
+            note=_note(data, source.where(position)),
+            truth=_digest(truth) if judge else "",
+            classes=" ".join(map(str, sorted(held))),
+        )
 
     interval = 0.2 if sys.stderr.isatty() else 10  # seconds; a log file needs no animation
     with (
@@ -165,11 +184,32 @@ def _read_all(
             yield result
 
 
-def _judged(source: Source, position: int, picture: tf.Tensor, judge: Judge) -> str:
-    """A digest of the sample's truth, if that passes."""
+def _judged(source: Source, position: int, picture: tf.Tensor, judge: Judge) -> Mapping[str, Any]:
+    """The sample's truth, if that passes."""
     truth = source.truth(position)
     height, width = picture.shape[:2]
     judge((height, width), truth)
+    return truth
+
+
+def _values(ids: np.ndarray) -> list[int]:
+    """The values that occur; bytes are counted, which is faster than sorting them."""
+    found = np.flatnonzero(np.bincount(ids.ravel())) if ids.dtype == np.uint8 else np.unique(ids)
+    return found.tolist()
+
+
+def _contradictions(
+    source: Source, twins: Sequence[Sequence[int]], digests: Mapping[int, str]
+) -> list[tuple[int, int]]:
+    """Pairs of identical samples with different truth, whose digest is made now where it is not known."""
+    found = []
+    for first, *others in twins:
+        truth, *rest = (digests[each] or _digest(source.truth(each)) for each in (first, *others))
+        found += [(first, other) for other, its in zip(others, rest, strict=True) if its != truth]
+    return found
+
+
+def _digest(truth: Mapping[str, Any]) -> str:
     digest = blake2b(digest_size=16)
     for name in sorted(truth):
         digest.update(np.ascontiguousarray(truth[name]).tobytes())
@@ -191,6 +231,8 @@ def _report(source: Source, found: Findings, read: int) -> None:
     _log.info("checked %d pictures, %d of them read now: %d cannot be used", total, read, len(found.bad))
     if found.duplicates:
         _log.info("%d pictures repeat another of their split byte for byte", found.duplicates)
+    if unread := by_extension(map(source.where, found.bad)):
+        _log.warning("left out: %s, which are not read: convert them to PNG or JPEG", unread)
     if found.notes:
         first, note = next(iter(found.notes.items()))
         _log.info("%d pictures have another format's extension: %s is %s", len(found.notes), source.where(first), note)

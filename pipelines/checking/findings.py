@@ -30,6 +30,9 @@ class Findings:
         duplicates: how many samples repeat another of their own split.
         fingerprint: hash of all keys and bytes, the same in any order of the samples.
         truths: position to the hash of its truth, where the check looked at that.
+        twins: positions of samples with identical bytes, the first of the earliest split first.
+        contradictions: pairs of them whose truth differs.
+        classes: position to the ids of the classes that it holds; None where the truth has no class ids.
     """
 
     splits: Mapping[str, np.ndarray]
@@ -38,6 +41,9 @@ class Findings:
     notes: Mapping[int, str]
     fingerprint: str
     truths: Mapping[int, str] = field(default_factory=dict)
+    contradictions: list[tuple[int, int]] = field(default_factory=list)
+    classes: Mapping[int, frozenset[int]] | None = None
+    twins: list[list[int]] = field(init=False)
     leaks: list[tuple[int, int]] = field(init=False)
     duplicates: int = field(init=False)
 
@@ -47,11 +53,22 @@ class Findings:
             for position in self.splits[split].tolist():
                 if position in self.digests and position not in self.bad:
                     twins[self.digests[position]].setdefault(split, []).append(position)
+        of_bytes = [[position for each in by_split.values() for position in each] for by_split in twins.values()]
+        self.twins = [group for group in of_bytes if len(group) > 1]
         self.leaks = []
         for by_split in twins.values():
             first, *others = by_split.values()
             self.leaks += [(first[0], position) for positions in others for position in positions]
         self.duplicates = sum(len(positions) - 1 for each in twins.values() for positions in each.values())
+
+    def absent(self, count: int) -> list[int]:
+        """Which of the class ids below a count no training sample holds."""
+        if self.classes is None:
+            return []
+        held: set[int] = set()
+        for position in self.usable()["train"].tolist():
+            held |= self.classes.get(position, frozenset())
+        return sorted(set(range(count)) - held)
 
     def usable(self) -> dict[str, np.ndarray]:
         """The splits without their bad samples."""

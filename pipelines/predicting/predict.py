@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from ...models.files import refuse_file, saving, whole_file
 from ...models.predictor import Predictor
 from ...models.task import Task
 from ..progress import bar
+from ..sources.own_output import note
 from .answers import Answer, answers
 from .picture_files import read_picture, result_name
 from .tile_layout import Tiles
@@ -46,7 +48,10 @@ def predict(
         raise InputError(f"{type(predictor.task).__name__} makes no files: its lines say everything; leave 'save' out")
     for folder in filter(None, (draw, save)):
         with saving(folder):
+            is_new = not folder.exists()
             folder.mkdir(parents=True, exist_ok=True)
+        if is_new:  # in the images' folder or beside it, what is drawn is none of them the next time
+            note(folder, {os.path.join(os.path.dirname(each), up) for each in pictures for up in (".", "..")})
 
     read = read_picture
     found = tiled_answers(predictor, pictures, read, tiles) if tiles else answers(predictor, pictures, read, batch)

@@ -102,12 +102,14 @@ def tiled_answers(
     tiler = Tiler(predictor, tiles)
 
     def answer(item: Any) -> Answer:
+        data = b""
         try:
-            decoded = predictor.task.input.decode(tf.constant(read(item)))
+            data = read(item)
+            decoded = predictor.task.input.decode(tf.constant(data))
         except OSError as error:
             return Answer(item, reason=error.strerror or str(error))
         except tf.errors.InvalidArgumentError as error:
-            return Answer(item, reason=reason(error))
+            return Answer(item, reason=reason(error, data))
         return Answer(item, tiler(np.asarray(memoryview(decoded)), str(item)))
 
     return map(answer, items)

@@ -176,6 +176,18 @@ def test_findings_about_the_data(run):
     assert "1 are odd but usable where what a.png a PNG named .jpg" in text
 
 
+def test_contradictions_and_classes_that_are_not_there(run):
+    one, other = (
+        {"key": key, "where": f"{key}.png", "split": "train", "truth": truth}
+        for key, truth in (("a", "cat"), ("b", "dog"))
+    )
+    change(run / "findings.json", contradictions=[[one, other]], absent=["pole", "sign"])
+    report(run)
+    text = read(run).text
+    assert "1 are one image under two labels one the other a.png (train): cat b.png (train): dog" in text
+    assert "Classes that no training sample holds: pole, sign." in text and "All can be read" not in text
+
+
 def test_a_run_of_an_earlier_version(run):
     (run / "findings.json").unlink()
     history = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]

@@ -9,6 +9,7 @@ import numpy as np
 
 from ....models.errors import InputError
 from ....models.task import Truth
+from ..exports import labelmap_beside
 from ..picture_tree import PictureTree
 from .detection import Detection
 from .image import LOSSY, WHY_LOSSY, MaskImage, check_turn, read_mask
@@ -56,7 +57,9 @@ class MaskFiles:
         if lossy:
             kind = "WebP" if lossy[0].lower().endswith("webp") else "JPEG"
             raise InputError(f"{place}: {len(lossy)} of {len(paths)} masks are {kind} (first {lossy[0]}): {WHY_LOSSY}")
-        self._encoding, found = Detection(lambda: look_at(paths, self._image), options, place).encoding()
+        self._encoding, found = Detection(
+            lambda: look_at(paths, self._image), options, place, lambda: labelmap_beside(tree)
+        ).encoding()
         self.class_names = self._encoding.class_names
         if "instances" in truth and self._encoding.name != "instances":
             raise InputError(
