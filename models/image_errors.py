@@ -1,6 +1,9 @@
 """Why a picture is refused, in words a person can act on."""
 
 import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 EMPTY = "empty: 0 bytes"
 NOT_AN_IMAGE = "not an image saccade reads (JPEG, PNG, GIF, BMP, WebP)"
@@ -9,6 +12,7 @@ ANIMATED_WEBP = "animated WebP: save one frame"
 PARTIAL_GIF = "GIF whose frames do not fill its screen: save as PNG"
 PALETTE_BMP = "palette BMP: save as 24-bit or PNG"
 UNUSUAL_BMP = "compressed or unusual BMP: save as 24-bit or PNG"
+NO_MEMORY = "needs more memory than there is: scale the image down, or predict in tiles where the network allows it"
 
 # What identifies the message of a TensorFlow kernel that could not read the bytes, and how it is told.
 _KERNELS = {
@@ -47,3 +51,36 @@ def reason(error: Exception) -> str:
             return phrase
     lines = [line.strip() for line in _DECORATION.sub("", message).splitlines()]
     return next((line for line in lines if line and not line.startswith("File ")), type(error).__name__)
+
+
+def answer_calls(calls: Iterable[list[int]], call: Callable[[list[int]], Any]) -> Iterator[tuple[list[int], Any | str]]:
+    """Calls a graph for some images after the other; one that cannot be answered costs the others nothing.
+
+    A graph cannot say which of a batch it refuses, so each is then called alone; what takes too much memory is halved.
+
+    Args:
+        calls: which images share a call.
+        call: answers some of them together.
+
+    Returns:
+        In the order of `calls`, the images and what `call` gave for them, or a single one and in a phrase why it has no
+        answer.
+    """
+    from tensorflow.errors import InvalidArgumentError, ResourceExhaustedError
+
+    waiting = deque(calls)
+    while waiting:
+        places = waiting.popleft()
+        try:
+            answer = call(places)
+        except InvalidArgumentError as error:
+            parts, answer = [[place] for place in places], reason(error)
+        except (ResourceExhaustedError, MemoryError):
+            middle = len(places) // 2
+            parts, answer = [places[:middle], places[middle:]], NO_MEMORY
+        else:
+            parts = []
+        if len(places) > 1 and parts:
+            waiting.extendleft(reversed(parts))
+        else:
+            yield places, answer

@@ -74,7 +74,7 @@ class _BarAwareHandler(logging.Handler):
         from tqdm import tqdm
 
         prefix = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
-        tqdm.write(prefix + record.getMessage(), file=sys.stderr)
+        tqdm.write(prefix + self.format(record), file=sys.stderr)  # with the traceback, where one is logged
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -144,6 +144,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     serve.add_argument("bundle", help="bundles/NAME, or one of its versions")
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=8501, help="0 takes a free one")
+    serve.add_argument("--max-megabytes", type=int, default=64, help="of a request's body (64)")
+    serve.add_argument("--max-images", type=int, default=1024, help="in a request (1024)")
+    serve.add_argument("--max-megapixels", type=int, default=64, help="of all images of a request (64)")
 
     show = _verb(verbs, _show, "a contact sheet of training samples as the network will see them", recipe=True)
     show.add_argument("--out", type=Path, default=Path("samples.png"), help="the picture to write (samples.png)")
@@ -254,11 +257,11 @@ def _ensemble(parsed: argparse.Namespace) -> None:
     )
 
 
-def _serve(parsed: argparse.Namespace) -> None:
+def _serve(parsed: argparse.Namespace) -> int:
     from . import api
 
-    with api.serve(parsed.bundle, parsed.host, parsed.port) as server:
-        server.wait()
+    limits = (parsed.max_megabytes, parsed.max_images, parsed.max_megapixels)
+    return 128 + api.serve(parsed.bundle, parsed.host, parsed.port, *limits).run()
 
 
 def _show(parsed: argparse.Namespace) -> None:

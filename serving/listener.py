@@ -3,6 +3,7 @@
 import errno
 import logging
 import socket
+import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
@@ -13,6 +14,7 @@ from .endpoints import Answer, Endpoints, failure
 log = logging.getLogger("saccade")
 
 _PATIENCE = 30  # seconds that a silent client may hold a thread
+_GRACE = 1  # seconds in which a client that has connected before a stop may still send its request
 
 
 class Listener(ThreadingHTTPServer):
@@ -39,6 +41,28 @@ class Listener(ThreadingHTTPServer):
 
     def handle_error(self, request: object, client_address: object) -> None:
         log.debug("connection of %s broke", client_address, exc_info=True)  # its client went away
+
+    def finish(self) -> None:
+        """Answers all that has been accepted, the connections included that the system has accepted for this process,
+        and takes no other; to be called when `serve_forever` has ended."""
+        self.socket.listen(0)  # as few as possible come between the last that is taken and the end
+        self.socket.setblocking(False)
+        while True:
+            try:
+                connection, address = self.get_request()
+            except OSError:  # no further one
+                break
+            try:
+                self.process_request(connection, address)
+            except Exception:
+                self.handle_error(connection, address)
+                self.shutdown_request(connection)
+        self.socket.close()
+        end = time.monotonic() + _GRACE
+        while self.idle and time.monotonic() < end:
+            time.sleep(0.02)
+        self.hang_up_idle()
+        self.server_close()
 
     def hang_up_idle(self) -> None:
         """Ends the connections that have asked nothing, as a browser opens them: a stop need not wait for those."""

@@ -58,12 +58,12 @@ def test_an_answer_does_not_depend_on_what_else_is_in_the_batch(pictures):
 
 def test_a_bad_picture_is_told_and_the_others_are_answered(predictor, pictures):
     encoded = [to_bytes(each) for each in pictures]
-    answers = predictor.predict_encoded([encoded[0], b"text", encoded[0][:40], *encoded[1:]], ["mask", "size"])
+    answers = list(predictor.predict_encoded([encoded[0], b"text", encoded[0][:40], *encoded[1:]], ["mask", "size"]))
     reasons = [each if isinstance(each, str) else "" for each in answers]
     assert reasons == ["", "not an image saccade reads (JPEG, PNG, GIF, BMP, WebP)", "truncated or broken PNG", "", ""]
     for answer, right in zip([answers[0], *answers[3:]], predictor.predict(pictures), strict=True):
         np.testing.assert_array_equal(answer["mask"], right["mask"])
-    assert predictor.predict_encoded([]) == [] and predictor.predict([]) == []
+    assert list(predictor.predict_encoded([])) == [] and predictor.predict([]) == []
 
 
 @pytest.mark.parametrize("batch", [0, -1])

@@ -13,6 +13,7 @@ import pytest
 
 from saccade.models.errors import InputError
 from saccade.serving.bundle import Bundle
+from saccade.serving.endpoints import Limits
 from saccade.serving.server import Server
 
 PREDICT = "/v1/models/colours:predict"
@@ -70,8 +71,13 @@ def test_columns_are_answered_as_the_predictor_does(server, pictures, expected):
         assert status == 200 and told["outputs"].keys() == columns.keys()
         for name, values in columns.items():
             assert told["outputs"][name] == values
-    status, told = predict(server, {"inputs": {"bytes": []}})  # networks with convolutions have no answer for none
-    assert (status, told["error"]) == (400, "inputs.bytes must have at least one value")
+
+
+def test_no_instances_have_no_answers(server):
+    empty = {"probabilities": [], "label": [], "class_name": [], "raw_bytes": [], "size": []}
+    assert predict(server, {"inputs": {"bytes": []}}) == (200, {"outputs": empty})
+    assert predict(server, {"instances": []}) == (200, {"predictions": []})
+    assert predict(server, {"signature_name": "images", "instances": []}) == (200, {"predictions": []})
 
 
 def test_decoded_pictures_are_answered_alike(server, pictures, expected, predictor):
@@ -172,7 +178,7 @@ def test_many_at_once_get_the_answers_of_one_after_the_other(server, pictures):
 
 
 def test_bodies_that_are_too_large_or_of_unknown_length(bundle):
-    with Server(bundle, port=0, max_bytes=1000) as server:
+    with Server(bundle, port=0, limits=Limits(bytes=1000)) as server:
         status, _, told = ask(server, "POST", PREDICT, b"x" * 3000)
         assert status == 413 and told["error"].startswith("the body has 3000 bytes; this server takes at most")
         status, _, told = ask(server, "POST", PREDICT, iter([b"{}"]), {"Transfer-Encoding": "chunked"})
@@ -203,13 +209,15 @@ def test_a_stop_finishes_what_is_in_flight(bundle, pictures, expected):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signals_end_the_wait(server, number):
-    former = signal.getsignal(number)
-    timer = threading.Timer(0.2, os.kill, (os.getpid(), number))
+def test_signals_end_a_run(bundle, number):
+    server, former = Server(bundle, port=0), signal.getsignal(number)
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), number))
     timer.start()
-    server.wait()
+    assert server.run() == number
     timer.join()
     assert signal.getsignal(number) is former
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((urlsplit(server.url).hostname, urlsplit(server.url).port), timeout=5)
 
 
 def test_a_port_in_use_is_told(server, bundle):
