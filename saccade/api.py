@@ -234,7 +234,7 @@ def serve(
         port: 0 takes a free one.
         max_megabytes: of a request's body, of 2**20 bytes each; more is refused with status 413, as for the others.
         max_images: in a request.
-        max_megapixels: of all images of a request; what they mean where images keep their size is in docs/predicting.md.
+        max_megapixels: of all images of a request, as they are decoded.
     """
     from .models.errors import at_least_one
     from .serving.bundle import Bundle

@@ -42,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except JobError as error:
         return _fail(str(error), error, 1, debug)
     except Exception as error:
+        if type(error).__name__ in ("MemoryError", "ResourceExhaustedError"):  # the second is TensorFlow's
+            text = "this needs more memory than there is: take a smaller train.batch, input.size or network"
+            return _fail(text, error, 1, debug)
         text = f"unexpected {type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}"
         return _fail(f"{text} (--debug shows where)", error, 1, debug)
 

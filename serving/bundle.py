@@ -26,7 +26,7 @@ _TOGETHER = 32  # instances in one call of the graph, at most
 Outputs = dict[str, np.ndarray]
 
 
-class Refused(InputError):
+class RefusedError(InputError):
     """Instances that the graph does not answer.
 
     Attributes:
@@ -141,12 +141,12 @@ class Bundle:
 
         Raises:
             InputError: the SavedModel cannot be loaded, or has no such signature.
-            Refused: values that the graph does not answer; all of them, each with its reason.
+            RefusedError: values that the graph does not answer; all of them, each with its reason.
         """
         parts = list(self._calls(inputs, signature))
         refused = {places[0] if places else -1: why for places, why in parts if isinstance(why, str)}
         if refused:
-            raise Refused(dict(sorted(refused.items())))
+            raise RefusedError(dict(sorted(refused.items())))
         return self._joined(parts, signature)
 
     def predict(

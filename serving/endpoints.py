@@ -16,7 +16,7 @@ import numpy as np
 
 from ..models.errors import InputError
 from . import rest
-from .bundle import Bundle, Refused, image_sizes
+from .bundle import Bundle, RefusedError, image_sizes
 from .description import SERVING
 
 log = logging.getLogger("saccade")
@@ -58,7 +58,10 @@ class Limits:
     pixels: int = 64 * 10**6
 
 
-class _TooMuch(InputError):
+DEFAULT_LIMITS = Limits()
+
+
+class _TooMuchError(InputError):
     """More than the limits allow."""
 
 
@@ -70,7 +73,7 @@ def failure(status: int, message: str, **headers: str) -> Answer:
 class Endpoints:
     """The addresses of one bundle."""
 
-    def __init__(self, bundle: Bundle, url: str, limits: Limits = Limits()):
+    def __init__(self, bundle: Bundle, url: str, limits: Limits = DEFAULT_LIMITS):
         self.bundle = bundle
         self.url = url
         self.limits = limits
@@ -80,7 +83,7 @@ class Endpoints:
         """Answers one request; no exception leaves it, and an unforeseen one is logged, not told."""
         try:
             return self._route(method, path.partition("?")[0], body)
-        except _TooMuch as error:
+        except _TooMuchError as error:
             return failure(413, str(error))
         except InputError as error:
             return failure(400, str(error))
@@ -118,7 +121,7 @@ class Endpoints:
         with self._turns:
             try:
                 outputs = self.bundle.run(inputs, name)
-            except Refused as error:
+            except RefusedError as error:
                 return failure(400, _told(error, request.form, inputs))
             return Answer(200, rest.answer(outputs, request.form))
 
@@ -126,28 +129,29 @@ class Endpoints:
         """Refuses what would take too much memory, judged by the headers of the images."""
         sizes, limits = image_sizes(inputs), self.limits
         if len(sizes) > limits.images:
-            raise _TooMuch(
+            raise _TooMuchError(
                 f"{len(sizes)} instances; this server takes at most {limits.images} in a request: send them in parts"
             )
         known = [size for size in sizes if size is not None]
         pixels = [height * width for height, width in known]
         if sum(pixels) > limits.pixels:
-            raise _TooMuch(
+            raise _TooMuchError(
                 f"{_millions(sum(pixels))} megapixels of images; this server takes at most {_millions(limits.pixels)} "
                 "in a request: send them in parts, or smaller ones"
             )
         most = limits.pixels // max(8 if self.bundle.native else 1, self.bundle.widest // 4, 1)
         if max(pixels, default=0) > most:
             place = sizes.index(known[pixels.index(max(pixels))])
-            raise _TooMuch(
-                f"instance {place} has {_millions(max(pixels))} megapixels; this server takes at most {_millions(most)} "
-                "in an image, as this model's results, or its layers, are as large as the images: send a smaller one"
+            raise _TooMuchError(
+                f"instance {place} has {_millions(max(pixels))} megapixels; this server takes at most "
+                f"{_millions(most)} in an image, as this model's layers or results are as large as the images: "
+                "send a smaller one"
             )
         if each := self.bundle.values_per_pixel(signature):
             height, width = (max(sides, default=0) for sides in zip(*known, strict=True)) if known else (0, 0)
             values = height * width * len(sizes) * each
             if values > limits.pixels:
-                raise _TooMuch(
+                raise _TooMuchError(
                     f"the answer would have {_millions(values)} million values, as all images of a request get the "
                     f"frame of the largest; this server gives at most {_millions(limits.pixels)}: send the images in "
                     "parts, or ask for a signature with shorter results"
@@ -207,7 +211,7 @@ class Endpoints:
         return "\n".join(lines) + "\n"
 
 
-def _told(error: Refused, form: str, inputs: dict[str, np.ndarray]) -> str:
+def _told(error: RefusedError, form: str, inputs: dict[str, np.ndarray]) -> str:
     """Which instances the graph refuses, by their places in the request, and why."""
 
     def place(i: int) -> str:

@@ -9,7 +9,7 @@ from types import FrameType
 from typing import Self
 
 from .bundle import Bundle
-from .endpoints import Endpoints, Limits
+from .endpoints import DEFAULT_LIMITS, Endpoints, Limits
 from .listener import listen
 
 log = logging.getLogger("saccade")
@@ -23,7 +23,7 @@ class Server:
         endpoints: what it answers.
     """
 
-    def __init__(self, bundle: Bundle, host: str = "127.0.0.1", port: int = 8501, limits: Limits = Limits()):
+    def __init__(self, bundle: Bundle, host: str = "127.0.0.1", port: int = 8501, limits: Limits = DEFAULT_LIMITS):
         """Takes the port, but does not answer yet.
 
         Args:

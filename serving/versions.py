@@ -54,10 +54,9 @@ def new_version(target: Path, name: str, version: int | None = None) -> Path:
         version = max(present, default=0) + 1
     if version < 1:
         raise InputError(f"version {version}: versions are whole numbers from 1")
-    if version in present or os.path.lexists(folder / str(version)):
-        raise InputError(
-            f"{present.get(version, folder / str(version))}: exists, and none is overwritten; without a version the next is made"
-        )
+    taken = present.get(version, folder / str(version))
+    if os.path.lexists(taken):
+        raise InputError(f"{taken}: exists, and none is overwritten; without a version the next is made")
     return folder / str(version)
 
 

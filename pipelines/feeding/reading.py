@@ -64,7 +64,7 @@ def _loading(task: Task, read: Reader) -> Reader:
 
 
 def _decoded(task: Task, read: Reader, positions: Sequence[int], memory: int) -> Reader | None:
-    """Keeps decoded images, each as one string; None where the first lets expect that they take too much, or they do."""
+    """Keeps decoded images, each as one string; None where they take too much, or the first lets expect it."""
     load, count = _loading(task, read), len(positions)
     first = math.prod(load(tf.constant(positions[0], tf.int64))["image"].shape)  # bytes; TensorFlow's int32 overflows
     if first * count > memory:

@@ -76,9 +76,9 @@ def test_batches_are_bounded_by_pixels():
     for each in (small, large):
         each.save(streams[id(each)], "PNG", compress_level=1)
     eight, one = streams[id(small)].getvalue(), streams[id(large)].getvalue()
-    for fitting in (fitting, ImageInput(OPTIONS["stretch"], per_pixel=True)):
-        assert list(map(len, fitting.batches([eight] * 20))) == [8, 8, 4]
-        assert fitting.batches([one, one]) == [[0], [1]]
+    for each in (fitting, ImageInput(OPTIONS["stretch"], per_pixel=True)):
+        assert list(map(len, each.batches([eight] * 20))) == [8, 8, 4]
+        assert each.batches([one, one]) == [[0], [1]]
     assert list(map(len, ImageInput(OPTIONS["letterbox"]).batches([one] * 30))) == [22, 8]  # decoded together
 
 

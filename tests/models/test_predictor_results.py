@@ -84,3 +84,46 @@ def test_an_unknown_name_lists_the_nearest(predictor, pictures):
     with pytest.raises(InputError, match=r"no result 'masks': did you mean mask") as told:
         predictor.predict(pictures, results=["masks"])
     assert "\n" not in str(told.value)
+
+
+class Hungry(Segmentation):
+    """Asks for more memory than any machine has where a batch, or an image, is too large for it."""
+
+    most, widest = 2, 20
+
+    def results(self, outputs, geometry, settings):
+        count = tf.shape(outputs, tf.int64)[0]
+        too_much = (count > self.most) | tf.reduce_any(geometry["size"] > self.widest)
+        weight = tf.cond(too_much, lambda: tf.reduce_sum(tf.random.uniform([count * 2**46])), lambda: 0.0)
+        return super().results(outputs + weight, geometry, settings)
+
+
+@pytest.fixture(scope="module")
+def hungry() -> Predictor:
+    task = Hungry(("background", "cell", "wall"), SegmentationOptions(), SegmentationInput(size=8, fit="letterbox"))
+    return Predictor(task, keras.Sequential([keras.Input(task.input.shape), keras.layers.Conv2D(3, 1)]))
+
+
+def test_a_batch_that_memory_does_not_bear_is_halved(hungry, pictures):
+    large = np.zeros((30, 5, 3), np.uint8)
+    encoded = [to_bytes(each) for each in [*pictures, large, *pictures]]
+    answers = list(hungry.predict_encoded(encoded))
+    assert answers[3].startswith("needs more memory than there is: ")
+    alone = [hungry.predict([each])[0]["mask"] for each in pictures]
+    for answer, right in zip(answers[:3] + answers[4:], alone * 2, strict=True):
+        np.testing.assert_array_equal(answer["mask"], right)
+    with pytest.raises(InputError, match="^picture 1: needs more memory than there is"):
+        hungry.predict([pictures[0], large])
+
+
+@pytest.mark.parametrize("options", [{"size": 8, "fit": "letterbox"}, {"size": 8, "fit": "stretch"}, {"stride": 4}])
+def test_an_empty_batch_has_empty_results(options):
+    network = SegmentationOptions(name="unet", width=4, depth=1)
+    task = Segmentation(("background", "cell"), network, SegmentationInput(**{"stride": 4} | options))
+    predictor = Predictor(task, task.model())
+    names = ["mask", "size", "probabilities", "mask_png_bytes"]
+    empty = predictor(names, bytes=tf.zeros([0], tf.string))
+    assert {name: value.shape[0] for name, value in empty.items()} == dict.fromkeys(empty, 0)
+    some = predictor(names, bytes=[to_bytes(np.zeros((5, 6, 3), np.uint8))])
+    for name, value in some.items():
+        assert (empty[name].dtype, empty[name].shape.rank) == (value.dtype, value.shape.rank)
