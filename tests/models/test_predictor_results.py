@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from saccade.models.errors import InputError
+from saccade.models.image_errors import NO_MEMORY, answer_calls
 from saccade.models.predictor import Predictor, to_bytes
 from saccade.models.segmentation.options import SegmentationInput, SegmentationOptions
 from saccade.models.segmentation.task import Segmentation
@@ -89,13 +90,10 @@ def test_an_unknown_name_lists_the_nearest(predictor, pictures):
 class Hungry(Segmentation):
     """Asks for more memory than any machine has where a batch, or an image, is too large for it."""
 
-    most, widest = 2, 20
-
-    def results(self, outputs, geometry, settings):
-        count = tf.shape(outputs, tf.int64)[0]
-        too_much = (count > self.most) | tf.reduce_any(geometry["size"] > self.widest)
-        weight = tf.cond(too_much, lambda: tf.reduce_sum(tf.random.uniform([count * 2**46])), lambda: 0.0)
-        return super().results(outputs + weight, geometry, settings)
+    def one_by_one(self, results):
+        if len(results["size"]) > 2 or results["size"].max() > 20:
+            np.ones([2**45])
+        return super().one_by_one(results)
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +125,19 @@ def test_an_empty_batch_has_empty_results(options):
     some = predictor(names, bytes=[to_bytes(np.zeros((5, 6, 3), np.uint8))])
     for name, value in some.items():
         assert (empty[name].dtype, empty[name].shape.rank) == (value.dtype, value.shape.rank)
+
+
+def test_what_the_graph_has_no_memory_for_is_halved_and_what_it_refuses_called_alone():
+    asked = []
+
+    def call(places):
+        asked.append(places)
+        if 5 in places and len(places) > 1:
+            raise tf.errors.InvalidArgumentError(None, None, "Invalid PNG data")
+        if len(places) > 3 or places == [7]:
+            raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+        return sum(places)
+
+    answers = list(answer_calls([[0, 1, 2, 3, 4], [5, 6], [7]], call))
+    assert answers == [([0, 1], 1), ([2, 3, 4], 9), ([5], 5), ([6], 6), ([7], NO_MEMORY)]
+    assert asked == [[0, 1, 2, 3, 4], [0, 1], [2, 3, 4], [5, 6], [5], [6], [7]]
