@@ -1,6 +1,9 @@
 """Why a picture is refused, in words a person can act on."""
 
 import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 EMPTY = "empty: 0 bytes"
 NOT_AN_IMAGE = "not an image saccade reads (JPEG, PNG, GIF, BMP, WebP)"
@@ -19,6 +22,7 @@ ANIMATED_WEBP = "animated WebP: save one frame"
 PARTIAL_GIF = "GIF whose frames do not fill its screen: save as PNG"
 PALETTE_BMP = "palette BMP: save as 24-bit or PNG"
 UNUSUAL_BMP = "compressed or unusual BMP: save as 24-bit or PNG"
+NO_MEMORY = "needs more memory than there is: scale the image down, or predict in tiles where the network allows it"
 
 # What identifies the message of a TensorFlow kernel that could not read the bytes, and how it is told.
 _KERNELS = {
@@ -64,3 +68,40 @@ def reason(error: Exception, data: bytes = b"") -> str:
             return f"{named[0]}, {_CONVERT}" if phrase == NOT_AN_IMAGE and named else phrase
     lines = [line.strip() for line in _DECORATION.sub("", message).splitlines()]
     return next((line for line in lines if line and not line.startswith("File ")), type(error).__name__)
+
+
+def answer_calls(
+    calls: Iterable[list[int]], call: Callable[[list[int]], Any], encoded: Sequence[bytes] = ()
+) -> Iterator[tuple[list[int], Any | str]]:
+    """Calls a graph for some images after the other; one that cannot be answered costs the others nothing.
+
+    A graph cannot say which of a batch it refuses, so each is then called alone; what takes too much memory is halved.
+
+    Args:
+        calls: which images share a call.
+        call: answers some of them together.
+        encoded: the images, so that a known format that is not read can be named.
+
+    Returns:
+        In the order of `calls`, the images and what `call` gave for them, or a single one and in a phrase why it has no
+        answer.
+    """
+    from tensorflow.errors import InvalidArgumentError, ResourceExhaustedError
+
+    waiting = deque(calls)
+    while waiting:
+        places = waiting.popleft()
+        try:
+            answer = call(places)
+        except InvalidArgumentError as error:
+            parts = [[place] for place in places]
+            answer = reason(error, encoded[places[0]] if encoded and places else b"")
+        except (ResourceExhaustedError, MemoryError):
+            middle = len(places) // 2
+            parts, answer = [places[:middle], places[middle:]], NO_MEMORY
+        else:
+            parts = []
+        if len(places) > 1 and parts:
+            waiting.extendleft(reversed(parts))
+        else:
+            yield places, answer

@@ -16,11 +16,10 @@ from .image_geometry import (
     place,
     round_up,
 )
-from .image_header import read_header
+from .image_header import read_header, share_calls
 from .image_options import ImageOptions
 
 _IN_FLIGHT = 16  # pictures decoded at the same time: as many as there are cores, at most these
-_PIXELS = 2**21  # of native size, in one batch: at 64 channels 0.5 GB a map
 _GEOMETRY = {
     "size": tf.TensorSpec([2], tf.int32),
     "scale": tf.TensorSpec([2], tf.float32),
@@ -44,8 +43,9 @@ class ImageInput:
     signature = {"bytes": tf.TensorSpec([None], tf.string, "bytes")}
     tensor_signature = {"images": tf.TensorSpec([None, None, None, 3], tf.uint8, "images")}
 
-    def __init__(self, options: ImageOptions) -> None:
+    def __init__(self, options: ImageOptions, per_pixel: bool = False) -> None:
         self.options = options
+        self._per_pixel = per_pixel  # whether results are as large as the pictures
         self.shape = (*options.height_width, 3)
         # Graphs of their own: called eagerly, too, the pictures of a batch run side by side, and there may be none.
         self._from_bytes = tf.function(
@@ -76,30 +76,17 @@ class ImageInput:
         return self._from_images(images)
 
     def batches(self, encoded: Sequence[bytes]) -> list[list[int]]:
-        """Which of some encoded pictures go together in one call, so that each answer is as if it came alone.
+        """Which of some encoded pictures go together in one call, so that memory follows their pixels, and each
+        answer is as if it came alone.
 
-        With fit `pad` a batch is as large as its largest picture, and the network sees what fills the others: only
-        pictures go together that alone would be padded to one size, and no more of them than memory bears.
+        See `image_header.share_calls`; a picture whose header cannot be read goes alone.
 
         Returns:
             Indices into `encoded`, each of them once.
         """
-        if self.options.fit != "pad":
-            return [list(range(len(encoded)))] if encoded else []
-        stride = self.options.stride
-        alike: dict[tuple[int, int], list[int]] = {}
-        alone = []  # no size can be told
-        for index, header in enumerate(map(read_header, encoded)):
-            if header is None:
-                alone.append([index])
-            else:
-                height, width = (-(-side // stride) * stride for side in header.upright)
-                alike.setdefault((height, width), []).append(index)
-        batches = []
-        for (height, width), group in alike.items():
-            most = max(1, _PIXELS // (height * width))
-            batches += [group[start : start + most] for start in range(0, len(group), most)]
-        return batches + alone
+        headers = map(read_header, encoded)
+        sizes = [None if header is None else header.upright for header in headers]
+        return share_calls(sizes, self.options.fit, self.options.stride, self._per_pixel)
 
     def decode(self, bytes: tf.Tensor) -> tf.Tensor:
         """One encoded picture, a scalar string, to uint8 `[height, width, 3]`, RGB, upright; raises as `__call__`."""

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 
 class PerPixel(ABC):
-    """Stands beside `Task` among the bases of a task that can predict large pictures in overlapping tiles.
+    """Stands beside `Task` among the bases of a task whose results are as large as the pictures.
 
-    It is asked only where the input keeps the picture's own size.
+    How many of these share a call of the graph is then bounded by their own pixels. Where the input keeps the picture's
+    own size, large ones can be predicted in overlapping tiles: only there its methods are asked.
     """
 
     @abstractmethod

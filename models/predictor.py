@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from . import find_task
 from .ensemble import Ensemble, restore
 from .errors import InputError, at_least_one, nearest
 from .files import DESCRIPTION, WEIGHTS, read_json, write_atomically
-from .image_errors import reason
+from .image_errors import answer_calls
 from .image_items import as_items, to_bytes
 from .naming import make_importable
 from .task import Evaluation, Task
@@ -65,12 +65,17 @@ class Predictor(tf.Module):
     ) -> dict[str, tf.Tensor]:
         """From model tensors and geometry to results: the part of the graph behind the input.
 
+        Of an empty batch results are empty too.
+
         Args:
             tensors: as `task.input` gives them.
             geometry: likewise.
             results: names of those that are wanted; the default signature's unless given.
         """
-        return self.choose(self.task.results(self.model(tensors, training=False), geometry, self.settings), results)
+        count = tf.shape(tf.nest.flatten((tensors, geometry))[0])[0]
+        tensors, geometry = tf.nest.map_structure(_at_least_one_row, (tensors, geometry))
+        found = self.choose(self.task.results(self.model(tensors, training=False), geometry, self.settings), results)
+        return {name: value[:count] for name, value in found.items()}
 
     @tf.autograph.experimental.do_not_convert
     def choose(self, found: dict[str, tf.Tensor], results: Sequence[str] | None = None) -> dict[str, tf.Tensor]:
@@ -114,28 +119,44 @@ class Predictor(tf.Module):
 
     def predict_encoded(
         self, encoded: Sequence[bytes], results: Sequence[str] | None = None
-    ) -> list[dict[str, np.ndarray] | str]:
-        """For each of some encoded pictures its results, or in a phrase why it has none.
+    ) -> Iterator[dict[str, np.ndarray] | str]:
+        """For each of some encoded pictures, in their order, its results, or in a phrase why it has none.
 
-        Which of them share a call of the graph is the input's to say (`ImageInput.batches`).
+        Results come as soon as they are there: those of large pictures need not be held for all of them.
         """
         asked = None if results is None else [*results, *(each for each in self.task.row_needs if each not in results)]
-        found: list[dict[str, np.ndarray] | str] = [""] * len(encoded)
-        waiting = self.task.input.batches(encoded)
-        while waiting:
-            places = waiting.pop()
-            try:
-                answers = self(asked, bytes=tf.constant([encoded[place] for place in places], tf.string))
-                rows = self.task.one_by_one({name: value.numpy() for name, value in answers.items()})
-            except tf.errors.InvalidArgumentError as error:
-                if len(places) > 1:  # the graph cannot say which is bad
-                    waiting += [[place] for place in places]
-                else:
-                    found[places[0]] = reason(error, encoded[places[0]])
-                continue
-            for place, row in zip(places, rows, strict=True):
-                found[place] = row if results is None else {name: row[name] for name in results}
-        return found
+
+        def call(part: tf.Tensor) -> list[dict[str, np.ndarray]]:
+            answers = self(asked, bytes=part)
+            return self.task.one_by_one({name: value.numpy() for name, value in answers.items()})
+
+        found: dict[int, dict[str, np.ndarray] | str] = {}
+        come = 0
+        for places, rows in self.in_calls(encoded, call):
+            found |= dict.fromkeys(places, rows) if isinstance(rows, str) else zip(places, rows, strict=True)
+            while come in found:
+                row = found.pop(come)
+                yield row if isinstance(row, str) or results is None else {name: row[name] for name in results}
+                come += 1
+
+    def in_calls(
+        self, encoded: Sequence[bytes], call: Callable[[tf.Tensor], Any]
+    ) -> Iterator[tuple[list[int], Any | str]]:
+        """Encoded pictures through a graph, as many in one call as the input says (`ImageInput.batches`), fewer where
+        memory does not suffice.
+
+        Args:
+            encoded: what to look at.
+            call: takes some of it, string `[n]`.
+
+        Returns:
+            As `image_errors.answer_calls`.
+        """
+
+        def answer(places: list[int]) -> Any:
+            return call(tf.constant([encoded[place] for place in places], tf.string))
+
+        return answer_calls(self.task.input.batches(encoded), answer, encoded)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -202,3 +223,13 @@ class Predictor(tf.Module):
                 f"{run / weights}: cut short, damaged or of another model: run the 'train' command of this run again"
             ) from error
         return cls(task, model, description["settings"])
+
+
+@tf.autograph.experimental.do_not_convert
+def _at_least_one_row(batch: tf.Tensor) -> tf.Tensor:
+    """The batch, or one row of ones where it is empty: most networks have no answer for none."""
+    row = tf.zeros if batch.dtype == tf.string else tf.ones
+    shape = tf.concat([[1], tf.shape(batch)[1:]], axis=0)
+    return tf.ensure_shape(
+        tf.cond(tf.shape(batch)[0] > 0, lambda: tf.identity(batch), lambda: row(shape, batch.dtype)), batch.shape
+    )

@@ -18,6 +18,7 @@ from .backbones.network import Network
 from .errors import InputError
 from .image_options import ImageOptions
 from .options import IsPath, Options
+from .per_pixel import PerPixel
 
 if TYPE_CHECKING:
     import keras
@@ -123,7 +124,8 @@ class Evaluation(ABC):
 class Task(ABC):
     """What is special about one task. Made once for a job, from a resolved recipe.
 
-    Where answers are for each pixel, `per_pixel.PerPixel` stands beside it, for large pictures in tiles.
+    Where answers are for each pixel, `per_pixel.PerPixel` stands beside it: memory is then bounded by the pictures' own
+    pixels, and large ones can be seen in tiles.
 
     Attributes:
         class_names: the names behind class ids, in their order; empty where the task has no classes.
@@ -170,7 +172,7 @@ class Task(ABC):
         """The object that turns raw values into model tensors plus geometry; `ImageInput` unless a task has another."""
         from .image_input import ImageInput
 
-        return ImageInput(self.input_options)
+        return ImageInput(self.input_options, per_pixel=isinstance(self, PerPixel))
 
     @property
     @abstractmethod

@@ -235,12 +235,35 @@ def ensemble(
     return ensemble(runs, out, average, Views.of(flip, crops, crop_share))
 
 
-def serve(bundle: str | Path, host: str = "127.0.0.1", port: int = 8501) -> Server:
-    """A server for a bundle, as a context manager: `with serve(bundle, port=0) as server: server.url`."""
+def serve(
+    bundle: str | Path,
+    host: str = "127.0.0.1",
+    port: int = 8501,
+    max_megabytes: int = 64,
+    max_images: int = 1024,
+    max_megapixels: int = 64,
+) -> Server:
+    """A server for a bundle, as a context manager: `with serve(bundle, port=0) as server: server.url`.
+
+    Args:
+        bundle: `bundles/NAME`, or one of its versions.
+        host: the address to listen at.
+        port: 0 takes a free one.
+        max_megabytes: of a request's body, of 2**20 bytes each; more is refused with status 413, as for the others.
+        max_images: in a request.
+        max_megapixels: of all images of a request, as they are decoded.
+    """
+    from .models.errors import at_least_one
     from .serving.bundle import Bundle
+    from .serving.endpoints import Limits
     from .serving.server import Server
 
-    return Server(Bundle(Path(bundle)), host=host, port=port)
+    limits = Limits(
+        at_least_one("max_megabytes", max_megabytes) * 2**20,
+        at_least_one("max_images", max_images),
+        at_least_one("max_megapixels", max_megapixels) * 10**6,
+    )
+    return Server(Bundle(Path(bundle)), host, port, limits)
 
 
 def networks(task: str | None = None) -> dict[str, dict[str, Network]]:

@@ -53,6 +53,9 @@ def _main(arguments: Sequence[str] | None) -> int:
         failure = of_path(error)
         return _fail(f"{failure} (--debug shows where)", error, 2 if isinstance(failure, InputError) else 1, debug)
     except Exception as error:
+        if type(error).__name__ in ("MemoryError", "ResourceExhaustedError"):  # the second is TensorFlow's
+            text = "this needs more memory than there is: take a smaller train.batch, input.size or network"
+            return _fail(text, error, 1, debug)
         text = f"unexpected {type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}"
         return _fail(f"{text} (--debug shows where)", error, 1, debug)
 
@@ -140,6 +143,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     serve.add_argument("bundle", help="bundles/NAME, or one of its versions")
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=8501, help="0 takes a free one")
+    serve.add_argument("--max-megabytes", type=int, default=64, help="of a request's body (64)")
+    serve.add_argument("--max-images", type=int, default=1024, help="in a request (1024)")
+    serve.add_argument("--max-megapixels", type=int, default=64, help="of all images of a request (64)")
 
     show = _verb(verbs, _show, "a contact sheet of training samples as the network will see them", recipe=True)
     show.add_argument("--out", metavar="FILE", help="the image to write, which must not exist (samples.png, replaced)")
@@ -248,11 +254,11 @@ def _ensemble(parsed: argparse.Namespace) -> None:
     )
 
 
-def _serve(parsed: argparse.Namespace) -> None:
+def _serve(parsed: argparse.Namespace) -> int:
     from . import api
 
-    with api.serve(parsed.bundle, parsed.host, parsed.port) as server:
-        server.wait()
+    limits = (parsed.max_megabytes, parsed.max_images, parsed.max_megapixels)
+    return 128 + api.serve(parsed.bundle, parsed.host, parsed.port, *limits).run()
 
 
 def _show(parsed: argparse.Namespace) -> None:

@@ -47,7 +47,7 @@ class _BarAwareHandler(logging.Handler):
         from tqdm import tqdm
 
         prefix = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
-        tqdm.write(prefix + record.getMessage(), file=sys.stderr)
+        tqdm.write(prefix + self.format(record), file=sys.stderr)  # with the traceback, where one is logged
 
 
 class QuietTensorFlow(MetaPathFinder):

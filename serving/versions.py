@@ -16,14 +16,24 @@ from ..models.stopping import uninterrupted
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-def versions(folder: Path) -> list[int]:
-    """The versions in a bundle's folder, ascending; names that are no whole number are not versions."""
+def versions(folder: Path) -> dict[int, Path]:
+    """The versions in a bundle's folder and where they are, ascending; names that are no whole number are not versions.
+
+    As for TF Serving, `0007` is version 7.
+    """
     try:
-        return sorted(int(each.name) for each in folder.iterdir() if each.name.isdecimal() and each.is_dir())
+        return dict(
+            sorted((int(each.name), each) for each in folder.iterdir() if is_version(each.name) and each.is_dir())
+        )
     except (FileNotFoundError, NotADirectoryError):
-        return []
+        return {}
     except PermissionError:
         raise InputError(f"{folder}: you may not read this folder") from None
+
+
+def is_version(name: str) -> bool:
+    """Whether a folder's name is a version's."""
+    return name.isascii() and name.isdecimal()
 
 
 def new_version(target: Path, name: str, version: int | None = None) -> Path:
@@ -42,13 +52,12 @@ def new_version(target: Path, name: str, version: int | None = None) -> Path:
     folder = target / name
     present = versions(folder)
     if version is None:
-        version = present[-1] + 1 if present else 1
+        version = max(present, default=0) + 1
     if version < 1:
         raise InputError(f"version {version}: versions are whole numbers from 1")
-    if os.path.lexists(folder / str(version)):
-        raise InputError(
-            f"{folder / str(version)}: exists, and none is overwritten; without a version the next is made"
-        )
+    taken = present.get(version, folder / str(version))
+    if os.path.lexists(taken):
+        raise InputError(f"{taken}: exists, and none is overwritten; without a version the next is made")
     return folder / str(version)
 
 

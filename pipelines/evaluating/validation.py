@@ -103,11 +103,15 @@ def validator_on_features(
 ) -> Validate:
     """The same figures while `features` is frozen: input and features are computed once, here."""
     kept: list[tuple[list[int], Any, dict[str, tf.Tensor]]] = []
+
+    def compute(encoded: tf.Tensor) -> tuple[Any, dict[str, tf.Tensor]]:
+        tensors, geometry = predictor.task.input(bytes=encoded)
+        return features(tensors, training=False), geometry
+
     for chunk in _chunks([int(position) for position in positions], batch):
-        encoded = [source.read(position) for position in chunk]
-        for places in predictor.task.input.batches(encoded):
-            tensors, geometry = predictor.task.input(bytes=tf.constant([encoded[place] for place in places]))
-            kept.append(([chunk[place] for place in places], features(tensors, training=False), geometry))
+        for places, computed in predictor.in_calls([source.read(position) for position in chunk], compute):
+            if not isinstance(computed, str):
+                kept.append(([chunk[place] for place in places], *computed))
 
     def validate() -> dict[str, Value]:
         evaluation = predictor.evaluation()

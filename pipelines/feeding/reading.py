@@ -12,6 +12,8 @@ from ...models.task import Task, Truth
 from ..progress import bar
 from ..source import Source
 
+_ROWS = 32  # samples that are put away together: what is in memory twice for a moment
+
 Reader = Callable[[tf.Tensor], dict[str, tf.Tensor]]
 
 
@@ -26,11 +28,35 @@ def reader(task: Task, source: Source, positions: Sequence[int], memory: int, ke
         keep_decoded: keep decoded pictures too, if they take no more than that.
     """
     truth = {name: each for name, each in task.truth.items() if each.trains}
-    samples = _read_all(source, positions, truth, memory)
-    if samples is None:
+    encoded = _from_memory(source, positions, truth, memory)
+    if encoded is None:
         return _loading(task, _from_source(source, truth))
-    encoded = _from_memory(source, positions, truth, samples)
     return (_decoded(task, encoded, positions, memory) if keep_decoded else None) or _loading(task, encoded)
+
+
+class Column:
+    """One value of all samples, kept in memory: filled some rows at a time, so that it is never there twice.
+
+    Args:
+        count: rows.
+        dtype: of a value; what varies in shape is kept as a string.
+        shape: of a value.
+    """
+
+    def __init__(self, count: int, dtype: tf.DType, shape: Sequence[int] = ()):
+        with tf.device("CPU:0"):
+            self._values = tf.Variable(tf.zeros([count, *shape], dtype), trainable=False)
+
+    def fill(self, start: int, values: tf.Tensor | Sequence) -> None:
+        """Sets some rows from `start` on."""
+        with tf.device("CPU:0"):
+            values = tf.convert_to_tensor(values, self._values.dtype)
+            rows = tf.range(start, start + len(values))
+            self._values.scatter_update(tf.IndexedSlices(values, rows))
+
+    def __getitem__(self, row: tf.Tensor) -> tf.Tensor:
+        """The value of a row, or the values of several; a graph operation, too."""
+        return self._values.sparse_read(row)
 
 
 def _loading(task: Task, read: Reader) -> Reader:
@@ -38,14 +64,20 @@ def _loading(task: Task, read: Reader) -> Reader:
 
 
 def _decoded(task: Task, read: Reader, positions: Sequence[int], memory: int) -> Reader | None:
-    """Keeps decoded images, each as one string; None where the first lets expect that they take too much."""
-    load = _loading(task, read)
-    if tf.size(load(tf.constant(positions[0], tf.int64))["image"]) * len(positions) > memory:
+    """Keeps decoded images, each as one string; None where they take too much, or the first lets expect it."""
+    load, count = _loading(task, read), len(positions)
+    first = math.prod(load(tf.constant(positions[0], tf.int64))["image"].shape)  # bytes; TensorFlow's int32 overflows
+    if first * count > memory:
         return None
     images = tf.data.Dataset.from_tensor_slices(np.asarray(positions, np.int64)).map(
         lambda position: tf.io.serialize_tensor(load(position)["image"]), num_parallel_calls=tf.data.AUTOTUNE
     )
-    kept = tf.concat(list(bar("decoding", "batches", math.ceil(len(positions) / 256), images.batch(256))), 0)
+    kept, total = Column(count, tf.string), 0
+    for number, some in enumerate(bar("decoding", "batches", math.ceil(count / _ROWS), images.batch(_ROWS))):
+        total += int(tf.strings.length(some).numpy().sum(dtype=np.int64))
+        if total > memory:  # they differ in size
+            return None
+        kept.fill(number * _ROWS, some)
     row_of = tf.constant(_row_of(positions))
 
     def read_decoded(position: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -62,43 +94,34 @@ def _row_of(positions: Sequence[int]) -> np.ndarray:
     return rows
 
 
-def _read_all(
-    source: Source, positions: Sequence[int], truth: Mapping[str, Truth], memory: int
-) -> list[tuple[bytes, dict[str, np.ndarray]]] | None:
-    """Encoded pictures with their truth; None if they take too much."""
-    samples, total = [], 0
-    for position in positions:
-        values = source.truth(int(position)) if truth else {}
-        wanted = {name: np.asarray(values[name], each.dtype) for name, each in truth.items()}
-        samples.append((source.read(int(position)), wanted))
-        total += len(samples[-1][0]) + sum(value.nbytes for value in wanted.values())
-        if total > memory:
-            return None
-    return samples
-
-
-def _from_memory(
-    source: Source,
-    positions: Sequence[int],
-    truth: Mapping[str, Truth],
-    samples: Sequence[tuple[bytes, dict[str, np.ndarray]]],
-) -> Reader:
+def _from_memory(source: Source, positions: Sequence[int], truth: Mapping[str, Truth], memory: int) -> Reader | None:
+    """Keeps encoded pictures with their truth; None if they take too much."""
     varying = {name for name, each in truth.items() if None in each.shape}  # each kept as one string
-    columns = {
-        "key": tf.constant([source.keys[int(position)] for position in positions]),
-        "bytes": tf.constant([encoded for encoded, _ in samples], tf.string),
+    columns = {"bytes": Column(len(positions), tf.string)} | {
+        name: Column(len(positions), tf.string) if name in varying else Column(len(positions), each.dtype, each.shape)
+        for name, each in truth.items()
     }
-    for name in truth:
-        values = [each[name] for _, each in samples]
-        if name in varying:
-            columns[name] = tf.constant([tf.io.serialize_tensor(value).numpy() for value in values], tf.string)
-        else:
-            columns[name] = tf.constant(np.stack(values))
+    total = 0
+    for start in range(0, len(positions), _ROWS):
+        some: dict[str, list] = {name: [] for name in columns}
+        for position in positions[start : start + _ROWS]:
+            values = source.truth(int(position)) if truth else {}
+            some["bytes"].append(source.read(int(position)))
+            total += len(some["bytes"][-1])
+            for name, each in truth.items():
+                value = np.asarray(values[name], each.dtype)
+                total += value.nbytes
+                some[name].append(tf.io.serialize_tensor(value).numpy() if name in varying else value)
+            if total > memory:
+                return None
+        for name, values in some.items():
+            columns[name].fill(start, values)
+    keys = tf.constant([source.keys[int(position)] for position in positions])
     rows = tf.constant(_row_of(positions))
 
     def read(position: tf.Tensor) -> dict[str, tf.Tensor]:
         row = rows[position]
-        sample = {name: column[row] for name, column in columns.items()}
+        sample = {"key": keys[row]} | {name: column[row] for name, column in columns.items()}
         for name in varying:
             value = tf.io.parse_tensor(sample[name], truth[name].dtype)
             sample[name] = tf.ensure_shape(value, truth[name].shape)

@@ -55,14 +55,14 @@ def answers(
 
 
 def _answer(predictor: Predictor, batch: list[tuple[Any, Future]], names: Sequence[str] | None) -> Iterator[Answer]:
-    encoded: dict[int, bytes] = {}
-    found: dict[int, dict[str, np.ndarray] | str] = {}
+    encoded: list[bytes] = []
+    unread: dict[int, str] = {}
     for place, (_, future) in enumerate(batch):
         try:
-            encoded[place] = future.result()
+            encoded.append(future.result())
         except (OSError, ValueError) as error:  # of a name that no file can have: a zero byte in it
-            found[place] = getattr(error, "strerror", None) or str(error)
-    found |= zip(encoded, predictor.predict_encoded(list(encoded.values()), names), strict=True)
+            unread[place] = getattr(error, "strerror", None) or str(error)
+    found = predictor.predict_encoded(encoded, names)
     for place, (item, _) in enumerate(batch):
-        answer = found[place]
+        answer = unread[place] if place in unread else next(found)
         yield Answer(item, reason=answer) if isinstance(answer, str) else Answer(item, answer)

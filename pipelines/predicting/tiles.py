@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from ...models.errors import InputError
-from ...models.image_errors import reason
+from ...models.image_errors import answer_calls
 from ...models.image_options import ImageOptions
 from ...models.per_pixel import PerPixel
 from ...models.predictor import Predictor
@@ -102,14 +102,15 @@ def tiled_answers(
     tiler = Tiler(predictor, tiles)
 
     def answer(item: Any) -> Answer:
-        data = b""
         try:
             data = read(item)
-            decoded = predictor.task.input.decode(tf.constant(data))
         except OSError as error:
             return Answer(item, reason=error.strerror or str(error))
-        except tf.errors.InvalidArgumentError as error:
-            return Answer(item, reason=reason(error, data))
-        return Answer(item, tiler(np.asarray(memoryview(decoded)), str(item)))
+
+        def tiled(_: list[int]) -> dict[str, np.ndarray]:
+            return tiler(np.asarray(memoryview(predictor.task.input.decode(tf.constant(data)))), str(item))
+
+        ((_, found),) = answer_calls([[0]], tiled, [data])
+        return Answer(item, reason=found) if isinstance(found, str) else Answer(item, found)
 
     return map(answer, items)
