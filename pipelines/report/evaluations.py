@@ -32,6 +32,7 @@ class Evaluated:
         worst: the worst samples, the worst first.
         median, best: samples of median and of the highest score; nothing where answers are right or wrong.
         suspects: those whose truth is likelier wrong than the results.
+        notes: what no figure says, a phrase each.
         set_aside: how many samples could not be read.
         by: column to its values to their figures, where it was evaluated by one.
     """
@@ -43,6 +44,7 @@ class Evaluated:
     median: list[Shown]
     best: list[Shown]
     suspects: list[Shown]
+    notes: list[str]
     set_aside: int
     by: Mapping[str, Mapping[str, Part]]
 
@@ -65,6 +67,7 @@ def read_evaluation(run: Path, split: str, fingerprint: str) -> Evaluated | None
         median=_cases(folder, "median"),
         best=_cases(folder, "best"),
         suspects=_cases(folder, "suspects"),
+        notes=metrics.get("notes", []),  # an evaluation of an earlier version has none
         set_aside=len(metrics["set_aside"]),
         by={column: read_breakdown(run, split, column) for column in metrics.get("by", {})},
     )
