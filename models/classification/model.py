@@ -41,6 +41,8 @@ def build(
     if options.batch_norm_momentum is not None:
         backbone.set_batch_norm_momentum(options.batch_norm_momentum)
     backbone.freeze(options.freeze)
+    if options.freezes_batch_norm:
+        backbone.freeze_batch_norm()
     head = [
         keras.layers.Dropout(options.dropout, name="head_dropout"),
         keras.layers.Dense(len(class_names), name="logits", dtype="float32"),  # float32 in mixed precision, too

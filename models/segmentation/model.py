@@ -48,8 +48,13 @@ def build(
     backbone = net.backbone if isinstance(net, EncoderDecoder) else None
     if backbone:
         backbone.freeze(options.freeze)
-    elif options.freeze != "none":
-        raise InputError(f"model.freeze: '{options.name}' does not say which part is its backbone: see EncoderDecoder")
+        if options.freezes_batch_norm:
+            backbone.freeze_batch_norm()
+    else:
+        for key, value, usual in (("freeze", options.freeze, "none"), ("batch_norm", options.batch_norm, "train")):
+            if value not in (usual, None):
+                reason = f"'{options.name}' does not say which part is its backbone: see EncoderDecoder"
+                raise InputError(f"model.{key}: {reason}")
     model = Segmenter(net, partial(make_loss, options, class_weights))
     name = options.name if options.backbone == "none" else options.backbone
     start(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ from ...models.task import Case, Evaluation, Value
 from ..run import alone_in
 from ..source import Source
 from .breakdown import Breakdown, Part
+
+log = logging.getLogger("saccade")
 
 METRICS, SCORES = "metrics.json", "scores.json"
 CASES = 12
@@ -44,7 +47,7 @@ def write_evaluation(
 ) -> dict[str, Value]:
     """Writes `evaluation/SPLIT/` into a run: `metrics.json`, `scores.json`, each figure as PNG and SVG, the worst cases
     as pictures and as a list (`worst/`, `worst.jsonl`), and likewise samples whose truth may be wrong (`suspects`) and,
-    where answers have degrees, what is answered as most are and best (`median`, `best`).
+    where answers have degrees, what is answered as most are and best (`median`, `best`). The log warns of the notes.
 
     Args:
         evaluation: fed with the whole split.
@@ -86,6 +89,7 @@ def _write(
         "overrides": list(overrides),
         "figures": _plain(values),
         "pictures": list(figures),
+        "notes": evaluation.notes(),
         "set_aside": [{"key": source.keys[position], "reason": why} for position, why in bad.items()],
     }
     if breakdown is not None:
@@ -105,6 +109,8 @@ def _write(
             shutil.rmtree(folder / name, ignore_errors=True)
     write_atomically(folder / SCORES, json.dumps(scores) + "\n")
     write_atomically(folder / METRICS, json.dumps(metrics, indent=2) + "\n")  # last: it vouches for the others
+    for note in metrics["notes"]:
+        log.warning("on %s, %s", split, note)
     return values
 
 

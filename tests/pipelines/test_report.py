@@ -285,3 +285,17 @@ def test_suspects_are_shown_where_there_are_any(run):
     for number in range(2):
         with Image.open(run / "evaluation" / "test" / "suspects" / f"{number:02}.png") as picture:
             assert min(picture.size) > 100
+
+
+def test_classes_that_are_never_predicted_are_told(run, caplog):
+    predictor = Predictor.load(run)
+    source, task = load_recipe(run / "recipe.yaml").open()
+    evaluation = SingleLabelEvaluation(task.class_names)
+    answer = {"class_id": np.int32(3), "probabilities": np.eye(10, dtype=np.float32)[3]}
+    for position in range(20):
+        evaluation.update({"label": np.int32(position % 5)}, answer, source.keys[position])
+    write_evaluation(evaluation, {}, source, "test", predictor, run)
+    told = "never predicted: 0, 1, 2, 4 (of 10 classes)"
+    assert f"on test, {told}" in caplog.messages
+    report(run)
+    assert f"On test, {told}." in read(run).text
