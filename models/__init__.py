@@ -6,7 +6,7 @@ if "." not in __name__:
         "(a second copy of its classes would be registered with Keras)"
     )
 
-from .naming import find_object
+from .naming import find_class
 
 TASKS = {
     "classification": ".classification.task:Classification",
@@ -19,6 +19,8 @@ def find_task(name: str) -> type:
     """The class of a task, by its name or as `package.module:Name`.
 
     Raises:
-        InputError: no such task, with the nearest names.
+        InputError: no such task, with the nearest names; or a module or class of the user's own that is none.
     """
-    return find_object(name, TASKS, __name__, "task")
+    from .task import Task
+
+    return find_class(name, TASKS, __name__, "task", Task)

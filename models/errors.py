@@ -4,7 +4,11 @@ import difflib
 import json
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from numbers import Integral
+from pathlib import Path
 from typing import Any
 
 
@@ -28,8 +32,10 @@ def at_least_one(name: str, count: int) -> int:
     """The count itself.
 
     Raises:
-        InputError: it is below 1.
+        InputError: it is below 1, or no whole number.
     """
+    if not isinstance(count, Integral) or isinstance(count, bool):
+        raise InputError(f"{name} {count!r}: give a whole number, 1 or more")
     if count < 1:
         raise InputError(f"{name} {count}: give 1 or more")
     return count
@@ -88,3 +94,19 @@ def in_yaml(value: Any) -> str:
 
 def _escape(code: int) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+@contextmanager
+def temporary_folder(prefix: str = "saccade-") -> Iterator[Path]:
+    """A folder that is removed behind the block, where the system keeps temporary files.
+
+    Raises:
+        InputError: there is no place for it.
+    """
+    try:
+        folder = tempfile.TemporaryDirectory(prefix=prefix)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"no temporary folder can be made ({reason}): set TMPDIR to one with room") from error
+    with folder as path:
+        yield Path(path)

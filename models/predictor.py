@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,8 @@ from .contract import SERVING, Evaluation, Raw, Task, with_lengths, without_padd
 from .ensemble import Ensemble, restore
 from .errors import InputError, at_least_one, nearest
 from .files import DESCRIPTION, WEIGHTS, read_json, write_atomically
+from .inputs.reasons import answer_calls
 from .naming import make_importable
-
-MEMORY = 2**29
-"""About how many bytes the samples of one call of the graph may take, by `Input.cost`."""
 
 
 class Predictor(tf.Module):
@@ -77,6 +75,8 @@ class Predictor(tf.Module):
         Where the input pads, samples of one extent are answered together, and others one by one: a network sees what
         fills a batch, and an answer may not depend on what else was asked.
 
+        Of an empty batch results are empty too.
+
         Args:
             tensors: as `task.input` gives them.
             geometry: likewise.
@@ -95,7 +95,10 @@ class Predictor(tf.Module):
     def _answer_together(
         self, tensors: Any, geometry: dict[str, tf.Tensor], results: Sequence[str] | None
     ) -> dict[str, tf.Tensor]:
-        return self.choose(self.task.results(self._infer(tensors), geometry, self.settings), results)
+        count = tf.shape(tf.nest.flatten((tensors, geometry))[0])[0]
+        tensors, geometry = tf.nest.map_structure(_at_least_one_row, (tensors, geometry))
+        found = self.choose(self.task.results(self._infer(tensors), geometry, self.settings), results)
+        return {name: value[:count] for name, value in found.items()}
 
     def _infer_eagerly(self, tensors: Any) -> Any:
         if isinstance(self.model, Ensemble):  # its members' outputs of `infer`, averaged
@@ -158,23 +161,20 @@ class Predictor(tf.Module):
         """A fresh evaluation of this Predictor's results."""
         return self.task.evaluation(self.settings)
 
-    def predict(
-        self, items: Iterable[Any], batch: int = 32, results: Sequence[str] | None = None
-    ) -> list[dict[str, np.ndarray]]:
+    def predict(self, items: Any, batch: int = 32, results: Sequence[str] | None = None) -> list[dict[str, np.ndarray]]:
         """Results for what `task.input.encode` takes, in their order: for images paths, encoded bytes, uint8 arrays
         `[h, w, 3]` or PIL images.
 
         Args:
-            items: a list of them; a single one is a list of one.
+            items: a list of them, for images an array `[n, h, w, 3]` too; one alone is a list of one.
             batch: samples in one call of the graph, at most.
             results: names of those that are wanted; the default signature's unless given.
 
         Raises:
-            FileNotFoundError: a path that does not exist.
-            InputError: something that cannot be used; which one, and why.
+            InputError: a file that cannot be read, or something that cannot be used; which one, and why.
         """
         source = self.task.input
-        raws = [source.encode(item) for item in ([items] if source.is_one(items) else items)]
+        raws = [source.encode(item) for item in source.items(items)]
         answers: list[dict[str, np.ndarray]] = []
         for start in range(0, len(raws), at_least_one("batch", batch)):
             for place, answer in enumerate(self.answer_raws(raws[start : start + batch], results), start):
@@ -185,51 +185,49 @@ class Predictor(tf.Module):
 
     def answer_raws(
         self, raws: Sequence[Raw], results: Sequence[str] | None = None
-    ) -> list[dict[str, np.ndarray] | str]:
-        """For the raw values of each of some samples its results, or in a phrase why it has none.
+    ) -> Iterator[dict[str, np.ndarray] | str]:
+        """For the raw values of each of some samples, in their order, its results, or in a phrase why it has none.
 
-        Which of them share a call of the graph is for the input to say (`Input.cost`, `Input.group`).
+        Results come as soon as they are there: those of large images need not be held for all of them.
         """
-        source, lengths = self.task.input, self.task.lengths
+        lengths = self.task.lengths
         asked = None if results is None else with_lengths(results, lengths)
-        prepared = source.prepare(raws)
-        found: list[dict[str, np.ndarray] | str] = [each if isinstance(each, str) else "" for each in prepared]
-        waiting = self.calls(prepared)
-        while waiting:
-            places = waiting.pop()
-            try:
-                answers = self(asked, **stacked([prepared[place] for place in places], source.signatures))
-                values = {name: value.numpy() for name, value in answers.items()}
-            except (tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError, MemoryError) as error:
-                if len(places) > 1:  # the graph cannot say which is bad, or they are too much together
-                    half = len(places) // 2 if not isinstance(error, tf.errors.InvalidArgumentError) else 1
-                    waiting += [places[start : start + half] for start in range(0, len(places), half)]
-                else:
-                    found[places[0]] = source.reason(error)
-                continue
-            for place, row in zip(places, without_padding(values, lengths, results), strict=True):
-                found[place] = row
-        return found
 
-    def calls(self, raws: Sequence[Raw | str]) -> list[list[int]]:
-        """Places of samples that go together in a call: of one group, and no more than memory bears; those that have a
-        reason in place of values are left out."""
+        def call(part: dict[str, tf.Tensor]) -> list[dict[str, np.ndarray]]:
+            values = {name: value.numpy() for name, value in self(asked, **part).items()}
+            return without_padding(values, lengths, results)
+
+        found: dict[int, dict[str, np.ndarray] | str] = {}
+        come = 0
+        for places, rows in self.in_calls(raws, call):
+            found |= dict.fromkeys(places, rows) if isinstance(rows, str) else zip(places, rows, strict=True)
+            while come in found:
+                yield found.pop(come)
+                come += 1
+
+    def in_calls(
+        self, raws: Sequence[Raw], call: Callable[[dict[str, tf.Tensor]], Any]
+    ) -> Iterator[tuple[list[int], Any | str]]:
+        """Samples through a graph, as many in one call as the input says (`Input.share_calls`), fewer where memory does
+        not suffice.
+
+        Args:
+            raws: what is answered.
+            call: takes the raw values of some of them as a batch.
+
+        Returns:
+            As `answer_calls`; first the samples that `Input.prepare` refused.
+        """
         source = self.task.input
-        groups: dict[Any, list[int]] = {}
-        for place, raw in enumerate(raws):
-            if not isinstance(raw, str):
-                groups.setdefault(source.group(raw), []).append(place)
-        calls: list[list[int]] = []
-        for places in groups.values():
-            call, largest = [], 0
-            for place in places:
-                largest = max(largest, source.cost(raws[place]))
-                if call and largest * (len(call) + 1) > MEMORY:
-                    calls.append(call)
-                    call, largest = [], source.cost(raws[place])
-                call.append(place)
-            calls.append(call)
-        return calls
+        prepared = source.prepare(raws)
+        good = [place for place, raw in enumerate(prepared) if not isinstance(raw, str)]
+        yield from (([place], raw) for place, raw in enumerate(prepared) if isinstance(raw, str))
+        calls = [[good[index] for index in some] for some in source.share_calls([prepared[place] for place in good])]
+
+        def answer(places: list[int]) -> Any:
+            return call(stacked([prepared[place] for place in places], source.signatures))
+
+        yield from answer_calls(calls, answer, lambda place, error: source.reason(error, prepared[place]))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -260,7 +258,7 @@ class Predictor(tf.Module):
         Args:
             folder: the run.
             task_name: the task as the recipe names it.
-            import_paths: folders in which a user's own task or model is found.
+            import_paths: folders in which a user's own task or model is found, absolute or seen from the run.
         """
         description = self._identity() | {
             "format": 2,
@@ -290,7 +288,8 @@ class Predictor(tf.Module):
         if description.get("format") != 2:
             raise InputError(f"{run}: a run of an earlier saccade (0.1 before the task contract): train it again")
         for folder in description["import_paths"]:
-            make_importable(folder)
+            if (place := (run / folder).resolve()).is_dir():
+                make_importable(place)
         kind = find_task(description["task"])
         task = kind(
             description["class_names"],
@@ -318,3 +317,13 @@ def stacked(raws: Sequence[Raw], signatures: Mapping[str, Mapping[str, tf.Tensor
         known = "; ".join(", ".join(each) for each in signatures.values())
         raise InputError(f"a sample of {', '.join(names)}: raw values are {known}")
     return {name: tf.constant([raw[name] for raw in raws], each.dtype) for name, each in spec.items()}
+
+
+@tf.autograph.experimental.do_not_convert
+def _at_least_one_row(batch: tf.Tensor) -> tf.Tensor:
+    """The batch, or one row of ones where it is empty: most networks have no answer for none."""
+    row = tf.zeros if batch.dtype == tf.string else tf.ones
+    shape = tf.concat([[1], tf.shape(batch)[1:]], axis=0)
+    return tf.ensure_shape(
+        tf.cond(tf.shape(batch)[0] > 0, lambda: tf.identity(batch), lambda: row(shape, batch.dtype)), batch.shape
+    )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -13,10 +15,17 @@ from ..augment import Augmenter
 from ..augment.mixer import Mixer
 from ..models.captions import PLAIN, Caption, add_strip
 from ..models.contract import Task
-from .feeding.batches import batches_of_samples, mixing
+from ..models.errors import InputError
+from ..models.files import saving, whole_file
+from .checking.check import bad_among
+from .checking.findings import log_bad
+from .checking.splits import split_unchecked
+from .feeding.batches import batches_of_samples, make_augmenter, mixing
+from .feeding.failures import samples_named
 from .feeding.order import Order
 from .feeding.reading import reader
 from .options.train_options import TrainOptions
+from .recipe import Recipe
 from .source import Source, Truths, request
 
 TILE = 192
@@ -37,9 +46,18 @@ def training_sheet(
         augmenter: the recipe's augmentation.
         train: the recipe's seed and batch size.
         count: how many samples, at most.
+
+    Raises:
+        InputError: a transform that does not work on a sample, or an image that cannot be decoded; which one, and why.
     """
-    sampler = task.batch_sampler(Truths(source, positions), train.batch)
-    order = Order(np.asarray(positions), train.seed, sampler, augmenter.companions, source.keys)
+    with samples_named(task, source, positions):
+        return _sheet(task, source, positions, augmenter, train, count)
+
+
+def _sheet(
+    task: Task, source: Source, positions: Sequence[int], augmenter: Augmenter, train: TrainOptions, count: int
+) -> Image.Image:
+    order = _order(task, source, positions, augmenter, train)
     read = reader(task, source, positions, memory=0)
     batch = train.batch if augmenter.mixer else 1  # only a whole batch can be mixed, and one alone needs no padding
     batches = batches_of_samples(task, order, read, augmenter, batch, train.seed)
@@ -48,6 +66,60 @@ def training_sheet(
     for samples in batches.take(math.ceil(count / batch)):
         drawn += _draw(task, samples, augmenter.mixer, train.seed, source, position_of)
     return tile(drawn[:count])
+
+
+def usable(
+    task: Task, source: Source, positions: Sequence[int], augmenter: Augmenter, train: TrainOptions, count: int
+) -> np.ndarray:
+    """Positions without the bad ones among those that a sheet would begin with, each of which a log line names.
+
+    Only these are read: a sheet is to be seen at once, however large the data.
+
+    Raises:
+        InputError: no sample of the split can be used.
+    """
+    good, left = set(), np.asarray(positions)
+    bad: dict[int, str] = {}
+    while len(left):
+        first = [int(each) for each in _order(task, source, left, augmenter, train).epoch()[:count] if each not in good]
+        found = bad_among(task, source, first)
+        if not found:
+            log_bad(bad, source, "'saccade train' checks them all and")
+            return left
+        bad |= found
+        good |= {*first} - found.keys()
+        left = left[~np.isin(left, [*found])]
+    position = min(bad)
+    raise InputError(
+        f"none of the {len(positions)} samples in train can be used, first {source.where(position)}: {bad[position]}"
+    )
+
+
+def _order(task: Task, source: Source, positions: Sequence[int], augmenter: Augmenter, train: TrainOptions) -> Order:
+    sampler = task.batch_sampler(Truths(source, positions), train.batch)
+    return Order(np.asarray(positions), train.seed, sampler, augmenter.companions, source.keys)
+
+
+def write_sheet(recipe: Recipe, source: Source, task: Task, file: Path, count: int) -> None:
+    """Draws the sheet of a recipe, without the images that cannot be used, into a file.
+
+    Raises:
+        InputError: data or transforms that are not usable, or a file that cannot be written.
+    """
+    augmenter = make_augmenter(recipe, task)
+    positions = split_unchecked(source, task, recipe.data)["train"]
+    if not len(positions):
+        raise InputError("the train split is empty: there is nothing to show")
+    size = recipe.train.batch if augmenter.mixer else 1
+    positions = usable(task, source, positions, augmenter, recipe.train, math.ceil(count / size) * size)
+    task.adapt(Truths(source, positions))
+    sheet = training_sheet(task, source, positions, augmenter, recipe.train, count)
+    try:
+        with saving(file), whole_file(file) as partial:
+            sheet.save(partial)
+    except (ValueError, struct.error) as error:  # more pixels than the format holds
+        size = f"{sheet.width} x {sheet.height} pixels"
+        raise InputError(f"{file}: a sheet of {size} is too large for {file.suffix} ({error})") from None
 
 
 def _draw(

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..models.contract import Task, plain
 from ..models.errors import InputError
+from ..models.files import saving
 from .checking.data import Data
-from .run import saving
 from .source import request
 
 COUNT = 8

@@ -18,7 +18,7 @@ from pydantic_core import ErrorDetails
 from ..models import TASKS, find_task
 from ..models.contract import ModelOptions, Task
 from ..models.errors import InputError, advise, nearest
-from ..models.naming import check_name, make_importable
+from ..models.naming import check_name, make_importable, own_code
 from ..models.options import Incidental, IsPath, Options
 from .options.train_options import ExportOptions, TrainOptions
 from .recipe_text import KeyPath, RecipeText, Written, as_yaml, read_recipe
@@ -87,8 +87,12 @@ class Recipe:
 
     def open(self) -> tuple[Source, Task]:
         """The data, with the truth that the task wants, and the task, with the classes that the data has."""
-        source = self.source_class(self.data, self.make_task(()).truth)
-        return source, self.make_task(source.class_names)
+        with own_code(self.task, "task", self.task_class):
+            truth = self.make_task(()).truth
+        with own_code(self.data.source, "source", self.source_class):
+            source = self.source_class(self.data, truth)
+        with own_code(self.task, "task", self.task_class):
+            return source, self.make_task(source.class_names)
 
     def make_task(self, class_names: Sequence[str]) -> Task:
         """The task of this recipe, for data of some classes."""
@@ -105,6 +109,9 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     Raises:
         InputError: anything unknown, mistyped or missing, with file, line and field.
     """
+    for override in overrides:
+        if not isinstance(override, str):
+            raise InputError(f"{override!r}: an override is text, 'key.sub=value', for example 'train.epochs=3'")
     text = find_text(str(name), overrides)
     return _where_it_stands(resolve(text), text)
 
@@ -178,9 +185,18 @@ def _import_paths(text: RecipeText) -> tuple[str, ...]:
     """Where objects of the user's are found, if the recipe names any: in its folder and in the working folder. A
     resolved recipe states them."""
     if "import_paths" in text.values:
-        return tuple(_typed(text.values["import_paths"], list[str]))
+        return tuple(_where_now(folder, text) for folder in _typed(text.values["import_paths"], list[str]))
     uses_own = any(":" in word for word in _words(text.values))
     return tuple(dict.fromkeys([str(text.folder(())), str(Path.cwd())])) if uses_own else ()
+
+
+def _where_now(folder: str, text: RecipeText) -> str:
+    """A folder of a resolved recipe; where it is gone and the run was moved together with it, its new place."""
+    run = (text.values.get("train") or {}).get("run")
+    if os.path.isdir(folder) or not isinstance(run, str):
+        return folder
+    moved = os.path.normpath(text.folder(()) / os.path.relpath(folder, run))
+    return moved if os.path.isdir(moved) else folder
 
 
 def _words(values: Any) -> Iterator[str]:
@@ -343,6 +359,8 @@ def _expand(value: str, path: KeyPath, text: RecipeText) -> Path:
             value = value.replace(f"${{{name}}}", absolute).replace(f"${name}", absolute)
     parts = [os.path.expandvars(part) for part in value.split("$$")]
     expanded = os.path.expanduser("$".join(parts))
+    if expanded.startswith("~/") or expanded == "~":  # it would become a folder of that name
+        raise InputError(f"{text.place(path)}: '{'.'.join(path)}': '{value}' and no home folder: write the whole path")
     if any("$" in part for part in parts):
         raise InputError(f"{text.place(path)}: '{'.'.join(path)}': the variable in '{value}' is not set")
     return Path(expanded)

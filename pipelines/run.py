@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import logging
@@ -20,7 +19,7 @@ import numpy as np
 import yaml
 
 from ..models.errors import InputError
-from ..models.files import DESCRIPTION, WEIGHTS, is_whole_hdf5, read_json, write_atomically
+from ..models.files import DESCRIPTION, WEIGHTS, is_whole_hdf5, read_json, refuse_folder, saving, write_atomically
 from .recipe import Recipe
 
 log = logging.getLogger("saccade")
@@ -106,10 +105,13 @@ class Run:
         What is damaged in an unfinished run is passed over for what is whole: `notes` says so.
 
         Raises:
-            InputError: a finished run, another training's run or a folder of something else is in the way.
+            InputError: a finished run, another training's run or a folder of something else is in the way, or the
+                folder cannot be written.
         """
         with saving(Path(recipe.train.run)):
-            return cls._of(recipe)
+            run = cls._of(recipe)
+        refuse_folder(run.folder)  # now, and not after the data was read
+        return run
 
     @classmethod
     def _of(cls, recipe: Recipe) -> Run:
@@ -168,9 +170,13 @@ class Run:
             write_atomically(self.folder / RECIPE, recipe.to_yaml())
             if self._state_lost and (self.folder / FORMER).is_file():
                 os.replace(self.folder / FORMER, self.folder / CHECKPOINT)
-            path, text = self.folder / HISTORY, "".join(json.dumps(line) + "\n" for line in self.history())
-            if path.is_file() and path.read_bytes() != text.encode():
-                write_atomically(path, text)
+            self.tidy_history()
+
+    def tidy_history(self) -> None:
+        """Takes out of the file what `history` leaves out."""
+        path, text = self.folder / HISTORY, "".join(json.dumps(line) + "\n" for line in self.history())
+        if path.is_file() and path.read_bytes() != text.encode():
+            write_atomically(path, text)
 
     @property
     def resumed(self) -> bool:
@@ -278,27 +284,6 @@ def recipe_file(folder: Path | str) -> Path:
     if not path.is_file():
         raise InputError(f"{folder}: not a run (it has no {RECIPE}); name the folder that 'train' left")
     return path
-
-
-@contextmanager
-def saving(folder: Path) -> Iterator[None]:
-    """Turns what the file system refuses into one clear line.
-
-    Raises:
-        InputError: a file in its place, no permission, no space, a quota, a read-only disk.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise InputError(f"{folder}: no permission to write here") from error
-        if error.errno in (errno.EEXIST, errno.ENOTDIR):
-            raise InputError(f"{folder}: a file stands here or above: name a folder") from error
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise InputError(
-                f"{folder}: the disk is full; what was saved before is intact: make room and run the same command again"
-            ) from error
-        raise
 
 
 @contextmanager

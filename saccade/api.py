@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .models.errors import InputError
+from .models.errors import InputError, at_least_one, temporary_folder
 from .models.stopping import stoppable
+from .quiet import log_to_stderr
 
 if TYPE_CHECKING:
     from .models.backbones.network import Network
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from .pipelines.evaluating.compare import Comparison
     from .pipelines.predicting.answers import Answer
     from .serving.server import Server
+
+SHEET = "samples.png"
+"""What `show` writes unless told, and what alone it replaces."""
+
+log_to_stderr()  # as the command line; a program that has set up `logging` itself finds the lines there
 
 if os.environ["KERAS_BACKEND"] != "tensorflow":
     raise InputError(f"KERAS_BACKEND is '{os.environ['KERAS_BACKEND']}': saccade needs 'tensorflow', or leave it unset")
@@ -51,15 +57,13 @@ def dry_run(recipe: str | Path, *overrides: str) -> None:
         recipe: as for `train`.
         overrides: as for `train`.
     """
-    import tempfile
-
     from .pipelines.recipe import load_recipe
     from .pipelines.train import dry_run
 
     resolved = load_recipe(recipe, overrides)
-    with tempfile.TemporaryDirectory(prefix="saccade-dry-run-") as folder:
-        run = dry_run(resolved, Path(folder))
-        export(run, Path(folder) / "bundles", "dry-run")
+    with temporary_folder("saccade-dry-run-") as folder:
+        run = dry_run(resolved, folder)
+        export(run, folder / "bundles", "dry-run")
 
 
 def evaluate(run: str | Path, split: str = "test", *overrides: str, by: str | None = None) -> dict[str, Value]:
@@ -72,7 +76,7 @@ def evaluate(run: str | Path, split: str = "test", *overrides: str, by: str | No
         by: a column of the data, for each of whose values the figures are written into `metrics.json`, too.
 
     Returns:
-        Name to figure, with 95 % intervals where they can be had.
+        Name to figure, with 95 % intervals where they can be had; of a run that cannot be written to as well.
     """
     from .pipelines.evaluating.evaluate import evaluate
 
@@ -107,7 +111,10 @@ def report(run: str | Path) -> Path:
 
 
 def load(run: str | Path) -> Predictor:
-    """The Predictor of a run: `load(run).predict([path, array, image])`; `load(run).model` is the `keras.Model`."""
+    """The Predictor of a run: `load(run).predict([path, array, image])`; `load(run).model` is the `keras.Model`.
+
+    One image alone is answered as a list of one.
+    """
     from .models.predictor import Predictor
 
     return Predictor.load(run)
@@ -124,12 +131,14 @@ def predict(
 ) -> Iterator[Answer]:
     """Answers for picture files, in order; one that cannot be read has a reason instead of results.
 
+    Arrays, bytes and PIL images go to `load(run).predict(...)`.
+
     Args:
         run: the folder that `train` left.
-        places: files, folders, globs, or "-" for a list on standard input.
+        places: files, folders, zip files, globs, or "-" for a list on standard input.
         batch: pictures in one call of the graph.
-        draw: a folder for pictures with their results drawn on them.
-        save: a folder for those results that are better kept as files, as masks; `Answer.files` names them.
+        draw: a folder for pictures with their results drawn on them; none of an earlier call is overwritten.
+        save: likewise a folder for those results that are better kept as files, as masks; `Answer.files` names them.
         tile: for large pictures: each is seen in overlapping tiles of at most this side in pixels, and memory holds
             the picture, its results and one row of tiles. Needs `input.fit: pad`.
         overlap: what neighbouring tiles share at least, in pixels; unless given 64, or a quarter of a small tile.
@@ -142,28 +151,34 @@ def predict(
     return start(run, places, batch, draw, save, tile, overlap)[1]
 
 
-def show(recipe: str | Path, *overrides: str, picture: str | Path, count: int = 16) -> Path:
-    """Writes a contact sheet of training samples as the network will see them.
+def show(recipe: str | Path, *overrides: str, picture: str | Path = SHEET, count: int = 16) -> Path:
+    """Writes a contact sheet of training samples as the network will see them; bad ones are left out and named.
 
     Args:
         recipe: as for `train`.
         overrides: as for `train`.
-        picture: the PNG to write.
-        count: how many samples.
+        picture: the image to write. It must not exist; only the sheet of its default name is replaced.
+        count: how many samples, at most.
+
+    Raises:
+        InputError: a file that cannot be written, which is told before the data is read; data that is not usable, or a
+            transform that does not work on a sample.
     """
+    from .models.files import refuse_image
     from .pipelines.recipe import load_recipe
 
+    file = Path(picture)
+    refuse_image(file, overwrite=file == Path(SHEET))
+    at_least_one("count", count)
     resolved = load_recipe(recipe, overrides)
     source, task = resolved.open()
 
-    from .pipelines.checking.splits import split
-    from .pipelines.contact_sheet import training_sheet
-    from .pipelines.feeding.batches import make_augmenter
+    from .models.inputs.own_output import note
+    from .pipelines.contact_sheet import write_sheet
 
-    positions = split(source, resolved.data)["train"]
-    sheet = training_sheet(task, source, positions, make_augmenter(resolved), resolved.train, count)
-    sheet.save(picture)
-    return Path(picture)
+    write_sheet(resolved, source, task, file, count)
+    note(file, [value for value in resolved.data.model_dump().values() if isinstance(value, str)])
+    return file
 
 
 def export(
@@ -220,12 +235,35 @@ def ensemble(
     return ensemble(runs, out, average, Views.of(flip, crops, crop_share))
 
 
-def serve(bundle: str | Path, host: str = "127.0.0.1", port: int = 8501) -> Server:
-    """A server for a bundle, as a context manager: `with serve(bundle, port=0) as server: server.url`."""
+def serve(
+    bundle: str | Path,
+    host: str = "127.0.0.1",
+    port: int = 8501,
+    max_megabytes: int = 64,
+    max_images: int = 1024,
+    max_megapixels: int = 64,
+) -> Server:
+    """A server for a bundle, as a context manager: `with serve(bundle, port=0) as server: server.url`.
+
+    Args:
+        bundle: `bundles/NAME`, or one of its versions.
+        host: the address to listen at.
+        port: 0 takes a free one.
+        max_megabytes: of a request's body, of 2**20 bytes each; more is refused with status 413, as for the others.
+        max_images: in a request.
+        max_megapixels: of all images of a request, as they are decoded.
+    """
+    from .models.errors import at_least_one
     from .serving.bundle import Bundle
+    from .serving.endpoints import Limits
     from .serving.server import Server
 
-    return Server(Bundle(Path(bundle)), host=host, port=port)
+    limits = Limits(
+        at_least_one("max_megabytes", max_megabytes) * 2**20,
+        at_least_one("max_images", max_images),
+        at_least_one("max_megapixels", max_megapixels) * 10**6,
+    )
+    return Server(Bundle(Path(bundle)), host, port, limits)
 
 
 def networks(task: str | None = None) -> dict[str, dict[str, Network]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import signal
 import sys
@@ -13,11 +12,12 @@ from pathlib import Path
 
 from . import __version__
 from .models.errors import InputError, JobError, nearest, one_line
+from .models.files import of_path
 from .models.stopping import Interrupted, stoppable
-from .quiet import QuietTensorFlow
+from .quiet import QuietTensorFlow, log_to_stderr
 
 RECIPE_HELP = "a recipe file, a shipped recipe (see 'saccade recipes'), or a task's name"
-SPLITS = ("train", "validation", "test", "all")
+SPLIT_HELP = "train, validation, test, or all samples (test)"
 OVERRIDE_HELP = "key.sub=value, laid over the recipe; for example train.epochs=3"
 
 
@@ -36,7 +36,7 @@ def _main(arguments: Sequence[str] | None) -> int:
     debug = "--debug" in arguments
     try:
         parsed = _parse([each for each in arguments if each != "--debug"])
-        _log_to_stderr()
+        log_to_stderr(always=True)
         _quiet_tensorflow()
         return parsed.verb(parsed) or 0
     except KeyboardInterrupt as stop:
@@ -49,7 +49,13 @@ def _main(arguments: Sequence[str] | None) -> int:
         return 0
     except JobError as error:
         return _fail(str(error), error, 1, debug)
+    except OSError as error:
+        failure = of_path(error)
+        return _fail(f"{failure} (--debug shows where)", error, 2 if isinstance(failure, InputError) else 1, debug)
     except Exception as error:
+        if type(error).__name__ in ("MemoryError", "ResourceExhaustedError"):  # the second is TensorFlow's
+            text = "this needs more memory than there is: take a smaller train.batch, input.size or network"
+            return _fail(text, error, 1, debug)
         text = f"unexpected {type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}"
         return _fail(f"{text} (--debug shows where)", error, 1, debug)
 
@@ -61,28 +67,10 @@ def _fail(message: str, error: BaseException, code: int, debug: bool) -> int:
     return code
 
 
-def _log_to_stderr() -> None:
-    log = logging.getLogger("saccade")
-    if not any(isinstance(handler, _BarAwareHandler) for handler in log.handlers):
-        log.addHandler(_BarAwareHandler())
-    log.setLevel(logging.INFO)
-    log.propagate = False
-
-
 def _quiet_tensorflow() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if "tensorflow" not in sys.modules:
         sys.meta_path.insert(0, QuietTensorFlow())
-
-
-class _BarAwareHandler(logging.Handler):
-    """Log lines on stderr that leave a progress bar in one piece."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        from tqdm import tqdm
-
-        prefix = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
-        tqdm.write(prefix + record.getMessage(), file=sys.stderr)
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -102,7 +90,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
     evaluate = _verb(verbs, _evaluate, "evaluate a run on held-out data")
     evaluate.add_argument("run", help="the folder that 'train' left")
-    evaluate.add_argument("--split", choices=SPLITS, default="test")
+    evaluate.add_argument("--split", default="test", help=SPLIT_HELP)
     evaluate.add_argument("--by", metavar="COLUMN", help="the figures for each value of a column of the data, too")
     evaluate.add_argument("overrides", nargs="*", metavar="data.KEY=VALUE", help="evaluate on other data")
 
@@ -111,11 +99,13 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     compare = _verb(verbs, _compare, "two runs side by side, and whether the difference may be chance")
     compare.add_argument("first", metavar="RUN", help="the folder that 'train' left")
     compare.add_argument("second", metavar="RUN", help="another one, of the same task and data")
-    compare.add_argument("--split", choices=SPLITS, default="test")
+    compare.add_argument("--split", default="test", help=SPLIT_HELP)
 
     predict = _verb(verbs, _predict, "results for pictures, as JSON Lines or CSV on standard output")
     predict.add_argument("run", help="the folder that 'train' left")
-    predict.add_argument("pictures", nargs="+", help="files, folders, globs, or - for a list on standard input")
+    predict.add_argument(
+        "pictures", nargs="+", help="files, folders, zip files, globs, or - for a list on standard input"
+    )
     predict.add_argument("--csv", action="store_true", help="CSV instead of JSON Lines")
     predict.add_argument(
         "--draw", metavar="DIR", type=Path, help="also write pictures with their results drawn on them"
@@ -153,9 +143,12 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     serve.add_argument("bundle", help="bundles/NAME, or one of its versions")
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=8501, help="0 takes a free one")
+    serve.add_argument("--max-megabytes", type=int, default=64, help="of a request's body (64)")
+    serve.add_argument("--max-images", type=int, default=1024, help="in a request (1024)")
+    serve.add_argument("--max-megapixels", type=int, default=64, help="of all images of a request (64)")
 
     show = _verb(verbs, _show, "a contact sheet of training samples as the network will see them", recipe=True)
-    show.add_argument("--out", type=Path, default=Path("samples.png"), help="the picture to write (samples.png)")
+    show.add_argument("--out", metavar="FILE", help="the image to write, which must not exist (samples.png, replaced)")
     show.add_argument("--count", type=int, default=16)
 
     models = _verb(verbs, _models, "list the networks for model.name: weights, sizes, levels, licences")
@@ -203,18 +196,16 @@ def _train(parsed: argparse.Namespace) -> None:
 
 
 def _evaluate(parsed: argparse.Namespace) -> None:
-    from . import api
-
-    values = api.evaluate(parsed.run, parsed.split, *parsed.overrides, by=parsed.by)
-
+    from . import api  # noqa: F401 (it refuses another backend of Keras)
+    from .pipelines.evaluating.evaluate import evaluated
     from .pipelines.evaluating.figure_tables import breakdown_text, figures_text
 
-    print(figures_text(values))
+    found = evaluated(parsed.run, parsed.split, parsed.overrides, by=parsed.by)
+    print(figures_text(found.values))
     if parsed.by is not None:
-        from .pipelines.evaluating.evaluation_files import read_breakdown
-
-        print("\n" + breakdown_text(parsed.by, read_breakdown(Path(parsed.run), parsed.split, parsed.by)))
-    print(f"{parsed.run}/evaluation/{parsed.split}")
+        print("\n" + breakdown_text(parsed.by, found.parts))
+    if found.folder is not None:
+        print(found.folder)
 
 
 def _report(parsed: argparse.Namespace) -> None:
@@ -263,17 +254,17 @@ def _ensemble(parsed: argparse.Namespace) -> None:
     )
 
 
-def _serve(parsed: argparse.Namespace) -> None:
+def _serve(parsed: argparse.Namespace) -> int:
     from . import api
 
-    with api.serve(parsed.bundle, parsed.host, parsed.port) as server:
-        server.wait()
+    limits = (parsed.max_megabytes, parsed.max_images, parsed.max_megapixels)
+    return 128 + api.serve(parsed.bundle, parsed.host, parsed.port, *limits).run()
 
 
 def _show(parsed: argparse.Namespace) -> None:
     from . import api
 
-    print(api.show(parsed.recipe, *parsed.overrides, picture=parsed.out, count=parsed.count))
+    print(api.show(parsed.recipe, *parsed.overrides, picture=parsed.out or api.SHEET, count=parsed.count))
 
 
 def _models(parsed: argparse.Namespace) -> None:

@@ -6,12 +6,11 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from .models.errors import JobError
+from .models.errors import JobError, temporary_folder
 
 
 class Steps:
@@ -51,11 +50,11 @@ def demo(task: str) -> None:
 
     from . import api
 
-    with TemporaryDirectory(prefix="saccade-demo-") as folder:
-        run = Path(folder) / "runs" / "demo"
+    with temporary_folder("saccade-demo-") as folder:
+        run = folder / "runs" / "demo"
         steps.do("train", lambda: api.train(recipe, f"train.run={run}"), lambda _: _training_figure(run))
         steps.do("evaluate", lambda: api.evaluate(run), _headline)
-        bundle = steps.do("export", lambda: api.export(run, Path(folder) / "bundles", "demo"), _proof_figure)
+        bundle = steps.do("export", lambda: api.export(run, folder / "bundles", "demo"), _proof_figure)
         steps.do("serve", lambda: _ask(bundle, run), lambda agreed: f"{agreed} pictures over HTTP, same answers")
     print("\n" + steps.table())
 

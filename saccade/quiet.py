@@ -1,8 +1,10 @@
-"""Keeps TensorFlow's start-up chatter from the terminal; every warning and error stays."""
+"""What the terminal shows: saccade's own log lines, and not TensorFlow's start-up chatter, but its every warning and
+error."""
 
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import shutil
 import subprocess
@@ -15,6 +17,37 @@ from importlib.machinery import ModuleSpec
 # What its libraries say while they load, before any variable can silence them; what it says where no GPU is; and what
 # it says once, of no consequence, when it first transposes bytes (which turning a photo upright takes).
 CHATTER = r"^I0000 |^WARNING: All log messages before absl::|cuda_platform.*cuInit.*\(303\)|oneDNN supports DT_UINT8"
+
+
+def log_to_stderr(always: bool = False) -> None:
+    """Shows the log on stderr, unless the program has a log of its own: whoever sets one up (`logging.basicConfig`)
+    gets the lines there.
+
+    Args:
+        always: as the command line, whoever listens besides.
+    """
+    log = logging.getLogger("saccade")
+    if not any(isinstance(handler, _BarAwareHandler) for handler in log.handlers):
+        log.addHandler(_BarAwareHandler())
+    if always:
+        log.propagate = False
+    if always or log.level == logging.NOTSET:
+        log.setLevel(logging.INFO)
+    # Without a home it can write to, matplotlib keeps its cache in a temporary folder: nothing that a person must mend.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+
+
+class _BarAwareHandler(logging.Handler):
+    """Log lines on stderr that leave a progress bar in one piece."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if logging.getLogger("saccade").propagate and logging.getLogger().handlers:
+            return  # the root's handlers have it
+
+        from tqdm import tqdm
+
+        prefix = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
+        tqdm.write(prefix + self.format(record), file=sys.stderr)  # with the traceback, where one is logged
 
 
 class QuietTensorFlow(MetaPathFinder):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+import logging
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -11,10 +12,31 @@ from typing import Any
 import numpy as np
 
 from ..models.contract import SERVING, without_padding
-from ..models.errors import InputError, nearest
+from ..models.errors import InputError, at_least_one, nearest
+from ..models.inputs.image.header import read_header, share_calls
+from ..models.inputs.reasons import answer_calls
 from .description import EXTRA, FILE, Description, Signature
+from .rest import as_raws, named
 from .samples import FOLDER, ProofSample, read_samples
-from .versions import versions
+from .versions import is_version, versions
+
+log = logging.getLogger("saccade")
+
+_TOGETHER = 32  # instances in one call of the graph, at most
+
+Outputs = dict[str, np.ndarray]
+
+
+class RefusedError(InputError):
+    """Instances that the graph does not answer.
+
+    Attributes:
+        reasons: their places, and why not.
+    """
+
+    def __init__(self, reasons: Mapping[int, str]):
+        super().__init__("; ".join(f"instance {place}: {why}" if place >= 0 else why for place, why in reasons.items()))
+        self.reasons = reasons
 
 
 class Bundle:
@@ -22,7 +44,7 @@ class Bundle:
 
     Attributes:
         folder: the version folder.
-        description: what `saccade.json` says: name, version, class names, fingerprint, signatures, proof.
+        description: what `saccade.json` says: name, class names, fingerprint, signatures, proof.
     """
 
     def __init__(self, path: Path | str, version: int | None = None):
@@ -30,14 +52,16 @@ class Bundle:
 
         Args:
             path: `NAME/`, or one version `NAME/VERSION/`.
-            version: which one under `NAME/`; None is the newest.
+            version: which one under `NAME/`; None is the newest whose files are there: one that is still being copied
+                is passed over with a warning.
 
         Raises:
             InputError: not a bundle, no such version, or a broken description.
         """
-        self.folder = _find(Path(path), version)
-        self.description = Description.read(self.folder)
+        self._folders = _find(Path(path), version)  # the newest first
+        self._take()
         self._loading = Lock()
+        self._loaded: Any = None
 
     @property
     def name(self) -> str:
@@ -45,7 +69,9 @@ class Bundle:
 
     @property
     def version(self) -> int:
-        return self.description.version
+        """The folder's number, as for TF Serving; the description's where the folder has another name."""
+        name = self.folder.resolve().name
+        return int(name) if is_version(name) else self.description.version
 
     @property
     def fingerprint(self) -> str:
@@ -62,16 +88,57 @@ class Bundle:
             raise InputError(f"{self.name} has no signature '{name}': {nearest(name, known)}")
         return known[name]
 
-    @cached_property
+    @property
     def samples(self) -> list[ProofSample]:
         """The proof samples that the bundle carries."""
         return read_samples(self.folder / EXTRA / FOLDER)
 
-    def run(self, inputs: Mapping[str, np.ndarray], signature: str = SERVING) -> dict[str, np.ndarray]:
+    @property
+    def native(self) -> bool:
+        """Whether the network sees images in their own size."""
+        return self.description.input.get("fit") == "pad"
+
+    def values_per_pixel(self, signature: str) -> int:
+        """How many values a signature gives for each pixel of an image; 0 where results do not grow with it."""
+        shapes = [each.shape or () for each in self.signature(signature).outputs.values()]
+        return sum(math.prod(shape[3:]) for shape in shapes if len(shape) >= 3 and shape[1] is shape[2] is None)
+
+    @property
+    def widest(self) -> int:
+        """The most values that any signature gives for a pixel: the graph computes them for the others too."""
+        return max(map(self.values_per_pixel, self.description.signatures))
+
+    def warm_up(self) -> None:
+        """Loads the model and runs it once on a proof sample, so that no user waits for that.
+
+        Where that fails and the version was not asked for by its number, the next older one is taken, with a warning.
+
+        Raises:
+            InputError: no version can be loaded.
+        """
+        while True:
+            try:
+                self._model()
+                if (self.folder / EXTRA / FOLDER).is_dir():
+                    inputs = self.signature().inputs
+                    raw = self.samples[0].raw
+                    self.run({name: _column([raw[name]], each.dtype) for name, each in inputs.items()})
+                return
+            except Exception as error:
+                if not self._folders:
+                    raise
+                told = (str(error) or type(error).__name__).splitlines()[0]
+                log.warning("%s; version %s is served in its place", told, self._folders[0].name)
+                self._loaded = None
+                self._take()
+
+    def run(self, inputs: Mapping[str, np.ndarray], signature: str = SERVING) -> Outputs:
         """Calls a signature; threads may do so at the same time.
 
+        What is too much for one call goes in several; the answers are those of one.
+
         Args:
-            inputs: input name to array, batch first; strings are object arrays of bytes.
+            inputs: input name to array, batch first, which may be empty; strings are object arrays of bytes.
             signature: its name.
 
         Returns:
@@ -79,28 +146,29 @@ class Bundle:
 
         Raises:
             InputError: the SavedModel cannot be loaded, or has no such signature.
-            tf.errors.InvalidArgumentError: a value that the graph refuses.
+            RefusedError: values that the graph does not answer; all of them, each with its reason.
         """
-        import tensorflow as tf
+        parts = list(self._calls(inputs, signature))
+        refused = {places[0] if places else -1: why for places, why in parts if isinstance(why, str)}
+        if refused:
+            raise RefusedError(dict(sorted(refused.items())))
+        return self._joined(parts)
 
-        names = self.signature(signature).outputs
-        with self._loading:  # the first callers share one load
-            function = self._saved_model.signatures[signature]
-        outputs = function(**{name: tf.constant(value) for name, value in inputs.items()})
-        return {name: outputs[name].numpy() for name in names}
-
-    def predict(self, items: Sequence[Any], batch: int = 32, signature: str = SERVING) -> list[dict[str, np.ndarray]]:
-        """Results for samples, in their order; raises as `run`.
+    def predict(self, items: Any, batch: int = _TOGETHER, signature: str = SERVING) -> list[dict[str, np.ndarray]]:
+        """Results for samples, in their order.
 
         Args:
-            items: the raw values of each by name, or the one value of a signature that takes one, as encoded bytes.
-            batch: samples in one call.
+            items: as for `Predictor.predict`, or mappings of raw values by name. One alone is a list of one.
+            batch: samples in one call of the graph.
             signature: its name.
+
+        Raises:
+            InputError: something that is no item; else as `run`.
         """
         inputs, lengths = self.signature(signature).inputs, self.description.lengths
-        raws = [named(item, inputs) for item in items]
+        raws = [named(item, inputs) for item in as_raws(items, inputs)]
         answers: list[dict[str, np.ndarray]] = []
-        for start in range(0, len(raws), batch):
+        for start in range(0, len(raws), at_least_one("batch", batch)):
             part = raws[start : start + batch]
             values = {name: _column([raw[name] for raw in part], each.dtype) for name, each in inputs.items()}
             results = self.run(values, signature)
@@ -108,29 +176,68 @@ class Bundle:
             answers += without_padding(results, known)
         return answers
 
-    @cached_property
-    def _saved_model(self) -> Any:
+    def _calls(self, inputs: Mapping[str, np.ndarray], signature: str) -> Iterator[tuple[list[int], Outputs | str]]:
+        """The instances in bounded calls of the graph; see `answer_calls`."""
         import tensorflow as tf
 
-        try:
-            return tf.saved_model.load(str(self.folder))
-        except (OSError, tf.errors.OpError) as error:
-            raise InputError(f"{self.folder}: the SavedModel cannot be loaded ({str(error).splitlines()[0]})") from None
+        names = self.signature(signature).outputs
+        function = self._model().signatures[signature]
+        sizes, fit, per_pixel = image_sizes(inputs), self.description.input, self.widest > 0
+        calls: list[list[int]] = []
+        for start in range(0, len(sizes), _TOGETHER):
+            these = sizes[start : start + _TOGETHER]
+            some = [list(range(len(these)))]
+            if any(these):  # else there are no images whose pixels would count
+                some = share_calls(these, fit.get("fit"), fit.get("stride", 1), per_pixel)
+            calls += [[start + place for place in places] for places in some]
 
+        def call(places: list[int]) -> Outputs:
+            outputs = function(**{name: tf.constant(value[places]) for name, value in inputs.items()})
+            return {name: outputs[name].numpy() for name in names}
 
-def named(item: Any, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The raw values of one sample by name.
+        return answer_calls(calls or [[]], call)
 
-    Raises:
-        InputError: a single value, and the signature takes several, or a name that it does not take.
-    """
-    if not isinstance(item, Mapping):
-        if len(inputs) > 1:
-            raise InputError(f"this signature takes {', '.join(inputs)}: give a mapping of them")
-        return {next(iter(inputs)): item}
-    if item.keys() != inputs.keys():
-        raise InputError(f"a sample of {', '.join(item) or 'nothing'}: this signature takes {', '.join(inputs)}")
-    return item
+    def _joined(self, parts: Sequence[tuple[list[int], Outputs]]) -> Outputs:
+        """The outputs of several calls as one call gives them: values for pixels in the frame that holds all images."""
+        if len(parts) == 1 and parts[0][0] == sorted(parts[0][0]):
+            return parts[0][1]
+        count, joined = sum(len(places) for places, _ in parts), {}
+        for name, first in parts[0][1].items():
+            arrays = [(places, outputs[name]) for places, outputs in parts]
+            shapes = {each.shape[1:] for _, each in arrays}
+            largest = tuple(map(max, zip(*shapes, strict=True)))
+            joined[name] = np.empty((count, *largest), first.dtype)
+            if len(shapes) > 1:
+                joined[name][...] = self.description.padding.get(name, 0)
+            for places, each in arrays:
+                joined[name][(places, *map(slice, each.shape[1:]))] = each
+        return joined
+
+    def _model(self) -> Any:
+        import tensorflow as tf
+
+        with self._loading:  # the first callers share one load
+            if self._loaded is None:
+                try:
+                    self._loaded = tf.saved_model.load(str(self.folder))
+                except Exception as error:  # whatever a file that was cut short makes of it
+                    told = (str(error) or type(error).__name__).splitlines()[0]
+                    raise InputError(f"{self.folder}: the SavedModel cannot be loaded ({told})") from None
+            return self._loaded
+
+    def _take(self) -> None:
+        """The newest of the versions that are left whose files are there."""
+        while True:
+            self.folder = self._folders.pop(0)
+            try:
+                self.description = Description.read(self.folder)
+                if not (self.folder / "saved_model.pb").is_file():
+                    raise InputError(f"{self.folder}: not whole (no saved_model.pb); copy or export it again")
+                return
+            except InputError as error:
+                if not self._folders:
+                    raise
+                log.warning("%s; version %s is taken in its place", error, self._folders[0].name)
 
 
 def _column(values: Sequence[Any], dtype: str) -> np.ndarray:
@@ -141,14 +248,30 @@ def _column(values: Sequence[Any], dtype: str) -> np.ndarray:
     return column
 
 
-def _find(path: Path, version: int | None) -> Path:
+def image_sizes(inputs: Mapping[str, np.ndarray]) -> list[tuple[int, int] | None]:
+    """Height and width of the image of each instance, from its header or the array that it is; None where there is
+    none that can be told."""
+    sizes: list[tuple[int, int] | None] = [None] * len(next(iter(inputs.values())))
+    for value in inputs.values():
+        if value.dtype == object and value.ndim == 1:
+            headers = [read_header(each) for each in value]
+            sizes = [size if header is None else header.upright for size, header in zip(sizes, headers, strict=True)]
+        elif value.ndim == 4:
+            sizes = [value.shape[1:3]] * len(value)
+    return sizes
+
+
+def _find(path: Path, version: int | None) -> list[Path]:
+    """The version folders that are meant, the newest first."""
     if (path / EXTRA / FILE).is_file() and version is None:
-        return path
+        return [path]
     if not path.is_dir():
         raise InputError(f"{path}: no such folder; name a bundle that 'export' made")
     present = versions(path)
     if not present:
         raise InputError(f"{path}: not a bundle: no version folder (1, 2, ...) in it; name what 'export' made")
-    if version is not None and version not in present:
+    if version is None:
+        return list(present.values())[::-1]
+    if version not in present:
         raise InputError(f"{path}: no version {version}; there are {', '.join(map(str, present))}")
-    return path / str(present[-1] if version is None else version)
+    return [present[version]]

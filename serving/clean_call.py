@@ -3,14 +3,14 @@
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from ..models.errors import JobError
+from ..models.errors import JobError, temporary_folder
+from ..models.files import saving
 from . import clean_process
 from .clean_process import read_tensors, write_tensors
 
@@ -26,8 +26,8 @@ def call_clean(saved_model: Path, calls: Calls) -> Calls:
     Raises:
         JobError: the process fails; with its last line.
     """
-    with tempfile.TemporaryDirectory(prefix="saccade-proof-") as exchange:
-        asked, answered = Path(exchange, "calls.npz"), Path(exchange, "answers.npz")
+    with temporary_folder("saccade-proof-") as exchange, saving(exchange):
+        asked, answered = exchange / "calls.npz", exchange / "answers.npz"
         write_tensors(asked, calls)
         command = [sys.executable, clean_process.__file__, str(saved_model), str(asked), str(answered)]
         environment = os.environ | {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}

@@ -4,16 +4,16 @@ import base64
 import http.client
 import ipaddress
 import json
-import os
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..models.errors import InputError, JobError, at_least_one
+from ..models.contract import SERVING, plain
+from ..models.errors import InputError, JobError, at_least_one, nearest
+from .rest import as_raws, named
 
 
 class Client:
@@ -36,30 +36,32 @@ class Client:
         proxies = urllib.request.ProxyHandler({} if _is_this_machine(urlsplit(self.url).hostname) else None)
         self._opener = urllib.request.build_opener(proxies)
 
-    def predict(
-        self, pictures: Sequence[bytes | str | os.PathLike], batch: int = 16, signature: str | None = None
-    ) -> list[dict[str, Any]]:
-        """Results for pictures, in their order.
+    def predict(self, items: Any, batch: int = 16, signature: str = SERVING) -> list[dict[str, Any]]:
+        """Results for samples, in their order.
 
         Args:
-            pictures: paths or encoded bytes.
-            batch: pictures a request.
+            items: mappings of raw values by name, or the values of a signature that takes one: images as paths, encoded
+                bytes, arrays or PIL images; text. One alone is a list of one.
+            batch: samples a request.
             signature: which of the model's, as "png"; `metadata` lists them. The default one unless given.
 
         Returns:
-            Output name to value, one dict a picture: numbers, text, nested lists, and bytes of outputs named `*_bytes`.
+            Output name to value, one dict a sample: numbers, text, nested lists, and bytes of outputs named `*_bytes`.
 
         Raises:
             InputError: a missing file, no server at the address, or a request that it refuses, in its words.
             JobError: the server failed, or gave no answer in time.
         """
-        encoded = [_read(each) for each in pictures]
+        inputs = self._signatures[signature]["inputs"] if signature in self._signatures else {}
+        if not inputs:
+            raise InputError(f"{self.name} has no signature '{signature}': {nearest(signature, self._signatures)}")
+        rows_of_all = [_row(named(each, inputs)) for each in as_raws(items, inputs)]
         answers: list[dict[str, Any]] = []
-        for start in range(0, len(encoded), at_least_one("batch", batch)):
-            rows = [{"b64": base64.b64encode(each).decode()} for each in encoded[start : start + batch]]
-            asked = {"instances": rows} if signature is None else {"signature_name": signature, "instances": rows}
+        for start in range(0, len(rows_of_all), at_least_one("batch", batch)):
+            rows = rows_of_all[start : start + batch]
+            asked = {"signature_name": signature, "instances": rows}
             predictions = self._ask(":predict", asked)["predictions"]
-            answers += [self._named(each, signature or "serving_default") for each in predictions]
+            answers += [self._named(each, signature) for each in predictions]
         return answers
 
     @cached_property
@@ -67,11 +69,14 @@ class Client:
         """The model's name, version and signatures; raises as `predict`."""
         return self._ask("/metadata")
 
+    @property
+    def _signatures(self) -> dict[str, Any]:
+        return self.metadata["metadata"]["signature_def"]["signature_def"]
+
     def _named(self, prediction: Any, signature: str) -> dict[str, Any]:
         """A row by output name; of a single output only the value is sent."""
         if not isinstance(prediction, dict) or prediction.keys() == {"b64"}:
-            signatures = self.metadata["metadata"]["signature_def"]["signature_def"]
-            (name,) = signatures[signature]["outputs"]
+            (name,) = self._signatures[signature]["outputs"]
             prediction = {name: prediction}
         return {name: _bytes(value) if name.endswith("_bytes") else value for name, value in prediction.items()}
 
@@ -105,13 +110,14 @@ def _is_this_machine(host: str | None) -> bool:
         return False
 
 
-def _read(picture: bytes | str | os.PathLike) -> bytes:
-    if isinstance(picture, bytes):
-        return picture
-    try:
-        return Path(picture).read_bytes()
-    except OSError as error:
-        raise InputError(f"{picture}: cannot be read ({error.strerror})") from None
+def _row(raw: Mapping[str, Any]) -> Any:
+    """One instance as JSON; a single value stands without its name."""
+    plain_values = {name: _b64(value) if isinstance(value, bytes) else plain(value) for name, value in raw.items()}
+    return plain_values if len(plain_values) > 1 else next(iter(plain_values.values()))
+
+
+def _b64(data: bytes) -> dict[str, str]:
+    return {"b64": base64.b64encode(data).decode()}
 
 
 def _bytes(value: Any) -> Any:

@@ -72,6 +72,7 @@ class Description(_Part):
     settings: dict[str, float]
     output_roles: dict[str, str] = {}
     lengths: dict[str, str] = {}
+    padding: dict[str, float] = {}
     signatures: dict[str, Signature]
     made_with: dict[str, str]
     created: datetime

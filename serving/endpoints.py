@@ -9,6 +9,7 @@ import logging
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
+from threading import BoundedSemaphore
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from ..models.contract import SERVING
 from ..models.errors import InputError
 from . import rest
-from .bundle import Bundle
+from .bundle import Bundle, RefusedError, image_sizes
 
 log = logging.getLogger("saccade")
 
@@ -40,6 +41,30 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What one request may ask for; more is refused with status 413.
+
+    Attributes:
+        bytes: of the body.
+        images: instances, in all.
+        pixels: of all images as they are decoded; likewise values of an answer that has some for each pixel. Where the
+            network or its results keep images at their own size, a single one may have as many as fit into memory then:
+            an eighth where the network does, or 4 over its number of classes.
+    """
+
+    bytes: int = 64 * 2**20
+    images: int = 1024
+    pixels: int = 64 * 10**6
+
+
+DEFAULT_LIMITS = Limits()
+
+
+class _TooMuchError(InputError):
+    """More than the limits allow."""
+
+
 def failure(status: int, message: str, **headers: str) -> Answer:
     """An error as TF Serving tells it: `{"error": message}`."""
     return Answer(status, json.dumps({"error": message}).encode(), headers=headers)
@@ -48,14 +73,18 @@ def failure(status: int, message: str, **headers: str) -> Answer:
 class Endpoints:
     """The addresses of one bundle."""
 
-    def __init__(self, bundle: Bundle, url: str):
+    def __init__(self, bundle: Bundle, url: str, limits: Limits = DEFAULT_LIMITS):
         self.bundle = bundle
         self.url = url
+        self.limits = limits
+        self._turns = BoundedSemaphore(2)  # requests in the graph at the same time: it uses all cores by itself
 
     def answer(self, method: str, path: str, body: bytes = b"") -> Answer:
         """Answers one request; no exception leaves it, and an unforeseen one is logged, not told."""
         try:
             return self._route(method, path.partition("?")[0], body)
+        except _TooMuchError as error:
+            return failure(413, str(error))
         except InputError as error:
             return failure(400, str(error))
         except Exception:
@@ -85,31 +114,48 @@ class Endpoints:
         return failure(405, f"{method} is not offered at this address: use {allowed}", Allow=allowed)
 
     def _predict(self, body: bytes) -> Answer:
-        from tensorflow.errors import InvalidArgumentError
-
         request = rest.parse(body)
         name = request.signature or SERVING
         inputs = rest.tensors(request, self.bundle.signature(name))
-        try:
-            outputs = self.bundle.run(inputs, name)
-        except InvalidArgumentError as error:
-            return failure(400, self._culprits(request.form, inputs, name, error))
-        return _json(rest.answer(outputs, request.form))
-
-    def _culprits(self, form: str, inputs: dict[str, np.ndarray], signature: str, error: Exception) -> str:
-        """Which of a batch the graph refuses, and why: a graph does not say, so each is run alone."""
-        from tensorflow.errors import InvalidArgumentError
-
-        from ..models.inputs.reasons import reason
-
-        found = []
-        for i in range(len(next(iter(inputs.values())))):
+        self._check_limits(inputs, name)
+        with self._turns:
             try:
-                self.bundle.run({name: value[i : i + 1] for name, value in inputs.items()}, signature)
-            except InvalidArgumentError as alone:
-                place = f"instances[{i}]" if form == rest.ROWS else ", ".join(f"inputs.{name}[{i}]" for name in inputs)
-                found.append(f"{place}: {reason(alone)}")
-        return "; ".join(found) or reason(error)
+                outputs = self.bundle.run(inputs, name)
+            except RefusedError as error:
+                return failure(400, _told(error, request.form, inputs))
+            return Answer(200, rest.answer(outputs, request.form))
+
+    def _check_limits(self, inputs: dict[str, np.ndarray], signature: str) -> None:
+        """Refuses what would take too much memory, judged by the headers of the images."""
+        sizes, limits = image_sizes(inputs), self.limits
+        if len(sizes) > limits.images:
+            raise _TooMuchError(
+                f"{len(sizes)} instances; this server takes at most {limits.images} in a request: send them in parts"
+            )
+        known = [size for size in sizes if size is not None]
+        pixels = [height * width for height, width in known]
+        if sum(pixels) > limits.pixels:
+            raise _TooMuchError(
+                f"{_millions(sum(pixels))} megapixels of images; this server takes at most {_millions(limits.pixels)} "
+                "in a request: send them in parts, or smaller ones"
+            )
+        most = limits.pixels // max(8 if self.bundle.native else 1, self.bundle.widest // 4, 1)
+        if max(pixels, default=0) > most:
+            place = sizes.index(known[pixels.index(max(pixels))])
+            raise _TooMuchError(
+                f"instance {place} has {_millions(max(pixels))} megapixels; this server takes at most "
+                f"{_millions(most)} in an image, as this model's layers or results are as large as the images: "
+                "send a smaller one"
+            )
+        if each := self.bundle.values_per_pixel(signature):
+            height, width = (max(sides, default=0) for sides in zip(*known, strict=True)) if known else (0, 0)
+            values = height * width * len(sizes) * each
+            if values > limits.pixels:
+                raise _TooMuchError(
+                    f"the answer would have {_millions(values)} million values, as all images of a request get the "
+                    f"frame of the largest; this server gives at most {_millions(limits.pixels)}: send the images in "
+                    "parts, or ask for a signature with shorter results"
+                )
 
     def _status(self) -> dict[str, Any]:
         status = {"error_code": "OK", "error_message": ""}
@@ -163,6 +209,19 @@ class Endpoints:
             *signatures,
         ]
         return "\n".join(lines) + "\n"
+
+
+def _told(error: RefusedError, form: str, inputs: dict[str, np.ndarray]) -> str:
+    """Which instances the graph refuses, by their places in the request, and why."""
+
+    def place(i: int) -> str:
+        return f"instances[{i}]" if form == rest.ROWS else ", ".join(f"inputs.{name}[{i}]" for name in inputs)
+
+    return "; ".join(f"{place(i)}: {why}" if i >= 0 else why for i, why in error.reasons.items())
+
+
+def _millions(count: int) -> str:
+    return f"{count / 1e6:.3g}"
 
 
 def _json(value: Any) -> Answer:

@@ -8,7 +8,7 @@ from pathlib import Path
 from .. import __version__
 from ..models.contract import SERVING
 from ..models.errors import InputError
-from ..models.files import read_json
+from ..models.files import DESCRIPTION, read_json, refuse_folder
 from ..models.stopping import stoppable
 from .description import EXTRA, Description
 from .samples import FOLDER, read_samples, write_samples
@@ -49,12 +49,13 @@ def export(
     folder = new_version(Path(target), name, version)
     if not run.is_dir():
         raise InputError(f"{run}: no such run; name the folder that 'train' left")
+    refuse_folder(folder)
     samples = read_samples(run / FOLDER)
 
     import keras  # from here on it takes seconds; what can be wrong before was told before
     import tensorflow as tf
 
-    from ..models.predictor import DESCRIPTION, Predictor, stacked
+    from ..models.predictor import Predictor, stacked
     from .proof import prove_export
     from .saved_model import save
     from .warmup import FILE, write_warmup
@@ -73,6 +74,7 @@ def export(
             settings=predictor.settings,
             output_roles=dict(task.output_roles),
             lengths=dict(task.lengths),
+            padding=dict(task.result_padding),
             signatures=signatures,
             made_with={"saccade": __version__, "tensorflow": tf.__version__, "keras": keras.__version__},
             created=datetime.now(UTC).replace(microsecond=0),

@@ -8,16 +8,18 @@ strict JSON parser does not.
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..models.errors import InputError, nearest
+from ..models.inputs.image.files import as_items, to_bytes
 from .description import Signature, TensorType
 
 ROWS, COLUMNS = "instances", "inputs"
+_AS_ONE = 2**16  # values that are made text together: as Python objects they take up to 200 bytes each
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,38 @@ class PredictRequest:
     signature: str | None
     form: str
     values: Any
+
+
+def as_raws(items: Any, inputs: Collection[str]) -> list[Any]:
+    """What a person hands to a bundle or a server as a list of raw values; one alone is a list of one.
+
+    A single input named `bytes`, or whose name ends in `_bytes`, is binary data: images are taken as paths, arrays and
+    PIL images too.
+
+    Args:
+        items: what was given.
+        inputs: the names of the signature's inputs.
+    """
+    if isinstance(items, Mapping):
+        return [items]
+    if len(inputs) == 1 and next(iter(inputs)).endswith("bytes"):
+        return [each if isinstance(each, Mapping) else to_bytes(each) for each in as_items(items)]
+    return [items] if isinstance(items, str | bytes | int | float) else list(items)
+
+
+def named(item: Any, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The raw values of one sample by name.
+
+    Raises:
+        InputError: a single value, and the signature takes several, or a name that it does not take.
+    """
+    if not isinstance(item, Mapping):
+        if len(inputs) > 1:
+            raise InputError(f"this signature takes {', '.join(inputs)}: give a mapping of them")
+        return {next(iter(inputs)): item}
+    if item.keys() != inputs.keys():
+        raise InputError(f"a sample of {', '.join(item) or 'nothing'}: this signature takes {', '.join(inputs)}")
+    return item
 
 
 def parse(body: bytes) -> PredictRequest:
@@ -72,26 +106,57 @@ def tensors(request: PredictRequest, signature: Signature) -> dict[str, np.ndarr
     arrays = {}
     for name, value in values.items():
         value = value if isinstance(value, list) else [value]
-        if not value:
-            raise InputError(f"{COLUMNS}.{name} must have at least one value")
         arrays[name] = _array(value, [f"{COLUMNS}.{name}[{i}]" for i in range(len(value))], signature.inputs[name])
     return arrays
 
 
-def answer(outputs: Mapping[str, np.ndarray], form: str) -> dict[str, Any]:
+def answer(outputs: Mapping[str, np.ndarray], form: str) -> bytes:
     """Results as the JSON object that answers a request of this form; a single output stands without its name."""
-    columns = {name: _plain(name, value) for name, value in outputs.items()}
+    return b"".join(piece.encode() for piece in _answer(outputs, form))
+
+
+def _answer(outputs: Mapping[str, np.ndarray], form: str) -> Iterator[str]:
     if form == COLUMNS:
-        return {"outputs": columns if len(columns) > 1 else next(iter(columns.values()))}
-    if len(columns) == 1:
-        return {"predictions": next(iter(columns.values()))}
-    return {"predictions": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]}
+        yield '{"outputs": '
+        yield from _named(outputs)
+        yield "}"
+        return
+    yield '{"predictions": ['
+    for i in range(len(next(iter(outputs.values())))):
+        yield ", " if i else ""
+        yield from _named({name: value[i : i + 1] for name, value in outputs.items()}, row=True)
+    yield "]}"
+
+
+def _named(values: Mapping[str, np.ndarray], row: bool = False) -> Iterator[str]:
+    """The values by their names, or the only one as it is; with `row` the one row that each has."""
+    for i, (name, value) in enumerate(values.items()):
+        if len(values) > 1:
+            yield f"{', ' if i else '{'}{json.dumps(name)}: "
+        if not row:
+            yield from _text_of(name, value)
+        elif value.ndim == 1:
+            yield json.dumps(_plain(name, value)[0])
+        else:
+            yield from _text_of(name, value[0])
+    yield "}" if len(values) > 1 else ""
+
+
+def _text_of(name: str, value: np.ndarray) -> Iterator[str]:
+    """An array as JSON, a part at a time where it is large."""
+    if value.ndim < 2 or value.size <= _AS_ONE:
+        yield json.dumps(_plain(name, value))
+        return
+    for i, part in enumerate(value):
+        yield ", " if i else "["
+        yield from _text_of(name, part)
+    yield "]"
 
 
 def _columns(rows: Any, signature: Signature) -> dict[str, list[tuple[Any, str]]]:
     """Input name to its values, each with its place."""
-    if not isinstance(rows, list) or not rows:
-        raise InputError('"instances" must be a list with at least one instance')
+    if not isinstance(rows, list):
+        raise InputError('"instances" must be a list')
     columns: dict[str, list[tuple[Any, str]]] = {name: [] for name in signature.inputs}
     for i, row in enumerate(rows):
         where = f"{ROWS}[{i}]"
@@ -119,6 +184,9 @@ def _check_names(values: Mapping[str, Any], signature: Signature, where: str) ->
 
 def _array(values: list[Any], places: list[str], kind: TensorType) -> np.ndarray:
     """One input's values, batch first, as an array of its type."""
+    if not values:  # there may be none, and what varies in shape has then any
+        shape = [1 if each is None else each for each in (kind.shape or (0,))[1:]]
+        return np.zeros((0, *shape), object if kind.dtype == "string" else kind.dtype)
     if kind.dtype == "string":
         array = np.empty(len(values), object)
         array[:] = [_string(value, where) for value, where in zip(values, places, strict=True)]

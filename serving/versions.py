@@ -10,20 +10,30 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..models.errors import InputError, JobError
+from ..models.files import FORBIDDEN, FULL, foreign_path, of_path
 from ..models.stopping import uninterrupted
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-def versions(folder: Path) -> list[int]:
-    """The versions in a bundle's folder, ascending; names that are no whole number are not versions."""
+def versions(folder: Path) -> dict[int, Path]:
+    """The versions in a bundle's folder and where they are, ascending; names that are no whole number are not versions.
+
+    As for TF Serving, `0007` is version 7.
+    """
     try:
-        return sorted(int(each.name) for each in folder.iterdir() if each.name.isdecimal() and each.is_dir())
+        return dict(
+            sorted((int(each.name), each) for each in folder.iterdir() if is_version(each.name) and each.is_dir())
+        )
     except (FileNotFoundError, NotADirectoryError):
-        return []
+        return {}
     except PermissionError:
         raise InputError(f"{folder}: you may not read this folder") from None
+
+
+def is_version(name: str) -> bool:
+    """Whether a folder's name is a version's."""
+    return name.isascii() and name.isdecimal()
 
 
 def new_version(target: Path, name: str, version: int | None = None) -> Path:
@@ -42,13 +52,12 @@ def new_version(target: Path, name: str, version: int | None = None) -> Path:
     folder = target / name
     present = versions(folder)
     if version is None:
-        version = present[-1] + 1 if present else 1
+        version = max(present, default=0) + 1
     if version < 1:
         raise InputError(f"version {version}: versions are whole numbers from 1")
-    if os.path.lexists(folder / str(version)):
-        raise InputError(
-            f"{folder / str(version)}: exists, and none is overwritten; without a version the next is made"
-        )
+    taken = present.get(version, folder / str(version))
+    if os.path.lexists(taken):
+        raise InputError(f"{taken}: exists, and none is overwritten; without a version the next is made")
     return folder / str(version)
 
 
@@ -61,7 +70,7 @@ def all_at_once(folder: Path) -> Iterator[Path]:
     removed, and so is every folder made on the way to it.
 
     Raises:
-        InputError: the place cannot be written to, or the disk is full.
+        InputError: the place cannot be written to, or the disk is full; or a path elsewhere, which it names.
         JobError: it fails otherwise.
     """
     made = [each for each in (folder.parent, *folder.parent.parents) if not os.path.lexists(each)]
@@ -83,16 +92,17 @@ def all_at_once(folder: Path) -> Iterator[Path]:
                 with suppress(OSError):  # not made after all, or another export's by now
                     each.rmdir()
         if isinstance(error, OSError):
-            raise _in_one_line(error, folder) from error
+            foreign = foreign_path(error, folder, hidden)
+            raise (of_path(error, foreign) if foreign else _in_one_line(error, folder)) from error
         raise
 
 
 def _in_one_line(error: OSError, folder: Path) -> Exception:
     told = error.strerror or str(error)
-    if error.errno in _NO_ROOM:
+    if error.errno in FULL:
         return InputError(f"{folder}: no room to write it ({told}); nothing is left behind: free some, export again")
     if error.errno in {errno.ENOTEMPTY, errno.EEXIST} and folder.exists():
         return InputError(f"{folder}: another export made this version meanwhile; export again to get the next")
-    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}:
+    if error.errno in {*FORBIDDEN, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}:
         return InputError(f"{folder.parent}: cannot write a bundle here ({told}); give a folder that you may write to")
     return JobError(f"{folder}: cannot be written ({told})")

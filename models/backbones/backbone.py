@@ -94,6 +94,16 @@ class Backbone:
             if isinstance(layer, keras.layers.Dropout):
                 layer.rate = 0.0  # Keras would go on dropping: frozen means a fixed function
 
+    def freeze_batch_norm(self) -> None:
+        """Keeps batch norm as it is, whatever trains around it: stored statistics, scale and offset.
+
+        As Keras' guide to transfer learning has it, statistics stay those of the weights that training starts from.
+        The guide lets scale and offset train; here the layers are frozen as a whole (`trainable = False`), because the
+        convolution before each can learn the same.
+        """
+        for layer in _batch_norms(self.net):
+            layer.trainable = False
+
     def set_batch_norm_momentum(self, momentum: float) -> None:
         """Sets how much of its moving statistics each batch norm keeps a step, 0..1."""
         set_batch_norm_momentum(self.net, momentum)
@@ -105,9 +115,13 @@ class Backbone:
 
 def set_batch_norm_momentum(net: keras.Model, momentum: float) -> None:
     """Sets how much of its moving statistics each batch norm of a network keeps a step, 0..1."""
-    for layer in net._flatten_layers(include_self=False):
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = momentum
+    for layer in _batch_norms(net):
+        layer.momentum = momentum
+
+
+def _batch_norms(net: keras.Model) -> list[keras.layers.BatchNormalization]:
+    layers = net._flatten_layers(include_self=False)
+    return [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
 
 
 def has_stride(level: keras.KerasTensor, image: keras.KerasTensor, stride: int) -> bool:

@@ -1,7 +1,6 @@
 """What a backbone starts from: ImageNet weights, a file of weights, or the backbone of a former run."""
 
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +9,8 @@ from pathlib import Path
 import h5py
 import keras
 
-from ..errors import InputError
+from ..errors import InputError, temporary_folder
+from ..writing import of_path
 from .backbone import Backbone
 
 Shapes = dict[str, tuple[int, ...]]
@@ -27,13 +27,21 @@ def load_imagenet(backbone: Backbone, name: str) -> None:
         raise InputError(f"model.weights: {name} has no ImageNet weights: take none, a .weights.h5 file or a run")
     try:
         weights = backbone.imagenet().get_weights()
+    except OSError as error:
+        if error.filename is None:
+            raise _no_download(name, error) from error
+        raise of_path(error) from error  # Keras' cache cannot be read or written, or is full
     except Exception as error:  # keras.utils.get_file raises a bare Exception where the network fails
-        raise InputError(
-            f"model.weights: the ImageNet weights of {name} cannot be downloaded ({error}): "
-            "give them as a file, model.weights=PATH.weights.h5"
-        ) from error
+        raise _no_download(name, error) from error
     with _own_preprocessing(backbone.net):
         backbone.net.set_weights(weights)
+
+
+def _no_download(name: str, error: Exception) -> InputError:
+    return InputError(
+        f"model.weights: the ImageNet weights of {name} cannot be downloaded ({error}): "
+        "give them as a file, model.weights=PATH.weights.h5"
+    )
 
 
 def load_file(backbone: Backbone, path: Path, name: str) -> list[str]:
@@ -56,6 +64,8 @@ def load_file(backbone: Backbone, path: Path, name: str) -> list[str]:
     try:
         with h5py.File(path) as file:
             is_older, found = "layer_names" in file.attrs or "model_weights" in file, _shapes(file)
+    except PermissionError:
+        raise InputError(f"{path}: no permission to read these weights") from None
     except OSError:
         raise InputError(
             f"{path}: no HDF5 file: model.weights takes a .weights.h5 file or the folder of a run"
@@ -128,8 +138,8 @@ def _load_older(net: keras.Model, path: Path, name: str) -> list[str]:
 
 def _expected(net: keras.Model) -> Shapes:
     """Names and shapes in the file that Keras would write of `net`: the only place where it tells its naming."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "expected.weights.h5"
+    with temporary_folder() as folder:
+        path = folder / "expected.weights.h5"
         net.save_weights(path)
         with h5py.File(path) as file:
             return _shapes(file)

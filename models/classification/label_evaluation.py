@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from scipy.sparse import csr_array
 
 from ..bootstrap import measured
-from ..contract import Evaluation, Raw, Value
+from ..contract import Evaluation, Raw, Value, never_right
 from ..errors import JobError
 from .curve_figures import precision_recall_figure, roc_figure
 from .ranking import Areas
@@ -113,6 +113,12 @@ class LabelEvaluation(Evaluation):
     def _points(self) -> np.ndarray | None:
         """Where on its precision-recall curve each class is used: recall and precision `[classes, 2]`, if it is."""
         return None
+
+    def notes(self) -> list[str]:
+        """The classes that are never predicted, or never rightly."""
+        labels, said, _ = self._arrays
+        there, named = self._as_columns(labels), self._as_columns(said)
+        return never_right(self.class_names, *(each.sum(axis=0) for each in (there, named, there & named)))
 
     def scores(self) -> dict[str, float]:
         """1 for a sample that was answered right in full, else 0."""

@@ -11,7 +11,7 @@ from ..backbones.backbone import Backbone, Shape
 from ..backbones.start import encoder_of, start
 from ..backbones.weights import copy_weights, load_file
 from ..errors import InputError
-from ..naming import find_object
+from ..naming import find_callable, own_code
 from ..predictor import Predictor
 from . import MODELS
 from .classifier import Classifier
@@ -41,6 +41,8 @@ def build(
     if options.batch_norm_momentum is not None:
         backbone.set_batch_norm_momentum(options.batch_norm_momentum)
     backbone.freeze(options.freeze)
+    if options.freezes_batch_norm:
+        backbone.freeze_batch_norm()
     head = [
         keras.layers.Dropout(options.dropout, name="head_dropout"),
         keras.layers.Dense(len(class_names), name="logits", dtype="float32"),  # float32 in mixed precision, too
@@ -60,14 +62,20 @@ def build(
 
 
 def _backbone(options: ClassificationOptions, shape: Shape) -> Backbone:
-    made = find_object(options.name, MODELS, __package__, "model")(shape, options)
-    if isinstance(made, keras.Model):
-        if getattr(made, "inputs", None) is None:  # a subclass, or a Sequential without Input, has no graph yet
-            image = keras.Input(shape, name="image")
-            made = keras.Model(image, made(image))
-        made = Backbone(made)
+    maker = find_callable(options.name, MODELS, __package__, "model")
+    with own_code(options.name, "model", maker):
+        made = maker(shape, options)
+        if isinstance(made, keras.Model):
+            if getattr(made, "inputs", None) is None:  # a subclass, or a Sequential without Input, has no graph yet
+                image = keras.Input(shape, name="image")
+                made = keras.Model(image, made(image))
+            made = Backbone(made)
     if not isinstance(made, Backbone):
         raise InputError(f"model '{options.name}' returned a {type(made).__name__}, not a keras.Model or a Backbone")
+    inputs = [tuple(each.shape[1:]) for each in made.net.inputs]
+    fitting = len(inputs) == 1 and len(inputs[0]) == 3
+    if not fitting or any(None not in pair and len(set(pair)) > 1 for pair in zip(inputs[0], shape, strict=True)):
+        raise InputError(f"model '{options.name}' takes {inputs}, and the input gives one image {tuple(shape)}")
     output = made.net.outputs[0].shape
     if len(made.net.outputs) != 1 or len(output) not in (2, 4) or output[-1] is None:
         raise InputError(

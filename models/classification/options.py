@@ -4,12 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from ..contract import ModelOptions
+from ..backbones.options import BackboneOptions
 from ..errors import nearest
 from ..options import ClassWeights, Incidental, NotNegative
 
 
-class ClassificationOptions(ModelOptions):
+class ClassificationOptions(BackboneOptions):
     """What a classifier is made of."""
 
     name: str = "mobilenet_v2"
@@ -20,12 +20,6 @@ class ClassificationOptions(ModelOptions):
     """Share of a target that is spread over all classes (Szegedy et al. 2016, section 7)."""
     multi_label: bool = False
     """Any number of labels a picture, each judged on its own; else exactly one."""
-    freeze: Literal["none", "all"] | Annotated[int, Field(ge=1)] = "none"
-    """What keeps its weights: `none` or `all` of the backbone, or its layers up to the level of a stride, as 16."""
-    batch_norm_momentum: Annotated[float, Field(ge=0, lt=1)] | None = 0.9
-    """What batch norm keeps of its moving statistics at each step; null leaves the network's own. MobileNetV2's own
-    0.999 is made for long trainings: for the first thousand steps, validation, which uses these statistics, would look
-    far worse than the network is."""
     calibrate: Annotated[bool, Incidental()] = True
     """With one label a picture, fit a temperature on validation, so that probabilities are as high as the model is
     right (Guo et al. 2017)."""

@@ -1,6 +1,6 @@
 """The contract on which every task stands: truth, input, evaluation, task. Free of TensorFlow at import."""
 
-from .evaluation import Case, Evaluation, Value
+from .evaluation import Case, Evaluation, Value, never_right
 from .input import SERVING, Input, Inspected
 from .task import ModelOptions, NoOptions, Task, Tile, array_difference, with_lengths, without_padding
 from .truth import IGNORE, Raw, Truth, classes_in, plain, with_role
@@ -21,6 +21,7 @@ __all__ = [
     "Value",
     "array_difference",
     "classes_in",
+    "never_right",
     "plain",
     "with_lengths",
     "with_role",

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+MAX_NAMES = 12
+"""Classes that one note names."""
+
+
 @dataclass(frozen=True)
 class Value:
     """One metric of an evaluation, with its 95 % interval where one was asked for."""
@@ -79,6 +83,11 @@ class Evaluation(ABC):
         """At most `n` samples whose truth is likelier wrong than the results, the likeliest first."""
         return []
 
+    def notes(self) -> list[str]:
+        """What a person should know and no metric says, each in a phrase, as "never predicted: pole (of 11 classes)";
+        the log warns of them when a split was evaluated, as at the end of a training, and the report shows them."""
+        return []
+
     def scores(self) -> dict[str, float]:
         """Key to how well each sample was answered, 0..1, for a comparison of two models sample by sample.
 
@@ -92,3 +101,24 @@ class Evaluation(ABC):
         Only the settings to be changed; a task without any keeps this.
         """
         return {}
+
+
+def never_right(class_names: Sequence[str], true: np.ndarray, predicted: np.ndarray, right: np.ndarray) -> list[str]:
+    """The notes on classes that truth has and that no prediction gets right; empty where there are none.
+
+    Args:
+        class_names: in the order of the class ids.
+        true: how many samples, pixels or objects are of each class, `[classes]`.
+        predicted: how many are predicted to be.
+        right: how many of these are.
+    """
+    counts = list(zip(class_names, true, predicted, right, strict=True))
+    never = [name for name, there, found, _ in counts if there and not found]
+    wrong = [name for name, there, found, hits in counts if there and found and not hits]
+    told = {"never predicted": never, "never predicted where they are": wrong}
+    return [f"{what}: {_listed(names)} (of {len(class_names)} classes)" for what, names in told.items() if names]
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    return ", ".join(names[:MAX_NAMES]) + more

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..errors import InputError
 from ..options import Options
 from .truth import Raw, Truth
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     import tensorflow as tf
 
+MAX_CALL_BYTES = 2**28
+"""About how many bytes the samples of one call of the graph may take, by `Input.cost`."""
 SERVING = "serving_default"
 """TF Serving's name for the signature that is meant where none is named."""
 
@@ -43,6 +46,7 @@ class Input(ABC):
         options: the recipe's `input` section.
         learned: what the task learned from the training truth (a vocabulary); empty before that.
         truth: the truth that a sample brings, by name: how it moves and is padded.
+        per_pixel: whether the task's results are as large as the image, so that memory follows its pixels.
         resources: lookup tables and the like, which an exported module has to track.
     """
 
@@ -54,6 +58,7 @@ class Input(ABC):
     def __init__(self, options: Options, learned: Mapping[str, Any] | None = None, truth: Mapping[str, Truth] = {}):
         self.options, self.learned, self.truth = options, dict(learned or {}), dict(truth)
         self.resources: Sequence[Any] = ()
+        self.per_pixel = False
 
     @property
     @abstractmethod
@@ -134,9 +139,17 @@ class Input(ABC):
             OSError: a file cannot be read.
         """
 
-    def is_one(self, item: Any) -> bool:
-        """Whether something is a single item for `encode`, and no list of them."""
-        return isinstance(item, str | bytes | Mapping) or hasattr(item, "__fspath__")
+    def items(self, given: Any) -> list[Any]:
+        """What a person hands to `predict` in Python as a list of items for `encode`: a single one is a list of one.
+
+        Raises:
+            InputError: neither an item nor several.
+        """
+        if isinstance(given, str | bytes | int | float | Mapping) or hasattr(given, "__fspath__"):
+            return [given]
+        if not isinstance(given, Iterable):
+            raise InputError(f"{type(given).__name__}: give an item that this task answers, or a list of them")
+        return list(given)
 
     @abstractmethod
     def find(self, places: Iterable[str]) -> Sequence[tuple[str, Callable[[], Raw]]]:
@@ -162,14 +175,27 @@ class Input(ABC):
         """
 
     def cost(self, raw: Raw) -> int:
-        """About how many bytes one sample takes in a call of the graph, which bounds how many share one."""
+        """About how many bytes one sample takes in a call of the graph."""
         return 1
 
-    def group(self, raw: Raw) -> Hashable:
-        """Samples of one group are answered faster when they share a call; by default all are of one."""
-        return None
+    def share_calls(self, raws: Sequence[Raw]) -> list[list[int]]:
+        """Which samples go together in one call of the graph: memory follows their cost, not their number.
 
-    def reason(self, error: Exception) -> str:
+        Returns:
+            Indices into `raws`, each of them once.
+        """
+        calls: list[list[int]] = []
+        total = 0
+        for index, cost in enumerate(map(self.cost, raws)):
+            total += cost
+            if calls and total <= MAX_CALL_BYTES:
+                calls[-1].append(index)
+            else:
+                calls.append([index])
+                total = cost
+        return calls
+
+    def reason(self, error: Exception, raw: Raw) -> str:
         """Why the graph refused a sample, in a phrase: the first plain line of TensorFlow's error."""
         from ..inputs.reasons import reason
 

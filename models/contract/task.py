@@ -112,6 +112,8 @@ class Task(ABC):
     its first axis, or `[n, k]` for its first k. `{"mask": "size"}`, `{"boxes": "count"}`."""
     result_padding: Mapping[str, float] = MappingProxyType({})
     """What such results are padded with, where it is not 0."""
+    per_pixel: ClassVar[bool] = False
+    """Whether results are as large as the image."""
     output_roles: Mapping[str, str] = MappingProxyType({})
     """What the consumer of a bundle may rely on: `{"embedding": "embedding"}`."""
     tile_results: ClassVar[Sequence[str]] = ()
@@ -157,7 +159,9 @@ class Task(ABC):
     @cached_property
     def input(self) -> Input:
         """The object that turns raw values into model tensors and geometry."""
-        return self.Input(self.input_options, self.learned, self.truth)
+        made = self.Input(self.input_options, self.learned, self.truth)
+        made.per_pixel = self.per_pixel
+        return made
 
     @property
     @abstractmethod

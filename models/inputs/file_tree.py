@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import InputError
+from ..files import may
 
 
 class FileTree(ABC):
@@ -69,11 +70,7 @@ class DiskTree(FileTree):
         return Path(self.where(path)).read_bytes()
 
     def stamp(self, path: str) -> str | None:
-        try:
-            status = os.stat(self.where(path))
-        except OSError:  # reading it will say why
-            return None
-        return f"{status.st_size} {status.st_mtime_ns}"
+        return stamp_of(self.where(path))
 
 
 class ZipTree(FileTree):
@@ -82,7 +79,7 @@ class ZipTree(FileTree):
     Args:
         file: the zip file.
         folder: the folder in it that is the root, "" for all.
-        key: of the recipe, that names it.
+        key: of the recipe, that names it; "" where none does.
 
     Raises:
         InputError: no readable zip file, one with a password, or without that folder.
@@ -90,10 +87,13 @@ class ZipTree(FileTree):
 
     def __init__(self, file: str, folder: str = "", key: str = "data.path"):
         self.root = os.path.join(file, folder) if folder else file
+        place = f"{key}={file}" if key else file
         try:
             self._zip = zipfile.ZipFile(file)
-        except (zipfile.BadZipFile, OSError) as error:
-            raise InputError(f"{key}={file}: not a readable zip file: {error}") from None
+        except OSError as error:
+            raise InputError(f"{place}: cannot be read: {error.strerror or error}") from None
+        except zipfile.BadZipFile as error:
+            raise InputError(f"{place}: not a readable zip file: {error}") from None
         self._lock = threading.Lock()
         self._members: dict[str, zipfile.ZipInfo] = {}
         self._inside: dict[str, dict[str, bool]] = {"": {}}
@@ -103,14 +103,20 @@ class ZipTree(FileTree):
             if path.startswith(f"{folder}/") or not folder:
                 self._add(path.removeprefix(f"{folder}/"), member)
         if folder and not self._members:
-            raise InputError(f"{key}={self.root}: no folder '{folder}' in the zip file")
+            raise InputError(f"{key}={self.root}: no folder '{folder}' in the zip file".removeprefix("="))
         if any(member.flag_bits & 1 for member in self._members.values()):
-            raise InputError(f"{key}={file}: protected by a password: unpack it, and give the folder")
+            raise InputError(f"{place}: protected by a password: unpack it, and give the folder")
 
     def inside(self, folder: str) -> Iterator[tuple[str, bool]]:
         yield from sorted(self._inside[folder].items())
 
+    def has(self, path: str) -> bool:
+        """Whether it is a file in the zip file."""
+        return path in self._members
+
     def read(self, path: str) -> bytes:
+        if not self.has(path):
+            raise FileNotFoundError(errno.ENOENT, "No such file in the zip file", self.where(path))
         try:
             with self._lock:  # opening and closing count the readers, without a lock of their own
                 stream = self._zip.open(self._members[path])
@@ -120,7 +126,7 @@ class ZipTree(FileTree):
                 with self._lock:
                     stream.close()
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-            raise OSError(errno.EIO, f"broken in the zip file: {error}") from None
+            raise OSError(errno.EIO, f"broken in the zip file: {error}", self.where(path)) from None
 
     def stamp(self, path: str) -> str:
         member = self._members[path]
@@ -139,14 +145,29 @@ class ZipTree(FileTree):
             self._members[path] = member
 
 
+def stamp_of(file: str) -> str | None:
+    """What changes whenever the bytes of a file on disk do; None where they cannot be had: reading it will say why."""
+    try:
+        status = os.stat(file)
+    except OSError:
+        return None
+    return f"{status.st_size} {status.st_mtime_ns}" if may(file, os.R_OK) else None
+
+
 def open_tree(path: str, key: str = "data.path") -> FileTree:
     """The folder, the zip file, or the folder in a zip file (`photos.zip/train`) at a path, which a key of the recipe
     names."""
+    around = zip_around(path)
+    return ZipTree(*around, key) if around else DiskTree(path)
+
+
+def zip_around(path: str) -> tuple[str, str] | None:
+    """The zip file that a path is or leads into, and the path in it, "" for all of it; None where there is none."""
     for file in (Path(path), *Path(path).parents):
         if file.suffix.lower() == ".zip" and file.is_file():
-            folder = Path(path).relative_to(file).as_posix()
-            return ZipTree(str(file), "" if folder == "." else folder, key)
-    return DiskTree(path)
+            inside = Path(path).relative_to(file).as_posix()
+            return str(file), "" if inside == "." else inside
+    return None
 
 
 def join(folder: str, name: str) -> str:

@@ -7,7 +7,7 @@ import keras
 from ..backbones.backbone import Backbone, Shape
 from ..backbones.families import NETWORKS, networks_with
 from ..errors import InputError
-from ..naming import find_object
+from ..naming import find_callable, own_code
 from .options import SegmentationOptions
 
 BACKBONES = {name: network.target for name, network in NETWORKS.items()}
@@ -46,7 +46,9 @@ def build_encoder(shape: Shape, options: SegmentationOptions, strides: Iterable[
     if options.backbone == "none":
         known = ", ".join(networks_with(strides))
         raise InputError(f"model.backbone: {options.name} needs one, as mobilenet_v2; those with its levels: {known}")
-    made = find_object(options.backbone, BACKBONES, __package__, "backbone")(shape, options)
+    maker = find_callable(options.backbone, BACKBONES, __package__, "backbone")
+    with own_code(options.backbone, "backbone", maker):
+        made = maker(shape, options)
     if not isinstance(made, Backbone):
         raise InputError(f"backbone '{options.backbone}' returned a {type(made).__name__}, not a Backbone")
     made.pyramid(strides)

@@ -8,11 +8,11 @@ from matplotlib.figure import Figure
 
 from ..bootstrap import measured
 from ..class_figures import bars_figure, confusion_figure
-from ..contract import Case, Evaluation, Raw, Value
+from ..contract import Case, Evaluation, Raw, Value, never_right
 from ..errors import InputError, JobError
 from ..inputs.image.options import IGNORE
 from .average_precision import AveragePrecision
-from .confusion import Confusion, iou, mean_of_defined
+from .confusion import Confusion, iou, margins, mean_of_defined
 from .dice_threshold import DiceThreshold
 from .figures import precision_figure
 from .instances import excused, objects
@@ -106,6 +106,11 @@ class SegmentationEvaluation(Evaluation):
             curve = measured(self._objects.curve, len(self._keys), True)
             plots["average_precision"] = precision_figure(curve, values["mean_ap"])
         return plots
+
+    def notes(self) -> list[str]:
+        """The classes that no pixel is predicted to be, or none rightly."""
+        right, there, said = margins(self._confusion.matrix)
+        return never_right(self.class_names, there, said, right)
 
     def scores(self) -> dict[str, float]:
         """Mean IoU over the classes that are in truth or in the result of each picture.

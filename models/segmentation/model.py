@@ -12,7 +12,7 @@ from ..backbones.backbone import Backbone, Shape, set_batch_norm_momentum
 from ..backbones.start import start
 from ..backbones.weights import is_file_of, load_file
 from ..errors import InputError
-from ..naming import find_object
+from ..naming import find_callable, own_code
 from . import MODELS
 from .encoder_decoder import EncoderDecoder
 from .former_run import load_run
@@ -48,8 +48,13 @@ def build(
     backbone = net.backbone if isinstance(net, EncoderDecoder) else None
     if backbone:
         backbone.freeze(options.freeze)
-    elif options.freeze != "none":
-        raise InputError(f"model.freeze: '{options.name}' does not say which part is its backbone: see EncoderDecoder")
+        if options.freezes_batch_norm:
+            backbone.freeze_batch_norm()
+    else:
+        for key, value, usual in (("freeze", options.freeze, "none"), ("batch_norm", options.batch_norm, "train")):
+            if value not in (usual, None):
+                reason = f"'{options.name}' does not say which part is its backbone: see EncoderDecoder"
+                raise InputError(f"model.{key}: {reason}")
     model = Segmenter(net, partial(make_loss, options, class_weights))
     name = options.name if options.backbone == "none" else options.backbone
     start(
@@ -63,14 +68,16 @@ def build(
 
 
 def _network(options: SegmentationOptions, shape: Shape, classes: int) -> keras.Model:
-    net = find_object(options.name, MODELS, __package__, "model")(shape, options, classes)
-    if not isinstance(net, keras.Model):
-        raise InputError(f"model '{options.name}' returned a {type(net).__name__}, not a keras.Model")
-    if getattr(net, "inputs", None) is None:  # a subclass, or a Sequential without Input, has no graph yet
-        image = keras.Input(shape, name="image")
-        net = keras.Model(image, net(image))
-    if options.name not in MODELS:
-        _check_output(net, options.name, shape, classes)
+    maker = find_callable(options.name, MODELS, __package__, "model")
+    with own_code(options.name, "model", maker):
+        net = maker(shape, options, classes)
+        if not isinstance(net, keras.Model):
+            raise InputError(f"model '{options.name}' returned a {type(net).__name__}, not a keras.Model")
+        if getattr(net, "inputs", None) is None:  # a subclass, or a Sequential without Input, has no graph yet
+            image = keras.Input(shape, name="image")
+            net = keras.Model(image, net(image))
+        if options.name not in MODELS:
+            _check_output(net, options.name, shape, classes)
     return net
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, Tag, field_validator, model_validator
 
 from ..backbones.families import NETWORKS
-from ..contract import ModelOptions
+from ..backbones.options import BackboneOptions
 from ..errors import nearest
 from ..inputs.image.options import ImageOptions, Pixels
 from ..naming import check_name
@@ -35,7 +35,7 @@ class SegmentationInput(ImageOptions):
         return value
 
 
-class SegmentationOptions(ModelOptions):
+class SegmentationOptions(BackboneOptions):
     """What a segmentation network is made of."""
 
     name: str = "unet"
@@ -52,12 +52,6 @@ class SegmentationOptions(ModelOptions):
     """How `unet` doubles its maps: transposed convolution (the paper's), or bilinear resizing and a convolution."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the channels that training drops before the last layer, 0 to below 1."""
-    freeze: Literal["none", "all"] | Annotated[int, Field(ge=1)] = "none"
-    """What keeps its weights: `none` or `all` of the backbone, or its layers up to the level of a stride, as 16."""
-    batch_norm_momentum: Annotated[float, Field(ge=0, lt=1)] | None = 0.9
-    """What batch norm keeps of its moving statistics at each step; null leaves the network's own. MobileNetV2's own
-    0.999 is made for long trainings: for the first thousand steps, validation, which uses these statistics, would look
-    far worse than the network is."""
     loss: Annotated[Annotated[str, Tag("word")] | Annotated[Weights, Tag("weights")], BY_FORM] = "cross_entropy"
     """What is minimised: `cross_entropy`, `dice`, `focal`, `jaccard`, `tversky`, `boundary` (cross-entropy that weighs
     the gaps between objects, Ronneberger et al. 2015), or a sum: `{cross_entropy: 1.0, dice: 0.5}`. For `boundary`,

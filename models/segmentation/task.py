@@ -48,6 +48,7 @@ class Segmentation(Task):
     )
     lengths = MappingProxyType({"mask": "size", "probabilities": "size"})
     result_padding = MappingProxyType({"mask": IGNORE})
+    per_pixel = True
     tile_results = ("probabilities",)
     model_options: SegmentationOptions
     input_options: SegmentationInput

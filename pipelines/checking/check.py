@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from ...models.contract import Task, Truth, classes_in, with_role
 from ...models.errors import InputError, RecipeError
+from ...models.files import of_path
 from ..source import Source
 from .check_cache import CheckCache, Known
 
@@ -75,7 +76,7 @@ def check(source: Source, task: Task, cache: Path | None = None, memory: int = 0
     Raises:
         RecipeError: a sample shows that the recipe does not fit the data.
     """
-    remembered = CheckCache(cache, f"2 tensorflow {tf.__version__}")
+    remembered = CheckCache(cache, f"3 tensorflow {tf.__version__}")
     stamps = {position: source.stamp(position) for position in range(len(source))}
     found, todo = Check(), []
     for position, stamp in stamps.items():
@@ -98,6 +99,11 @@ def check(source: Source, task: Task, cache: Path | None = None, memory: int = 0
     finally:  # Ctrl-C loses nothing
         remembered.save()
     return found
+
+
+def bad_among(task: Task, source: Source, positions: Sequence[int]) -> dict[int, str]:
+    """Of some samples those that cannot be used, and why; each is read."""
+    return {at: found.reason for at, found, _ in _read_all(source, task, list(map(int, positions))) if found.reason}
 
 
 def _read_all(source: Source, task: Task, positions: Sequence[int]) -> Iterator[tuple[int, Checked, Mapping[str, Any]]]:
@@ -141,7 +147,7 @@ def _read(source: Source, task: Task, position: int) -> tuple[Checked, Mapping[s
     except InputError as error:
         return Checked(digest, reason=str(error)), {}
     except OSError as error:
-        return Checked(digest, reason=f"its truth: {error.strerror or error}"), {}
+        return Checked(digest, reason=f"its truth: {of_path(error)}"), {}
     classes, group = seen_in(truth, task.truth)
     return Checked(digest, digest_of(truth), classes, group, inspected.note), truth
 

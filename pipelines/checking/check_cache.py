@@ -22,7 +22,8 @@ class Known(NamedTuple):
 
 
 class CheckCache:
-    """A JSON file from where a sample is to what is known of it. Losing it costs time, so no fault of it is an error.
+    """A JSON file from where a sample is to what is known of it. Losing it costs time, so no fault of it is an error,
+    and one line tells of the first.
 
     Bad samples are not kept: there are few, and they are tried again at every start.
 
@@ -35,17 +36,17 @@ class CheckCache:
         self._file = file
         self._reader = reader
         self._known: dict[str, Known] = {}
-        self._is_changed = False
+        self._is_changed = self._was_told = False
         if file is None:
             return
         try:
             content = json.loads(file.read_text(encoding="utf-8"))
             if content["reader"] == reader:
                 self._known = {where: _known(*entry) for where, entry in content["samples"].items()}
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # nothing yet; or no place for it, which saving tells
             pass
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
-            _log.warning("%s: not readable as the memory of a former check: all samples are read again", file)
+            self._tell("not readable as the memory of a former check: all samples are read again")
 
     def get(self, where: str, stamp: str | None) -> Known | None:
         """What is known of the sample at `where`, None if nothing is or its stamp is another."""
@@ -67,11 +68,16 @@ class CheckCache:
             part.write_text(json.dumps({"reader": self._reader, "samples": self._known}), encoding="utf-8")
             part.replace(self._file)
             self._is_changed = False
-        except OSError as error:
-            _log.warning("%s: the check is not remembered: %s", self._file, error.strerror)
+        except OSError as error:  # no permission, a file in its way, a full disk
+            self._tell(f"the check is not remembered: {error.strerror or error}")
         finally:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
+
+    def _tell(self, what: str) -> None:
+        if not self._was_told:
+            _log.warning("%s: %s", self._file, what)
+        self._was_told = True
 
 
 def _known(stamp: str, digest: str, note: str, truth: str, classes: list[int], group: str) -> Known:

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import hashlib
 import io
+import logging
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -22,8 +23,11 @@ from ...models.files import read_json
 from ..run import PROVENANCE, QUARANTINE, SAMPLES
 from ..source import DataOptions, Source, Truths
 from .check import check
-from .findings import Findings, log_bad
+from .findings import NAMED, Findings, log_bad
 from .splits import check_classes, split
+
+_CLASSES = 20  # that one message names
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -34,12 +38,14 @@ class Data:
         source: the opened source.
         splits: split name to positions, bad samples left out.
         findings: what the check found.
+        task: what it was checked for.
         kept: position to truth that is in memory already.
     """
 
     source: Source
     splits: dict[str, np.ndarray]
     findings: Findings
+    task: Task
     kept: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
 
     def truths(self, split: str) -> Truths:
@@ -71,12 +77,17 @@ class Data:
             key, where = self.source.keys[position], self.source.where(position)
             return {"key": key, "where": where, "split": split_of[position]}
 
+        def with_truth(position: int) -> dict[str, str]:
+            return named(position) | {"truth": self.words(position)}
+
         return {
             "samples": {name: len(positions) for name, positions in found.splits.items()},
             "bad": [named(position) | {"reason": why} for position, why in sorted(found.bad.items())],
             "leaks": [[named(one), named(other)] for one, other in found.leaks],
             "notes": [named(position) | {"note": note} for position, note in sorted(found.notes.items())],
             "duplicates": found.duplicates,
+            "contradictions": [[with_truth(one), with_truth(other)] for one, other in found.contradictions],
+            "absent": self.absent,
         }
 
     def listing(self) -> str:
@@ -91,6 +102,33 @@ class Data:
     def _content(self, position: int) -> str:
         found = self.findings.samples[position]
         return hashlib.blake2b((found.digest + found.truth).encode(), digest_size=8).hexdigest()
+
+    @property
+    def absent(self) -> list[str]:
+        """The classes that no training sample shows."""
+        if not with_role(self.task.truth, "class_ids", "multi_hot"):
+            return []
+        return [self.task.class_names[class_id] for class_id in self.findings.absent(len(self.task.class_names))]
+
+    def words(self, position: int) -> str:
+        """The truth of a sample as a person says it."""
+        return self.task.summary(self.source.truth(position))
+
+    def tell(self) -> None:
+        """Says in the log which samples contradict each other, and which classes there is nothing to learn of."""
+        pairs = self.findings.contradictions
+        for pair in pairs[:NAMED]:
+            told = " and ".join(f"{self.source.where(each)} ({self.words(each)})" for each in pair)
+            _log.warning("one image under two labels: %s are identical files: correct one, or remove it", told)
+        if len(pairs) > NAMED:
+            _log.warning("and %d more images stand under two labels", len(pairs) - NAMED)
+        if absent := self.absent:
+            more = f" and {len(absent) - _CLASSES} more" if len(absent) > _CLASSES else ""
+            _log.warning(
+                "classes that no training sample holds, so that they are never learnt: %s%s",
+                ", ".join(absent[:_CLASSES]),
+                more,
+            )
 
 
 def changes(run: Path, data: Data) -> list[str]:
@@ -145,19 +183,27 @@ def prepare_data(source: Source, task: Task, options: DataOptions, memory: int, 
         groups = [found.samples[position].group for position in range(len(source))]
     findings = Findings(split(source, options, groups, trains), found.samples)
     findings.log(source, found.read)
+    data = Data(source, findings.usable(), findings, task, found.truths)
+    data.tell()
     findings.refuse(source, options)
     log_bad(findings.bad, source, f"{QUARANTINE} of the run")
-    data = Data(source, findings.usable(), findings, found.truths)
     if trains:
-        if source.class_names and with_role(task.truth, "class_ids", "multi_hot"):
+        name = with_role(task.truth, "class_ids", "multi_hot")
+        if name and source.class_names and not task.truth[name].varies:  # of many classes a sample, `tell` names them
             check_classes(data.splits, findings.classes, source.class_names)
         task.adapt(data.truths("train"))
     return data
 
 
-def _cache_file(options: DataOptions, task: Task) -> Path:
-    """Where the findings about this data and this kind of truth are kept from job to job."""
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+def _cache_file(options: DataOptions, task: Task) -> Path | None:
+    """Where the findings about this data and this kind of truth are kept from job to job; None where there is no place:
+    a user that the system does not know, without HOME."""
+    caches = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not caches.is_absolute():  # the XDG base directory specification has a relative one ignored
+        caches = Path(os.path.expanduser("~"), ".cache")
+    if not caches.is_absolute():
+        _log.info("no home folder, and XDG_CACHE_HOME is not set: the check of the data is not remembered")
+        return None
     kind = f"{type(task).__module__}:{type(task).__qualname__} {task.input_options.model_dump_json()}"
     identity = f"{options.model_dump_json()} {kind} {sorted(task.truth.items())} {task.class_names}"
     name = hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()

@@ -9,6 +9,7 @@ from hashlib import blake2b
 import numpy as np
 
 from ...models.errors import InputError
+from ...models.inputs.file_listing import by_extension
 from ..source import SPLITS, DataOptions, Source
 from .check import Checked
 
@@ -27,10 +28,12 @@ class Findings:
         samples: position to what reading it gave.
         leaks: pairs of positions with identical content: a sample and its first twin in an earlier split.
         duplicates: how many samples repeat another of their own split.
+        twins: positions of samples with identical content, the first of the earliest split first.
     """
 
     splits: Mapping[str, np.ndarray]
     samples: Mapping[int, Checked]
+    twins: list[list[int]] = field(init=False)
     leaks: list[tuple[int, int]] = field(init=False)
     duplicates: int = field(init=False)
 
@@ -40,6 +43,8 @@ class Findings:
             for position in self.splits[split].tolist():
                 if not self.samples[position].reason:
                     twins[self.samples[position].digest].setdefault(split, []).append(position)
+        of_bytes = [[position for each in by_split.values() for position in each] for by_split in twins.values()]
+        self.twins = [group for group in of_bytes if len(group) > 1]
         self.leaks = []
         for by_split in twins.values():
             first, *others = by_split.values()
@@ -83,10 +88,23 @@ class Findings:
         _log.info("checked %d samples, %d of them read now: %d cannot be used", len(self.samples), read, len(self.bad))
         if self.duplicates:
             _log.info("%d samples repeat another of their split byte for byte", self.duplicates)
+        if unread := by_extension(map(source.where, self.bad)):
+            _log.warning("left out: %s, which are not read: convert them to PNG or JPEG", unread)
         if self.notes:
             first, note = next(iter(self.notes.items()))
             told = "%d files have another format's extension: %s is %s"
             _log.info(told, len(self.notes), source.where(first), note)
+
+    @property
+    def contradictions(self) -> list[tuple[int, int]]:
+        """Pairs of samples with identical content whose truth differs."""
+        pairs = ((first, other) for first, *others in self.twins for other in others)
+        return [(one, other) for one, other in pairs if self.samples[one].truth != self.samples[other].truth]
+
+    def absent(self, count: int) -> list[int]:
+        """Which of the class ids below a count no training sample shows."""
+        seen = {label for position in self.usable()["train"].tolist() for label in self.samples[position].classes}
+        return sorted(set(range(count)) - seen)
 
     def usable(self) -> dict[str, np.ndarray]:
         """The splits without their bad samples."""

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ...models.ensemble import Ensemble, mean_of_weights
 from ...models.errors import InputError
-from ...models.files import WEIGHTS, read_json, write_atomically
+from ...models.files import WEIGHTS, read_json, saving, write_atomically
+from ...models.naming import folders_of_run
 from ...models.predictor import Predictor
 from ...models.views import Views
 from ..checking.data import checked_data
@@ -21,7 +22,7 @@ from ..progress import bar
 from ..proof_samples import write_proof_samples
 from ..provenance import provenance
 from ..recipe import Recipe
-from ..run import FINDINGS, PROVENANCE, QUARANTINE, RECIPE, SAMPLES, Run, saving
+from ..run import FINDINGS, PROVENANCE, QUARANTINE, RECIPE, SAMPLES, Run
 
 log = logging.getLogger("saccade")
 
@@ -44,18 +45,19 @@ def combine(runs: Sequence[Path], recipes: Sequence[Recipe], average: str, views
     source, task = recipe.open()
     members = _load(runs, task.class_names)
     fingerprints = [member.fingerprint for member in members]
-    import_paths = list(dict.fromkeys(path for each in recipes for path in each.import_paths))
+    found_in = list(dict.fromkeys(path for each in recipes for path in each.import_paths))
+    import_paths = folders_of_run(found_in, recipe.train.run)
     made = _average(members, average, views)
     data = checked_data(source, split(source, recipe.data), task, recipe.data)
     log.info("model: %s parameters", f"{made.model.count_params():,}")
 
-    with saving(Path(recipe.train.run)):
+    with saving(Path(recipe.train.run), folder):
         write_atomically(folder / RECIPE, recipe.to_yaml())
         made.describe(folder, recipe.task, import_paths)
         made.model.save_weights(folder / WEIGHTS)
         write_proof_samples(folder, data)
     predictor, evaluation, bad = settle(Predictor.load(folder), source, data.splits["validation"])
-    with saving(Path(recipe.train.run)):
+    with saving(Path(recipe.train.run), folder):
         predictor.describe(folder, recipe.task, import_paths)
         values = write_evaluation(evaluation, bad, source, "validation", predictor, folder)
         samples = {name: len(positions) for name, positions in data.splits.items()}

@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ...models.errors import InputError
+from ...models.files import saving
 from ...models.stopping import uninterrupted
-from ..run import saving
 
 
 @contextmanager

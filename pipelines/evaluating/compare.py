@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ...models.contract import Value
 from ...models.errors import InputError
 from ...models.files import read_json
 from ..recipe import Recipe, load_recipe
 from ..run import recipe_file
-from .evaluate import evaluate
+from .evaluate import Evaluated, check_split, evaluated
 from .figure_tables import comparison_rows
 from .paired import PairedTest, paired_test
 
@@ -55,6 +54,7 @@ def compare(first: Path | str, second: Path | str, split: str = "test") -> Compa
     Raises:
         InputError: no run, runs of different tasks, classes or samples.
     """
+    check_split(split)
     runs = Path(first), Path(second)
     recipes = [load_recipe(recipe_file(run)) for run in runs]
     _refuse_other_tasks(runs, *recipes)
@@ -66,16 +66,16 @@ def compare(first: Path | str, second: Path | str, split: str = "test") -> Compa
         odd = set(predictors[0].task.class_names) ^ set(predictors[1].task.class_names)
         raise InputError(f"{runs[0]} and {runs[1]} know other classes: {', '.join(sorted(odd)) or 'in another order'}")
     found = [_evaluation(run, split, predictor.fingerprint) for run, predictor in zip(runs, predictors, strict=True)]
-    answered = [set(scores) for _, scores in found]
-    asked = [set(scores) | {each["key"] for each in metrics["set_aside"]} for metrics, scores in found]
+    answered = [set(each.scores) for each in found]
+    asked = [{*each.scores, *each.set_aside} for each in found]
     if any(answered) and asked[0] != asked[1]:
         raise InputError(
             f"{runs[0]} and {runs[1]} are runs on other data: of {len(asked[0])} and {len(asked[1])} samples of the "
             f"{split} split they share {len(asked[0] & asked[1])}, and figures of different samples cannot be compared"
         )
     shared = sorted(answered[0] & answered[1])
-    test = paired_test(*([scores[key] for key in shared] for _, scores in found)) if shared else None
-    return Comparison(runs, split, (found[0][0]["metrics"], found[1][0]["metrics"]), test)
+    test = paired_test(*([each.scores[key] for key in shared] for each in found)) if shared else None
+    return Comparison(runs, split, (found[0].values, found[1].values), test)
 
 
 def _refuse_other_tasks(runs: tuple[Path, Path], first: Recipe, second: Recipe) -> None:
@@ -93,13 +93,13 @@ def _refuse_other_tasks(runs: tuple[Path, Path], first: Recipe, second: Recipe) 
         )
 
 
-def _evaluation(run: Path, split: str, fingerprint: str) -> tuple[dict[str, Any], dict[str, float]]:
-    """Metrics and scores of a run that are up to date."""
+def _evaluation(run: Path, split: str, fingerprint: str) -> Evaluated:
+    """What an evaluation of the run as it is has found, or finds now."""
     from .evaluation_files import SCORES, evaluation_folder, read_metrics
 
-    path = evaluation_folder(run, split) / SCORES
-    with suppress(InputError, FileNotFoundError):
+    folder = evaluation_folder(run, split)
+    with suppress(InputError, FileNotFoundError):  # files that are not whole count for nothing
         if (metrics := read_metrics(run, split, fingerprint)) is not None:
-            return metrics, read_json(path)
-    evaluate(run, split)
-    return read_metrics(run, split, fingerprint), read_json(path)
+            set_aside = [each["key"] for each in metrics["set_aside"]]
+            return Evaluated(metrics["metrics"], {}, read_json(folder / SCORES), set_aside, folder)
+    return evaluated(run, split)

@@ -2,22 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ...models.contract import Value
-from ...models.errors import InputError
+from ...models.errors import InputError, nearest
+from ...models.files import WriteError, saving
 from ..recipe import load_recipe
-from ..run import recipe_file, saving
-from .breakdown import Breakdown, find_column
+from ..run import recipe_file
+from ..source import SPLITS
+from .breakdown import Breakdown, Part, find_column
+
+log = logging.getLogger("saccade")
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What an evaluation found.
+
+    Attributes:
+        values: the metrics.
+        parts: where a column was named, the metrics for each of its values.
+        scores: how well each sample was answered, by key; empty for a task that does not score single samples.
+        set_aside: keys of the samples that could not be read.
+        folder: where the files are; None where the run cannot be written to.
+    """
+
+    values: Mapping[str, Value]
+    parts: Mapping[str, Part]
+    scores: Mapping[str, float]
+    set_aside: Sequence[str]
+    folder: Path | None
+
+
+def check_split(split: str) -> None:
+    """Refuses what is no split.
+
+    Raises:
+        InputError: with the nearest names.
+    """
+    known = [*SPLITS, "all"]
+    if split not in known:
+        raise InputError(f"no split '{split}': {nearest(str(split), known)}")
 
 
 def evaluate(
     run: Path | str, split: str = "test", overrides: Sequence[str] = (), batch: int = 32, by: str | None = None
 ) -> dict[str, Value]:
+    """The metrics alone; see `evaluated`."""
+    return dict(evaluated(run, split, overrides, batch, by).values)
+
+
+def evaluated(
+    run: Path | str, split: str = "test", overrides: Sequence[str] = (), batch: int = 32, by: str | None = None
+) -> Evaluated:
     """Evaluates a run, and writes figures, pictures, worst and doubtful cases into its `evaluation/SPLIT` folder.
+
+    Of a run that cannot be written to all is found as well, and a warning says that there are no files.
 
     Args:
         run: the folder that `train` left.
@@ -26,12 +71,10 @@ def evaluate(
         batch: pictures in one call of the graph.
         by: a column of the data, for each of whose values the figures are told, too: `by` in `metrics.json`.
 
-    Returns:
-        Name to figure, with 95 % intervals.
-
     Raises:
-        InputError: no run, a split without samples, no such column, more bad samples than `data.max_bad`.
+        InputError: no run, no such split or one without samples, no such column, more bad samples than `data.max_bad`.
     """
+    check_split(split)
     foreign = [each for each in overrides if not each.startswith(("data.", "data="))]
     if foreign:
         raise InputError(f"'{foreign[0]}': only data.* can be changed for an evaluation; the rest belongs to the run")
@@ -45,7 +88,7 @@ def evaluate(
     from ...models.predictor import Predictor
     from ..checking.findings import log_bad, refuse_bad
     from ..checking.splits import split_unchecked
-    from .evaluation_files import write_evaluation
+    from .evaluation_files import evaluation_folder, write_evaluation
     from .validation import evaluate_positions
 
     predictor = Predictor.load(run)
@@ -59,5 +102,12 @@ def evaluate(
     evaluation, bad = evaluate_positions(predictor, source, positions, batch, show=split, breakdown=breakdown)
     refuse_bad(bad, len(positions), source, recipe.data)
     log_bad(bad, source, f"metrics.json of evaluation/{split}")
-    with saving(run):
-        return write_evaluation(evaluation, bad, source, split, predictor, run, overrides, breakdown)
+    folder: Path | None = evaluation_folder(run, split)
+    try:
+        with saving(run):
+            values = write_evaluation(evaluation, bad, source, split, predictor, run, overrides, breakdown)
+    except WriteError as error:
+        log.warning("%s; the metrics are told all the same, without files of this evaluation", error)
+        values, folder = evaluation.values(), None
+    parts = breakdown.parts() if breakdown is not None else {}
+    return Evaluated(values, parts, evaluation.scores(), [source.keys[position] for position in bad], folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ from ...models.predictor import Predictor
 from ..run import alone_in
 from ..source import Source, request
 from .breakdown import Breakdown, Part
+
+log = logging.getLogger("saccade")
 
 METRICS, SCORES = "metrics.json", "scores.json"
 CASES = 12
@@ -44,7 +47,8 @@ def write_evaluation(
 ) -> dict[str, Value]:
     """Writes `evaluation/SPLIT/` into a run: `metrics.json`, `scores.json`, each figure as PNG and SVG, the worst cases
     as images and as a list (`worst/`, `worst.jsonl`), and likewise samples whose truth may be wrong (`label_issues`)
-    and, where answers have degrees, what is answered as most are and best (`median`, `best`).
+    and, where answers have degrees, what is answered as most are and best (`median`, `best`). The log warns of the
+    notes.
 
     Args:
         evaluation: fed with the whole split.
@@ -86,6 +90,7 @@ def _write(
         "overrides": list(overrides),
         "metrics": _plain(values),
         "plots": list(plots),
+        "notes": evaluation.notes(),
         "set_aside": [{"key": source.keys[position], "reason": why} for position, why in bad.items()],
     }
     if breakdown is not None:
@@ -105,6 +110,8 @@ def _write(
             shutil.rmtree(folder / name, ignore_errors=True)
     write_atomically(folder / SCORES, json.dumps(scores) + "\n")
     write_atomically(folder / METRICS, json.dumps(metrics, indent=2) + "\n")  # last: it vouches for the others
+    for note in metrics["notes"]:
+        log.warning("on %s, %s", split, note)
     return values
 
 
@@ -172,7 +179,7 @@ def _write_cases(name: str, cases: Sequence[Case], source: Source, predictor: Pr
     for number, case in enumerate(cases):
         position = position_of[case.key]
         raw = request(predictor.task, source, position)
-        (results,) = predictor.answer_raws([raw])
+        (results,) = list(predictor.answer_raws([raw]))
         if isinstance(results, str):  # it was readable a moment ago
             results = None
         drawn = predictor.task.draw(predictor.task.input.show(raw), results, source.truth(position))

@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from ...models.contract import Evaluation, Value, with_lengths, without_padding
 from ...models.errors import InputError, RecipeError
-from ...models.predictor import Predictor, stacked
+from ...models.files import of_path
+from ...models.predictor import Predictor
 from ...models.stopping import stop_point
 from ..predicting.answers import answers
 from ..progress import bar
@@ -66,7 +67,7 @@ def evaluate_positions(
                 bad[answer.item] = str(error)
                 continue
             except OSError as error:
-                bad[answer.item] = f"its truth: {error.strerror or error}"
+                bad[answer.item] = f"its truth: {of_path(error)}"
                 continue
             if breakdown is not None:
                 breakdown.update(predictor.evaluation, truth, answer.results, key, answer.raw)
@@ -106,12 +107,16 @@ def validator_on_features(
     """The same metrics while `features` is frozen: input and features are computed once, here."""
     task = predictor.task
     kept: list[tuple[list[int], Any, dict[str, tf.Tensor]]] = []
+
+    def compute(encoded: tf.Tensor) -> tuple[Any, dict[str, tf.Tensor]]:
+        tensors, geometry = predictor.task.input(bytes=encoded)
+        return features(tensors, training=False), geometry
+
     for chunk in _chunks([int(position) for position in positions], batch):
-        raws = task.input.prepare([request(task, source, position) for position in chunk])
-        for places in predictor.calls(raws):
-            values = stacked([raws[place] for place in places], task.input.signatures)
-            tensors, geometry = task.input(**values)
-            kept.append(([chunk[place] for place in places], features(tensors, training=False), geometry))
+        raws = [request(task, source, position) for position in chunk]
+        for places, computed in predictor.in_calls(raws, compute):
+            if not isinstance(computed, str):
+                kept.append(([chunk[place] for place in places], *computed))
 
     def validate() -> dict[str, Value]:
         evaluation = predictor.evaluation()

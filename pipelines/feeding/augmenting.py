@@ -3,6 +3,7 @@ transforms do."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -73,6 +74,12 @@ def augmented(
     chunks = samples.map(with_shapes).padded_batch(chunk)
     changed = chunks.map(change, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return changed.unbatch().map(without_padding)
+
+
+def augmentation_failure(message: str) -> str | None:
+    """What a transform could not do, behind the key of its sample, from what TensorFlow says of a failed pipeline."""
+    found = re.search(rf"\b{AugmentError.__name__}: (.*)", message)
+    return found.group(1) if found else None
 
 
 def _companions(

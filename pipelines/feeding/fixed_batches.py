@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from ..progress import bar
 from .order import Order, Sampler
+from .reading import Column
 
 Make = Callable[[Order], tf.data.Dataset]
 
@@ -43,11 +44,12 @@ def fixed_batches(
         anew = anew.map(lambda x, *rest: (features(x), *rest))
     if _bytes(anew.element_spec, len(positions)) > memory:
         return order, anew
-    columns = _prepare(make(_InOrder(positions)), math.ceil(len(positions) / batch), features)
-    rows = Order(np.arange(len(positions)), seed, sampler)  # shuffled as the positions would be
-    kept = rows.batches(batch).map(
-        lambda draw: tf.nest.map_structure(lambda column: tf.gather(column, draw["position"]), columns)
+    columns = tf.nest.map_structure(
+        lambda spec: Column(len(positions), spec.dtype, spec.shape[1:]), tuple(anew.element_spec)
     )
+    _prepare(make(_InOrder(positions)), math.ceil(len(positions) / batch), features, columns)
+    rows = Order(np.arange(len(positions)), seed, sampler)  # shuffled as the positions would be
+    kept = rows.batches(batch).map(lambda draw: tf.nest.map_structure(lambda column: column[draw["position"]], columns))
     return rows, kept.prefetch(tf.data.AUTOTUNE)
 
 
@@ -60,10 +62,15 @@ def _bytes(spec: tuple, samples: int) -> float:
     return total
 
 
-def _prepare(batches: tf.data.Dataset, count: int, features: Callable | None) -> tuple:
+def _prepare(batches: tf.data.Dataset, count: int, features: Callable | None, columns: tuple) -> None:
+    """Fills the columns of what is kept, batch by batch."""
     compute = tf.function(features, reduce_retracing=True) if features else lambda x: x
-    rows = [(compute(x), *rest) for x, *rest in bar("preparing", "batches", count, batches)]
-    return tf.nest.map_structure(lambda *column: tf.concat(column, 0), *rows)
+    start = 0
+    for x, *rest in bar("preparing", "batches", count, batches):
+        values = (compute(x), *rest)
+        for column, value in zip(tf.nest.flatten(columns), tf.nest.flatten(values), strict=True):
+            column.fill(start, value)
+        start += len(tf.nest.flatten(values)[0])
 
 
 class _InOrder(Order):

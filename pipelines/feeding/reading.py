@@ -18,6 +18,32 @@ from ..source import Source
 
 Reader = Callable[[tf.Tensor], dict[str, tf.Tensor]]
 Values = dict[str, np.ndarray]
+_ROWS = 256  # samples that are on their way into a column at a time
+
+
+class Column:
+    """One value of all samples, kept in memory: filled some rows at a time, so that it is never there twice.
+
+    Args:
+        count: rows.
+        dtype: of a value; what varies in shape is kept as a string.
+        shape: of a value.
+    """
+
+    def __init__(self, count: int, dtype: tf.DType, shape: Sequence[int] = ()):
+        with tf.device("CPU:0"):
+            self._values = tf.Variable(tf.zeros([count, *shape], dtype), trainable=False)
+
+    def fill(self, start: int, values: tf.Tensor | Sequence) -> None:
+        """Sets some rows from `start` on."""
+        with tf.device("CPU:0"):
+            values = tf.convert_to_tensor(values, self._values.dtype)
+            rows = tf.range(start, start + len(values))
+            self._values.scatter_update(tf.IndexedSlices(values, rows))
+
+    def __getitem__(self, row: tf.Tensor) -> tf.Tensor:
+        """The value of a row, or the values of several; a graph operation, too."""
+        return self._values.sparse_read(row)
 
 
 def reader(
@@ -43,10 +69,10 @@ def reader(
     def values(position: int) -> Values:
         return _read(task, source, truth, kept, int(position))
 
-    samples = _read_all(values, positions, memory)
-    if samples is None:
-        return _loading(task, _from_source(source, truth, values, positions))
-    stored = _from_memory(source, positions, truth, samples)
+    specs = _specs(values(positions[0]), truth)
+    stored = _from_memory(source, positions, specs, values, memory)
+    if stored is None:
+        return _loading(task, _from_source(source, specs, values))
     return (_loaded(task, stored, positions, truth, memory) if keep_loaded else None) or _loading(task, stored)
 
 
@@ -69,22 +95,6 @@ def _array(value: Any) -> np.ndarray:
     return np.asarray(value)
 
 
-def _read_all(values: Callable[[int], Values], positions: Sequence[int], memory: int) -> list[Values] | None:
-    """All samples, read in threads; None if they take too much."""
-    samples, total = [], 0
-    with ThreadPool(max(2, os.cpu_count() or 2)) as pool:
-        for sample in pool.imap(values, positions):
-            samples.append(sample)
-            total += sum(map(_bytes, sample.values()))
-            if total > memory:
-                return None
-    return samples
-
-
-def _bytes(value: np.ndarray) -> int:
-    return value.nbytes if value.dtype != object else sum(len(each) for each in value.ravel())
-
-
 def _specs(first: Values, truth: Mapping[str, Truth]) -> dict[str, tf.TensorSpec]:
     """The type of each value: of truth as the task says; of what is on disk as the first sample has it, of any size."""
     specs = {}
@@ -101,26 +111,33 @@ def _loading(task: Task, read: Reader) -> Reader:
 def _loaded(
     task: Task, read: Reader, positions: Sequence[int], truth: Mapping[str, Truth], memory: int
 ) -> Reader | None:
-    """Keeps loaded values, each as one string; None where the first lets expect that they take too much."""
-    load = _loading(task, read)
+    """Keeps loaded values, each as one string; None where they take too much, or the first lets expect it."""
+    load, count = _loading(task, read), len(positions)
     first = load(tf.constant(positions[0], tf.int64))
-    names = [name for name in first if name != "key" and name not in truth]
-    size = sum(first[name].shape.num_elements() * first[name].dtype.size for name in names)
-    if size * len(positions) > memory:
+    specs = {
+        name: tf.TensorSpec([None] * value.shape.rank, value.dtype)
+        for name, value in first.items()
+        if name != "key" and name not in truth
+    }
+    expected = sum(math.prod(first[name].shape) * first[name].dtype.size for name in specs)  # an int32 would overflow
+    if expected * count > memory:
         return None
-    specs = {name: tf.TensorSpec([None] * first[name].shape.rank, first[name].dtype) for name in names}
-    stored = tf.data.Dataset.from_tensor_slices(np.asarray(positions, np.int64)).map(
-        lambda position: [tf.io.serialize_tensor(load(position)[name]) for name in names],
+    loaded = tf.data.Dataset.from_tensor_slices(np.asarray(positions, np.int64)).map(
+        lambda position: {name: tf.io.serialize_tensor(load(position)[name]) for name in specs},
         num_parallel_calls=tf.data.AUTOTUNE,
     )
-    batches = list(bar("decoding", "batches", math.ceil(len(positions) / 256), stored.batch(256)))
-    columns = {name: tf.concat([batch[i] for batch in batches], 0) for i, name in enumerate(names)}
+    columns, total = {name: Column(count, tf.string) for name in specs}, 0
+    for number, some in enumerate(bar("decoding", "batches", math.ceil(count / _ROWS), loaded.batch(_ROWS))):
+        total += sum(int(tf.strings.length(each).numpy().sum(dtype=np.int64)) for each in some.values())
+        if total > memory:  # they differ in size
+            return None
+        for name, values in some.items():
+            columns[name].fill(number * _ROWS, values)
     rows = tf.constant(_row_of(positions))
 
     def read_loaded(position: tf.Tensor) -> dict[str, tf.Tensor]:
         row, sample = rows[position], read(position)
-        values = {name: tf.io.parse_tensor(columns[name][row], specs[name].dtype) for name in names}
-        values = {name: tf.ensure_shape(value, specs[name].shape) for name, value in values.items()}
+        values = {name: _parsed(column[row], specs[name]) for name, column in columns.items()}
         return values | {name: sample[name] for name in ("key", *truth)}
 
     return read_loaded
@@ -134,46 +151,60 @@ def _row_of(positions: Sequence[int]) -> np.ndarray:
 
 
 def _from_memory(
-    source: Source, positions: Sequence[int], truth: Mapping[str, Truth], samples: Sequence[Values]
-) -> Reader:
-    specs = _specs(samples[0], truth)
-    columns = {"key": tf.constant([source.keys[int(position)] for position in positions])}
-    serialized = set()
-    for name in specs:
-        values = [sample[name] for sample in samples]
-        if all(value.shape == values[0].shape for value in values):
-            columns[name] = _constant(np.stack(values))
-        else:  # each kept as one string
-            serialized.add(name)
-            columns[name] = tf.constant([tf.io.serialize_tensor(_constant(value)).numpy() for value in values])
-    rows = tf.constant(_row_of(positions))
+    source: Source,
+    positions: Sequence[int],
+    specs: Mapping[str, tf.TensorSpec],
+    values: Callable[[int], Values],
+    memory: int,
+) -> Reader | None:
+    """Keeps samples as they are on disk, with their truth; None if they take too much."""
+    fixed = {name for name, spec in specs.items() if spec.shape.is_fully_defined()}  # the others as one string each
+    columns = {
+        name: Column(len(positions), spec.dtype, spec.shape) if name in fixed else Column(len(positions), tf.string)
+        for name, spec in specs.items()
+    }
+    total = 0
+    with ThreadPool(max(2, os.cpu_count() or 2)) as pool:
+        for start in range(0, len(positions), _ROWS):
+            some: dict[str, list] = {name: [] for name in columns}
+            for sample in pool.imap(values, positions[start : start + _ROWS]):
+                total += sum(map(_bytes, sample.values()))
+                if total > memory:
+                    return None
+                for name, value in sample.items():
+                    plain = value.tolist() if value.dtype == object else value
+                    some[name].append(plain if name in fixed else tf.io.serialize_tensor(tf.constant(plain)).numpy())
+            for name, rows in some.items():
+                columns[name].fill(start, rows)
+    keys = tf.constant([source.keys[int(position)] for position in positions])
+    rows_of = tf.constant(_row_of(positions))
 
     def read(position: tf.Tensor) -> dict[str, tf.Tensor]:
-        row = rows[position]
-        sample = {name: column[row] for name, column in columns.items()}
-        for name in serialized:
-            sample[name] = tf.ensure_shape(tf.io.parse_tensor(sample[name], specs[name].dtype), specs[name].shape)
+        row = rows_of[position]
+        sample = {"key": keys[row]}
+        for name, column in columns.items():
+            sample[name] = column[row] if name in fixed else _parsed(column[row], specs[name])
         return sample
 
     return read
 
 
-def _constant(value: np.ndarray) -> tf.Tensor:
-    return tf.constant(value.tolist(), tf.string) if value.dtype == object else tf.constant(value)
+def _bytes(value: np.ndarray) -> int:
+    return value.nbytes if value.dtype != object else sum(len(each) for each in value.ravel())
 
 
-def _from_source(
-    source: Source, truth: Mapping[str, Truth], values: Callable[[int], Values], positions: Sequence[int]
-) -> Reader:
+def _parsed(serialized: tf.Tensor, spec: tf.TensorSpec) -> tf.Tensor:
+    return tf.ensure_shape(tf.io.parse_tensor(serialized, spec.dtype), spec.shape)
+
+
+def _from_source(source: Source, specs: Mapping[str, tf.TensorSpec], values: Callable[[int], Values]) -> Reader:
     keys = tf.constant(list(source.keys))
-    specs = _specs(values(positions[0]), truth)
 
-    def from_python(position: np.ndarray) -> tuple[np.ndarray, ...]:
+    def from_python(position: np.ndarray) -> tuple[Any, ...]:
         sample = values(int(position))
         # a string without axes is handed over as itself: TensorFlow takes no array of objects for it
-        return tuple(
-            value.item() if value.dtype == object and not value.ndim else value for value in map(sample.get, specs)
-        )
+        found = (sample[name] for name in specs)
+        return tuple(value.item() if value.dtype == object and not value.ndim else value for value in found)
 
     def read(position: tf.Tensor) -> dict[str, tf.Tensor]:
         found = tf.numpy_function(from_python, [position], [spec.dtype for spec in specs.values()])

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...models.contract import Raw
-from ...models.errors import InputError, RecipeError
+from ...models.errors import RecipeError
 from ...models.predictor import Predictor
 
 
@@ -61,19 +61,17 @@ def answers(
 
 def _answer(predictor: Predictor, batch: list[tuple[Any, Future]], names: Sequence[str] | None) -> Iterator[Answer]:
     raws: dict[int, Raw] = {}
-    found: dict[int, dict[str, np.ndarray] | str] = {}
+    unread: dict[int, str] = {}
     for place, (_, future) in enumerate(batch):
         try:
             raws[place] = future.result()
-        except OSError as error:
-            found[place] = error.strerror or str(error)
         except RecipeError:
             raise
-        except InputError as error:
-            found[place] = str(error)
-    found |= zip(raws, predictor.answer_raws(list(raws.values()), names), strict=True)
+        except (OSError, ValueError) as error:  # a ValueError: of a name that no file can have, or an InputError
+            unread[place] = getattr(error, "strerror", None) or str(error)
+    found = predictor.answer_raws(list(raws.values()), names)
     for place, (item, _) in enumerate(batch):
-        answer = found[place]
+        answer = unread[place] if place in unread else next(found)
         if isinstance(answer, str):
             yield Answer(item, reason=answer)
         else:

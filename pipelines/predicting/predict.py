@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +11,12 @@ from PIL import Image
 
 from ...models.contract import Raw, Task
 from ...models.errors import InputError
-from ...models.files import whole_file
+from ...models.files import refuse_file, saving, whole_file
+from ...models.inputs.own_output import note
 from ...models.predictor import Predictor
 from ..progress import bar
-from ..run import saving
 from .answers import Answer, answers
+from .start import result_name
 from .tile_layout import Tiles
 from .tiles import tiled_answers
 
@@ -46,7 +48,10 @@ def predict(
         raise InputError(f"{type(predictor.task).__name__} makes no files: its lines say everything; leave 'save' out")
     for folder in filter(None, (draw, save)):
         with saving(folder):
+            is_new = not folder.exists()
             folder.mkdir(parents=True, exist_ok=True)
+        if is_new:  # in the images' folder or beside it, what is drawn is none of them the next time
+            note(folder, {os.path.join(os.path.dirname(each), up) for each, _ in samples for up in (".", "..")})
 
     readers = dict(enumerate(read for _, read in samples))
 
@@ -61,14 +66,23 @@ def predict(
 def _written(
     task: Task, found: Iterator[Answer], count: int, draw: Path | None, save: Path | None, shown: bool
 ) -> Iterator[Answer]:
-    """The answers, each after what is to be written of it; the number makes names of one stem differ."""
+    """The answers, each after what is to be written of it."""
     for number, answer in enumerate(bar("predict", "pictures", count, found, shown=shown)):
-        name = f"{number:05}_{Path(answer.item).stem}"
+        name = result_name(number, answer.item)
         if answer.results is not None and save is not None:
             answer = _saved(task, answer, save / name)
         if answer.results is not None and draw is not None:
-            Image.fromarray(task.draw(task.input.show(answer.raw()), answer.results)).save(draw / f"{name}.png")
+            answer = _drawn(task, answer, draw / f"{name}.png")
         yield answer
+
+
+def _drawn(task: Task, answer: Answer, file: Path) -> Answer:
+    """Writes the image that a person looks at, with the results."""
+    drawn = Image.fromarray(task.draw(task.input.show(answer.raw()), answer.results))
+    refuse_file(file)
+    with saving(file.parent), whole_file(file) as partial:
+        drawn.save(partial, "PNG")
+    return answer
 
 
 def _saved(task: Task, answer: Answer, begin: Path) -> Answer:
@@ -80,6 +94,7 @@ def _saved(task: Task, answer: Answer, begin: Path) -> Answer:
     paths = [begin.with_name(begin.name + ending) for ending in contents]
     with saving(begin.parent):
         for path, content in zip(paths, contents.values(), strict=True):
+            refuse_file(path)
             with whole_file(path, lasting=False) as partial:
                 partial.write_bytes(content)
     return replace(answer, files=tuple(map(str, paths)))

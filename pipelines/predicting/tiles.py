@@ -10,6 +10,7 @@ import numpy as np
 from ...models.contract import Raw, Tile
 from ...models.errors import InputError
 from ...models.inputs.image import ImageOptions
+from ...models.inputs.reasons import answer_calls
 from ...models.predictor import Predictor
 from ..progress import bar
 from .answers import Answer
@@ -83,11 +84,17 @@ def tiled_answers(
     def answer(item: Any) -> Answer:
         try:
             raw = read(item)
-            image = predictor.task.input.show(raw)
         except OSError as error:
             return Answer(item, reason=error.strerror or str(error))
+        source = predictor.task.input
+
+        def tiled(_: list[int]) -> dict[str, np.ndarray]:
+            return tiler(source.show(raw), str(item))
+
+        try:
+            ((_, found),) = answer_calls([[0]], tiled, lambda _, error: source.reason(error, raw))
         except InputError as error:
-            return Answer(item, reason=str(error))
-        return Answer(item, tiler(image, str(item)), raw=lambda: raw)
+            found = str(error)
+        return Answer(item, reason=found) if isinstance(found, str) else Answer(item, found, raw=lambda: raw)
 
     return map(answer, items)

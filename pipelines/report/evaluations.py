@@ -33,6 +33,7 @@ class Evaluated:
         worst: the worst samples, the worst first.
         median, best: samples of median and of the highest score; nothing where answers are right or wrong.
         suspects: those whose truth is likelier wrong than the results.
+        notes: what no figure says, a phrase each.
         set_aside: how many samples could not be read.
         by: column to its values to their figures, where it was evaluated by one.
     """
@@ -44,6 +45,7 @@ class Evaluated:
     median: list[Shown]
     best: list[Shown]
     suspects: list[Shown]
+    notes: list[str]
     set_aside: int
     by: Mapping[str, Mapping[str, Part]]
 
@@ -73,6 +75,7 @@ def _evaluated(run: Path, split: str, metrics: Mapping[str, Any], folder: Path) 
         median=_cases(folder, "median"),
         best=_cases(folder, "best"),
         suspects=_cases(folder, "suspects"),
+        notes=metrics.get("notes", []),  # an evaluation of an earlier version has none
         set_aside=len(metrics["set_aside"]),
         by={column: read_breakdown(run, split, column) for column in metrics.get("by", {})},
     )

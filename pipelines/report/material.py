@@ -12,6 +12,7 @@ from ...models.errors import InputError
 from ...models.files import read_json
 from ...models.predictor import Predictor
 from ..evaluating.evaluate import evaluate
+from ..evaluating.evaluation_files import evaluation_folder
 from ..recipe import Recipe
 from ..run import FINDINGS, PROVENANCE, Progress, Run
 from .evaluations import Evaluated, read_evaluation
@@ -100,7 +101,8 @@ def gather(run: Run, recipe: Recipe) -> Material:
             if (found := read_evaluation(folder, split, predictor.fingerprint)) is None:
                 log.info("evaluating the %s split", split)
                 evaluate(folder, split)
-                found = read_evaluation(folder, split, predictor.fingerprint)
+                if (found := read_evaluation(folder, split, predictor.fingerprint)) is None:
+                    raise InputError(f"{evaluation_folder(folder, split)} cannot be written to")
             evaluations[split] = found
         except InputError as error:  # the data may have moved away; the rest of the run still speaks
             missing.append(f"The {split} split could not be evaluated: {error}.")

@@ -24,11 +24,16 @@ def data(material: Material) -> Markup:
     if (found := material.findings) is not None:
         leaks = [[_place(one), _place(other)] for one, other in found["leaks"]]
         parts.append(_listing("stand in two splits byte for byte", ["one", "the other"], leaks))
+        labels = [[_place(one), _place(other)] for one, other in found.get("contradictions", [])]
+        parts.append(_listing("are one image under two labels", ["one", "the other"], labels))
+        absent = found.get("absent", [])
+        if absent:
+            parts.append(element("p", {}, f"Classes that no training sample holds: {', '.join(absent)}."))
         notes = [[note["where"], note["note"]] for note in found["notes"]]
         parts.append(_listing("are odd but usable", ["where", "what"], notes))
         if found["duplicates"]:
             parts.append(element("p", {}, f"{found['duplicates']:,} samples repeat another of their split."))
-        if not (bad or leaks or notes or found["duplicates"]):
+        if not (bad or leaks or labels or absent or notes or found["duplicates"]):
             clean = "All can be read; none stands in two splits or repeats another."
             parts.append(element("p", {}, clean))
     return section("Data", *parts)
@@ -83,7 +88,8 @@ def _quarantine(material: Material) -> list[list[str]]:
 
 
 def _place(sample: Mapping[str, Any]) -> str:
-    return f"{sample['where']} ({sample['split']})"
+    truth = f": {sample['truth']}" if "truth" in sample else ""
+    return f"{sample['where']} ({sample['split']}){truth}"
 
 
 def _listing(what: str, head: list[str], rows: list[list[str]]) -> Markup:

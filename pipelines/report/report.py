@@ -5,10 +5,12 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+import yaml
+
 from ...models.errors import InputError
-from ...models.files import read_json, write_atomically
+from ...models.files import read_json, refuse_file, saving, write_atomically
 from ..recipe import load_recipe
-from ..run import PROVENANCE, RECIPE, Run, recipe_file, saving
+from ..run import PROVENANCE, RECIPE, Run, recipe_file
 
 PAGE = "report.html"
 
@@ -30,12 +32,13 @@ def report(folder: Path | str) -> Path:
     recipe = load_recipe(recipe_file(folder))
     run = Run(Path(folder))
     refuse_unfinished(run)
+    path = run.folder / PAGE
+    refuse_file(path, overwrite=True)
 
     from .material import gather
     from .page import page
 
     material = gather(run, recipe)
-    path = run.folder / PAGE
     with saving(run.folder):
         write_atomically(path, page(material))
     return path
@@ -52,7 +55,9 @@ def refuse_unfinished(run: Run) -> None:
         return
     path = run.folder / PROVENANCE
     command = read_json(path)["command"] if path.is_file() else ""
-    if not command.startswith("saccade train "):
+    written = yaml.safe_load(recipe_file(run.folder).read_text(encoding="utf-8"))["train"]["run"]
+    was_moved = Path(written).resolve() != run.folder.resolve()  # then that command would begin anew in the old place
+    if was_moved or not command.startswith("saccade train "):
         command = f"saccade train {shlex.quote(str(run.folder / RECIPE))}"
     epochs = "1 epoch" if progress.epoch == 1 else f"{progress.epoch} epochs"
     step = f" and {progress.step} steps" if progress.step else ""

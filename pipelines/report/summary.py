@@ -13,12 +13,17 @@ from .material import Material
 
 
 def summary(material: Material) -> Markup:
-    """Title, paragraph, quoted figure, bounds that are not kept to, and what is missing."""
+    """Title, paragraph, quoted figure, what evaluations note, bounds that are not kept to, and what is missing."""
     title = element("h1", {}, material.folder.resolve().name)
     text = element("p", {"class": "lead"}, *_sentences(material))
     missing = [element("p", {"class": "warning"}, line) for line in material.missing]
     failed = [element("p", {"class": "warning"}, _unkept(each)) for each in material.progress.unkept]
-    return element("header", {}, element("div", {}, title, text, *failed, *missing), _quoted_figure(material))
+    notes = [
+        element("p", {"class": "warning"}, f"On {each.split}, {note}.")
+        for each in material.evaluations.values()
+        for note in each.notes
+    ]
+    return element("header", {}, element("div", {}, title, text, *notes, *failed, *missing), _quoted_figure(material))
 
 
 def _sentences(material: Material) -> list[str]:

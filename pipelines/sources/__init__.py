@@ -1,6 +1,6 @@
 """The dataset formats that can be read: one module each, found by name."""
 
-from ...models.naming import find_object
+from ...models.naming import find_class
 from ..source import Source
 
 SOURCES = {
@@ -20,6 +20,6 @@ def find_source(name: str) -> type[Source]:
     """The class behind `data.source`, whose `Options` types the recipe's `data` section.
 
     Raises:
-        InputError: unknown name.
+        InputError: unknown name; or a module or class of the user's own that is no source.
     """
-    return find_object(name, SOURCES, __name__, "source")
+    return find_class(name, SOURCES, __name__, "source", Source)

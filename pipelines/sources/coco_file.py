@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ...models.errors import InputError
+from ...models.inputs.exports import CVAT_XML, LABELME, is_labelme
 
 LARGEST = 100_000
 """Pixels of a side: a number beyond is a mistake, and no mask of it would fit into memory."""
@@ -149,6 +150,8 @@ class CocoFile:
         if not isinstance(self._document, dict):
             kind = type(self._document).__name__
             raise InputError(f"{self._place}: not a COCO file, which is a mapping with {_listed(keys)}: it is a {kind}")
+        if is_labelme(self._document):
+            raise InputError(f"{self._place}: not a COCO file: {LABELME}")
         for key in keys:
             if key not in self._document:
                 has = _listed(list(self._document)[:8]) if self._document else "nothing"
@@ -186,6 +189,8 @@ def _load(file: str, place: str) -> Any:
     except OSError as error:
         raise InputError(f"{place}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:  # no JSON, no UTF-8
+        if file.lower().endswith(".xml"):
+            raise InputError(f"{place}: not JSON: {CVAT_XML}") from None
         raise InputError(f"{place}: not JSON: {error}") from None
 
 

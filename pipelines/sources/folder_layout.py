@@ -126,7 +126,11 @@ def _report_empty(root: str, folder: str, split: str, listing: Listing) -> None:
         _log.warning("data.path=%s: class folder '%s' has no pictures", root, folder)
         return
     excluded = sum(n for at, n in listing.excluded.items() if f"{at}/".startswith(f"{folder}/"))
-    because = f" (data.exclude leaves out {excluded})" if excluded else ""
+    unread = sum(path.startswith(f"{folder}/") for path in listing.unread)
+    reasons = ([f"data.exclude leaves out {excluded}"] if excluded else []) + (
+        [f"{unread} are in formats that are not read"] if unread else []
+    )
+    because = f" ({', '.join(reasons)})" if reasons else ""
     raise InputError(
         f"data.path={root}: class folder '{folder}' has no pictures{because}: add some, or leave the class out by "
         f"{leave_out(folder, listing.patterns)}"

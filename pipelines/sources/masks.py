@@ -12,7 +12,8 @@ from pydantic import field_validator
 
 from ...models.contract import Truth
 from ...models.errors import InputError
-from ...models.inputs.file_listing import leave_out, list_pictures
+from ...models.inputs.exports import advice
+from ...models.inputs.file_listing import UNREAD, leave_out, list_pictures
 from ...models.inputs.file_tree import FileTree, open_tree
 from ...models.options import RecipePath
 from ..source import SPLIT_NAMES, check_truth
@@ -58,11 +59,17 @@ class Masks(FileSource):
     def __init__(self, options: MasksOptions, truth: Mapping[str, Truth] | None):
         check_truth("masks", truth, OFFERED)
         self.tree = open_tree(options.path)
-        self.keys: Sequence[str] = list_pictures(self.tree, options.exclude).pictures
+        # A mask below the pictures' folder is told of once, with the masks.
+        unread = UNREAD if not truth or not _inside(options) else [each for each in UNREAD if each not in EXTENSIONS]
+        self.keys: Sequence[str] = list_pictures(self.tree, options.exclude, unread=unread).pictures
         self.splits, self.class_names, self._masks = {}, [], None
         if truth:
             place = f"data.masks={options.masks or options.path}"
-            tree, found = _paired(self.tree, self.keys, options, place)
+            try:
+                tree, found = _paired(self.tree, self.keys, options, place)
+            except InputError as error:
+                told = advice(self.tree) or advice(open_tree(options.masks or options.path, "data.masks"))
+                raise InputError(f"{error}; {told}" if told and told not in str(error) else str(error)) from None
             self.keys = list(found)
             self.splits = _splits(options.path, self.keys, options.exclude)
             self._masks = MaskFiles(tree, list(found.values()), options, truth, place, self.encoded)
@@ -82,13 +89,16 @@ def _paired(
 ) -> tuple[FileTree, dict[str, str]]:
     """Where masks lie, and for each picture its mask; what is a mask itself is no picture."""
     if options.match is None and options.masks in ("", options.path):
+        if told := advice(tree):
+            raise InputError(f"data.path={options.path}: {told}")
         raise InputError(
             f"data.path={options.path}: and where are the masks: data.masks is their folder, or, where they lie beside "
             "the pictures, say how they are called, for example data.match='{path}_mask.png'"
         )
     root = options.masks or options.path
     masks_tree = open_tree(root, "data.masks")
-    masks = list_pictures(masks_tree, [], place, "masks", EXTENSIONS).pictures
+    unread = () if _inside(options) else UNREAD
+    masks = list_pictures(masks_tree, [], place, "masks", EXTENSIONS, unread).pictures
     where = {os.path.normpath(masks_tree.where(mask)): mask for mask in masks}
     both = {picture: where.get(os.path.normpath(tree.where(picture))) for picture in pictures}
     if options.match is not None:
@@ -97,7 +107,7 @@ def _paired(
         used = set(found.values())
         pictures = [picture for picture in pictures if both[picture] not in used]
     else:
-        if Path(root).is_relative_to(options.path):
+        if _inside(options):
             pictures = [picture for picture in pictures if both[picture] is None]
         else:
             masks = sorted(set(masks) - set(both.values()))
@@ -109,6 +119,11 @@ def _paired(
     if without:
         _log.info("%s: masks without a picture: %d (first %s)", place, len(without), without[0])
     return masks_tree, found
+
+
+def _inside(options: MasksOptions) -> bool:
+    """Whether masks lie in the folder of the pictures."""
+    return Path(options.masks or options.path).is_relative_to(options.path)
 
 
 def _splits(root: str, pictures: Sequence[str], exclude: Sequence[str]) -> dict[str, list[int]]:

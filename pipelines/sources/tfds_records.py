@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...models.errors import InputError
+from ...models.inputs.file_tree import stamp_of
 from .mask_formats.pixels import read_pixels
 from .tfds_features import Features
 
@@ -53,11 +54,7 @@ class Examples(ABC):
         return f"{file}: {place}" if place else file
 
     def stamp(self, index: int) -> str | None:
-        try:
-            status = os.stat(self.file(index)[0])
-        except OSError:  # reading it will say why
-            return None
-        return f"{status.st_size} {status.st_mtime_ns}"
+        return stamp_of(self.file(index)[0])
 
 
 def open_examples(builder: tfds.core.DatasetBuilder, split: str, features: Features) -> Examples:
@@ -133,7 +130,7 @@ class _PreparedExamples(Examples):
         except OSError:
             raise
         except Exception as error:  # what array_record, protobuf and TFDS raise on broken bytes has no common class
-            raise OSError(errno.EIO, f"not a readable record ({type(error).__name__})") from None
+            raise OSError(errno.EIO, f"not a readable record ({type(error).__name__})", self.where(index)) from None
 
 
 def _open_records(builder: tfds.core.DatasetBuilder, split: str) -> Sequence[bytes]:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...models.errors import InputError, JobError, nearest
+from ...models.inputs.file_listing import list_pictures
+from ...models.inputs.file_tree import DiskTree
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
@@ -34,13 +36,15 @@ def open_set(name: str, data_dir: str | None, download: bool) -> tfds.core.Datas
     """
     if data_dir is not None and not os.path.isdir(data_dir) and (name == IMAGE_FOLDER or not download):
         raise InputError(f"data.data_dir={data_dir}: no such folder")
+    if download and data_dir is None and "TFDS_DATA_DIR" not in os.environ and os.path.expanduser("~") == "~":
+        raise InputError("data.download: no home folder to prepare the set in: data.data_dir names another place")
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core.read_only_builder import builder_from_files
 
     if name == IMAGE_FOLDER:
         if data_dir is None:
             raise InputError("data.name=image_folder: data.data_dir is missing: it holds the folders of the splits")
-        return tfds.folder_dataset.ImageFolder(data_dir)
+        return _image_folder(data_dir)
     try:
         return builder_from_files(name, data_dir=data_dir)
     except tfds.core.DatasetNotFoundError:
@@ -52,6 +56,29 @@ def open_set(name: str, data_dir: str | None, download: bool) -> tfds.core.Datas
     if download and _base(name) in known:
         return _prepare(name, data_dir)
     raise InputError(f"data.name={name}: {_why_not(name, data_dir, known)}")
+
+
+def _image_folder(data_dir: str) -> tfds.folder_dataset.ImageFolder:
+    """The images below split/class, without what is no data: saccade's own folders among them, hidden ones, those of
+    systems. TFDS takes every folder there is for a split and for a class."""
+    import tensorflow_datasets as tfds
+
+    builder = tfds.folder_dataset.ImageFolder(data_dir)
+    listing = list_pictures(DiskTree(data_dir), (), f"data.data_dir={data_dir}")
+    kept = {path for path in listing.folders if path.count("/") == 1}
+    names, label = sorted({path.partition("/")[2] for path in kept}), builder.info.features["label"]
+    if names != label.names:
+        builder._split_examples = {
+            split: [each for each in examples if f"{split}/{each.label}" in kept]
+            for split, examples in builder._split_examples.items()
+            if split in listing.folders
+        }
+        label._int2str = label._str2int = label._num_classes = None  # its names can be set only once
+        label.names = names
+        counts = {split: len(examples) for split, examples in builder._split_examples.items()}
+        splits = [tfds.core.SplitInfo(name=name, shard_lengths=[n], num_bytes=0) for name, n in counts.items()]
+        builder.info.set_splits(tfds.core.splits.SplitDict(splits))
+    return builder
 
 
 def _prepare(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated
 
 import numpy as np
 from pydantic import Field, field_validator
 
 from ...models.contract import Truth
+from ...models.errors import InputError
+from ...models.inputs.exports import LABELMAP, mask_keys, read_labelmap
 from ...models.inputs.file_tree import open_tree
 from ...models.inputs.image.options import IGNORE
 from ...models.options import RecipePath
 from ..source import ClassNames, DataOptions, check_truth
 from .file_source import FileSource
+from .mask_formats.image import read_mask
 from .mask_formats.pixels import BACKGROUND, class_ids, read_pixels
 from .voc_boxes import read_boxes
 from .voc_layout import BOXES, MASKS, OBJECTS, PICTURES, read_layout
@@ -68,6 +72,8 @@ class Voc(FileSource):
         self._files = layout.files
         self.class_names = [BACKGROUND] * self._has_masks + (options.classes or CLASSES) if truth else []
         self.keys, self.splits = layout.files[PICTURES], layout.splits
+        if "mask" in self._truth:
+            self._refuse_colors()
         self.groups = self.keys
 
     def truth(self, position: int) -> dict[str, np.ndarray]:
@@ -85,6 +91,15 @@ class Voc(FileSource):
     def stamp(self, position: int) -> str | None:
         stamps = [self.tree.stamp(files[position]) for files in self._files.values()]
         return None if None in stamps else " ".join(stamps)
+
+    def _refuse_colors(self) -> None:
+        """Refuses CVAT's exports, which have VOC's layout with colours of their own for masks."""
+        kind = ""
+        with suppress(InputError, OSError):  # the check of all samples tells of such a mask
+            kind = read_mask(self._read(MASKS, 0)).kind if read_labelmap(self.tree) else ""
+        if kind == "colors":
+            told = f"masks in the colours of {LABELMAP}, not in VOC's class ids: {mask_keys(self.tree)}"
+            raise InputError(f"data.path={self.tree.root}: {told}")
 
     def _read(self, folder: str, position: int) -> bytes:
         return self.tree.read(self._files[folder][position])

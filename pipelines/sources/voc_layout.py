@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from ...models.errors import InputError, advise
-from ...models.inputs.file_listing import EXTENSIONS, list_pictures
+from ...models.inputs.exports import advice
+from ...models.inputs.file_listing import EXTENSIONS, UNREAD, list_pictures, tell_unread
 from ...models.inputs.file_tree import FileTree
 from ..source import Split
 
 PICTURES, MASKS, OBJECTS, BOXES = "JPEGImages", "SegmentationClass", "SegmentationObject", "Annotations"
 
+_FLAGGED = re.compile(r"(.*\S)\s+(?:-1|0|1)")
 _LISTS: dict[str, Split] = {"train": "train", "val": "validation", "test": "test"}
 
 
@@ -42,16 +45,21 @@ def read_layout(tree: FileTree, wanted: Sequence[str], lists: str) -> Layout:
     Raises:
         InputError: no such folder, lists that name what is not there, a sample in two of them.
     """
-    folders = list_pictures(tree, ()).folders
+    folders = list_pictures(tree, (), unread=()).folders
     for each in (PICTURES, *wanted):
         if each not in folders:
             inside = [folder for folder in folders if folder.endswith(f"/{each}")]
             above = [tree.where(path.rpartition("/")[0]).replace("$", "$$") for path in inside]
             hint = f": say {advise('data.path', above[0])}" if above else _purpose(each)
+            if told := advice(tree):
+                hint = f": {told}"
             raise InputError(f"data.path={tree.root}: no folder '{each}' in it{hint}")
     found = {each: _files(tree, each) for each in wanted}
     found[PICTURES] = _files(tree, PICTURES, EXTENSIONS)
-    named = _read_lists(tree, f"ImageSets/{lists}") if f"ImageSets/{lists}" in folders and wanted else {}
+    unread = list(_files(tree, PICTURES, UNREAD).values())
+    tell_unread(unread, f"data.path={tree.where(PICTURES)}", "pictures", are_all=not found[PICTURES])
+    has_lists = bool(wanted) and f"ImageSets/{lists}" in folders
+    named = _read_lists(tree, f"ImageSets/{lists}", found[PICTURES]) if has_lists else {}
     if not named:
         names = sorted(set.intersection(*(set(each) for each in found.values())))
         if not names:
@@ -86,7 +94,7 @@ def _of_samples(names: Sequence[str], found: Mapping[str, Mapping[str, str]]) ->
     return {folder: [files[name] for name in names] for folder, files in found.items()}
 
 
-def _read_lists(tree: FileTree, folder: str) -> dict[Split, tuple[str, list[str]]]:
+def _read_lists(tree: FileTree, folder: str, pictures: Collection[str]) -> dict[Split, tuple[str, list[str]]]:
     """The file of each split's list and the names in it; `trainval` stands for train where that has none of its own."""
     files = _files(tree, folder)
     lists = {split: files[name] for name, split in _LISTS.items() if name in files}
@@ -95,7 +103,7 @@ def _read_lists(tree: FileTree, folder: str) -> dict[Split, tuple[str, list[str]
     named: dict[Split, tuple[str, list[str]]] = {}
     taken: dict[str, str] = {}
     for split, file in lists.items():
-        names = _names(tree, file)
+        names = _names(tree, file, pictures)
         for name in names:
             if name in taken:
                 again = "twice" if taken[name] == file else f"as {tree.where(taken[name])} does"
@@ -105,17 +113,29 @@ def _read_lists(tree: FileTree, folder: str) -> dict[Split, tuple[str, list[str]
     return named
 
 
-def _names(tree: FileTree, file: str) -> list[str]:
+def _names(tree: FileTree, file: str, pictures: Collection[str]) -> list[str]:
     try:
         lines = tree.read(file).decode("utf-8-sig").splitlines()
     except OSError as error:
         raise InputError(f"{tree.where(file)}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise InputError(f"{tree.where(file)}: not a list of pictures: it is not UTF-8 text") from None
-    names = [line.split()[0] for line in lines if line.strip()]  # some lists have more columns
+    names = _without_flags([line.strip() for line in lines if line.strip()], pictures)
     if not names:
         raise InputError(f"{tree.where(file)}: names no picture: remove the list, or fill it")
     return names
+
+
+def _without_flags(lines: Sequence[str], pictures: Collection[str]) -> list[str]:
+    """The names in the lines of a list, which may hold spaces, too: ` 1`, ` 0` or ` -1` behind every one of them is
+    VOC's column of flags, unless all pictures are called so."""
+    flagged = [_FLAGGED.fullmatch(line) for line in lines]
+    if all(flagged) and any(line not in pictures for line in lines):
+        return [match[1] for match in flagged if match]
+    return [
+        next((name for name in (line, match[1] if match else line, line.split()[0]) if name in pictures), line)
+        for line, match in zip(lines, flagged, strict=True)
+    ]
 
 
 def _refuse_missing(place: str, names: Sequence[str], found: Mapping[str, Mapping[str, str]]) -> None:

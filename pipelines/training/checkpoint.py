@@ -12,9 +12,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from ...models.files import WEIGHTS, whole_file
+from ...models.files import WEIGHTS, saving, whole_file
 from ...models.predictor import Predictor
-from ..run import CHECKPOINT, FORMER, Run, saving
+from ..run import CHECKPOINT, FORMER, Run
 from .optimizers import Optimizers
 from .selection import Standing
 

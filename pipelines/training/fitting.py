@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
 import keras
 import tensorflow as tf
 
 from ...augment import Augmenter
-from ...models.errors import JobError
+from ...models.errors import InputError, JobError
+from ...models.files import of_path
+from ...models.naming import place_of
 from ...models.predictor import Predictor
 from ...models.stopping import deferred
 from ..checking.data import Data
+from ..feeding.failures import samples_named
 from ..recipe import Recipe
 from ..run import Run
 from .checkpoint import Checkpoint
@@ -55,7 +58,8 @@ def fit(
         first = epochs.stop
         if number < progress.phase:
             continue
-        with _failures_told(run):
+        named = partial(samples_named, predictor.task, data.source, data.splits["train"])
+        with _failures_told(run), named():
             work = prepare(phase, recipe, predictor, data, augmenter)
         begun = progress.epoch > epochs.start or progress.step > 0 or progress.fitted is not None
         if not begun and number > 0:
@@ -69,7 +73,7 @@ def fit(
         log.info("phase '%s': epochs %d to %d of %d steps", phase.name, epochs.start + 1, epochs.stop, work.steps)
         watch = Watch(work, epochs, recipe.train, run, checkpoint, optimizers, selection, measure, metrics)
         with deferred():
-            _fit_phase(work, epochs, run, watch, own_callbacks)
+            _fit_phase(work, epochs, run, watch, own_callbacks, named)
             progress.phase, progress.epoch = number + 1, epochs.stop
             checkpoint.save(optimizers)
     if progress.best is None:
@@ -89,11 +93,17 @@ def _plan_again(run: Run, plan: Sequence[Phase]) -> None:
         names = [name for name in last if name not in NOT_FITTED and not name.startswith(("val_", "learning_rate/"))]
         progress.fitted = {name: last[name] for name in names}
         progress.epoch -= 1
+        run.tidy_history()
         progress.phase = next(number for number, end in enumerate(ends) if progress.epoch < end)
 
 
 def _fit_phase(
-    work: Fit, epochs: range, run: Run, watch: Watch, own_callbacks: Sequence[keras.callbacks.Callback]
+    work: Fit,
+    epochs: range,
+    run: Run,
+    watch: Watch,
+    own_callbacks: Sequence[keras.callbacks.Callback],
+    named: Callable[[], AbstractContextManager],
 ) -> None:
     events = keras.callbacks.TensorBoard(run.folder / "events", write_graph=False)
     callbacks, progress = [watch, events, *own_callbacks], run.progress
@@ -105,7 +115,7 @@ def _fit_phase(
         rest = tf.data.experimental.assert_cardinality(work.steps - step)
         stop = start + 1 if step else epochs.stop
         try:
-            with _failures_told(run):
+            with _failures_told(run), named():
                 if progress.fitted is not None:
                     _end_epoch(work.model, callbacks, start, progress.fitted)
                 else:
@@ -137,15 +147,24 @@ def _end_epoch(
 
 @contextmanager
 def _failures_told(run: Run) -> Iterator[None]:
-    """A sample that is lost or a step that fails, in one line.
+    """A sample that is lost, a step that fails, or what the user's own code raises, in one line.
 
     Raises:
         JobError: with the cause.
     """
     try:
         yield
-    except (tf.errors.OpError, OSError) as error:
-        cause = _root_cause(error) if isinstance(error, tf.errors.OpError) else error
+    except (InputError, JobError):
+        raise
+    except Exception as error:
+        if place := place_of(error):
+            cause = f"{place}{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+        elif isinstance(error, tf.errors.OpError):
+            cause = _root_cause(error)
+        elif isinstance(error, OSError):
+            cause = str(of_path(error))
+        else:
+            raise
         raise JobError(f"training failed: {cause}; {run.folder} holds the epochs so far") from error
 
 

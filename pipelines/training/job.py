@@ -14,11 +14,12 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 
-from ...augment import Augmenter
 from ...models.contract import Task, Value
-from ...models.files import WEIGHTS, write_atomically
-from ...models.naming import find_object
+from ...models.errors import InputError, JobError
+from ...models.files import WEIGHTS, saving, write_atomically
+from ...models.naming import find_callable, folders_of_run, own_code
 from ...models.predictor import Predictor
 from ...models.stopping import Interrupted
 from ..checking.data import Data, changes, prepare_data
@@ -31,7 +32,7 @@ from ..options.select_options import LATENCY
 from ..proof_samples import write_proof_samples
 from ..provenance import provenance
 from ..recipe import Recipe
-from ..run import FINDINGS, FORMER, PROVENANCE, QUARANTINE, SAMPLES, Run, saving
+from ..run import FINDINGS, FORMER, PROVENANCE, QUARANTINE, SAMPLES, Run
 from ..source import Source
 from .checkpoint import save_weights
 from .fitting import fit
@@ -54,7 +55,9 @@ class Training:
         recipe, run = self._recipe, self._run
         keras.utils.set_random_seed(recipe.train.seed)
         augmenter, trains = make_augmenter(recipe, self._task), recipe.train.epochs > 0
+        own = [_own_callback(name) for name in recipe.train.callbacks]
         with _precision(recipe.train.precision):
+            self._try_own_network()
             data = prepare_data(self._source, self._task, recipe.data, recipe.train.memory * 2**20, trains)
             if run.resumed:
                 run.notes += changes(run.folder, data)
@@ -66,10 +69,12 @@ class Training:
                 self._selection.check(partial(_figures, predictor, data))
             if self._limit:
                 data = data.limited(self._limit)
+            sheet = None
+            if trains:
+                sheet = training_sheet(self._task, data.source, data.splits["train"], augmenter, recipe.train)
             run.begin(recipe)
             with log_file(run.folder / "log.txt"), self._stops_told():
-                self._begin(predictor, data, augmenter)
-                own = [find_object(name, {}, __name__, "callback")() for name in recipe.train.callbacks]
+                self._begin(predictor, data, sheet)
                 if trains:
                     fit(recipe, run, predictor, data, augmenter, own)
                 else:
@@ -89,7 +94,20 @@ class Training:
             log.info("%s; all is saved: run the same command again to resume", at)
             raise
 
-    def _begin(self, predictor: Predictor, data: Data, augmenter: Augmenter) -> None:
+    def _try_own_network(self) -> None:
+        """Builds a network of the user's own before anything is read, so that what is wrong with it is told at once."""
+        recipe = self._recipe
+        if ":" not in recipe.model.name:
+            return
+        try:
+            self._task.model()
+        except (InputError, JobError):
+            raise
+        except Exception as error:  # of a task that builds it only after it saw the truth: it has another try then
+            log.debug("the network was not built before the data was read: %r", error)
+        keras.utils.set_random_seed(recipe.train.seed)
+
+    def _begin(self, predictor: Predictor, data: Data, sheet: Image.Image | None) -> None:
         recipe, run = self._recipe, self._run
         samples = {name: len(positions) for name, positions in data.splits.items()}
         log.info("%s: %s", "resuming" if run.resumed else "run", run.folder)
@@ -100,14 +118,13 @@ class Training:
         _warn_of_slow_choices(recipe)
         origin = provenance(recipe.train.seed, data.fingerprint, samples, self._task.class_names)
         with saving(run.folder):
-            predictor.describe(run.folder, recipe.task, recipe.import_paths)
+            predictor.describe(run.folder, recipe.task, folders_of_run(recipe.import_paths, run.folder))
             write_atomically(run.folder / PROVENANCE, json.dumps(origin, indent=2) + "\n")
             quarantine = "".join(json.dumps(entry) + "\n" for entry in data.quarantine())
             write_atomically(run.folder / QUARANTINE, quarantine)
             write_atomically(run.folder / FINDINGS, json.dumps(data.as_found(), indent=2) + "\n")
             write_atomically(run.folder / SAMPLES, data.listing())
-            if recipe.train.epochs:
-                sheet = training_sheet(self._task, data.source, data.splits["train"], augmenter, recipe.train)
+            if sheet is not None:
                 sheet.save(run.folder / "training_samples.png")
         write_proof_samples(run.folder, self._task, data)
 
@@ -118,7 +135,7 @@ class Training:
         if len(positions):
             predictor, evaluation, bad = settle(Predictor.load(run.folder), data.source, positions)
             with saving(run.folder):
-                predictor.describe(run.folder, recipe.task, recipe.import_paths)
+                predictor.describe(run.folder, recipe.task, folders_of_run(recipe.import_paths, run.folder))
                 values = write_evaluation(evaluation, bad, data.source, "validation", predictor, run.folder)
                 self._tell_unkept(predictor, values, data)
         with saving(run.folder):
@@ -142,6 +159,24 @@ class Training:
         run.progress.unkept = [dataclasses.asdict(failure) for failure in failures]
         for failure in failures:
             log.warning("train.select.subject_to: %s", failure)
+
+
+def _own_callback(name: str) -> keras.callbacks.Callback:
+    """A callback of the user's own.
+
+    Raises:
+        InputError: it cannot be found, cannot be made without arguments, or is none.
+    """
+    kind = find_callable(name, {}, __name__, "callback")
+    try:
+        with own_code(name, "callback", kind):
+            made = kind()
+    except InputError as error:
+        way = "callbacks are made without arguments: a subclass of your own may give them"
+        raise InputError(f"{error} ({way})") from error
+    if not isinstance(made, keras.callbacks.Callback):
+        raise InputError(f"callback '{name}': makes a {type(made).__name__}, and no keras.callbacks.Callback")
+    return made
 
 
 def _figures(predictor: Predictor, data: Data, samples: int | None) -> dict[str, Value]:

@@ -11,11 +11,12 @@ import numpy as np
 
 from ...models.contract import Value
 from ...models.errors import JobError
+from ...models.files import saving
 from ...models.stopping import Interrupted, stop_point, stop_wanted
 from ..options.select_options import LATENCY
 from ..options.train_options import TrainOptions
 from ..progress import EpochProgress
-from ..run import HISTORY, Run, saving
+from ..run import HISTORY, Run
 from .checkpoint import Checkpoint
 from .optimizers import Optimizers
 from .phases import Fit

@@ -51,6 +51,15 @@ def test_freezing_all_makes_a_fixed_function(pictures):
     np.testing.assert_array_equal(backbone.net(images, training=True), backbone.net(images, training=False))
 
 
+def test_frozen_batch_norm_uses_its_stored_statistics_in_training(pictures):
+    backbone = mobilenet_v2((32, 32, 3))
+    images = pictures(4, 32, 32)
+    assert not np.allclose(backbone.net(images, training=True), backbone.net(images, training=False))
+    backbone.freeze_batch_norm()
+    np.testing.assert_array_equal(backbone.net(images, training=True), backbone.net(images, training=False))
+    assert len(backbone.net.trainable_weights) == 52  # a kernel for each
+
+
 def test_refuses_to_freeze_up_to_an_unknown_level():
     with pytest.raises(InputError, match="no level of stride 3: this backbone has 2, 4, 8, 16, 32; or none, all"):
         mobilenet_v2((32, 32, 3)).freeze(3)

@@ -36,6 +36,21 @@ def some_answers(seed, count=300):
     return labels, (np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)).astype(np.float32)
 
 
+def test_notes_name_the_classes_that_are_never_predicted():
+    labels = [0, 0, 1, 2, 3]
+    said = np.eye(5, dtype=np.float32)[[0, 1, 0, 0, 4]]  # of d a sample, of e none
+    assert single(labels, said, tuple("abcde")).notes() == [
+        "never predicted: c, d (of 5 classes)",
+        "never predicted where they are: b (of 5 classes)",
+    ]
+    assert single([0, 1], np.eye(2)).notes() == []
+    assert several([[1, 1], [0, 1]], [[0.9, 0.1], [0.2, 0.4]], ("ant", "bee")).notes() == [
+        "never predicted: bee (of 2 classes)"
+    ]
+    many = single(np.arange(20), np.eye(20)[np.zeros(20, int)], tuple(f"c{i}" for i in range(20)))
+    assert many.notes() == [f"never predicted: {', '.join(f'c{i}' for i in range(1, 13))} and 7 more (of 20 classes)"]
+
+
 def test_a_case_by_hand():
     evaluation = single([0, 0, 1, 1], [[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.3, 0.7]], ("rose", "tulip"))
     values = {name: value.value for name, value in evaluation.values(intervals=False).items()}

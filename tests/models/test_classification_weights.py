@@ -104,6 +104,21 @@ def test_takes_a_run_with_the_same_classes_whole(tmp_path, caplog):
     assert "skipped: none" in caplog.messages[-1]
 
 
+@pytest.mark.parametrize(
+    ("from_run", "batch_norm", "moves"), [(True, None, False), (True, "train", True), (False, None, True)]
+)
+def test_batch_norm_is_frozen_where_training_starts_from_weights(pictures, tmp_path, from_run, batch_norm, moves):
+    save_run(make(name="resnet20"), tmp_path / "run")
+    task = make(tmp_path / "run" if from_run else "none", name="resnet20", batch_norm=batch_norm)
+    model = task.model()
+    before = {weight.path: weight.numpy() for weight in model.weights}
+    model.compile(optimizer=keras.optimizers.SGD(0.1))
+    model.train_on_batch(*task.targets({"image": pictures(4, 32, 32), "label": np.array([0, 1, 0, 1], np.int32)}))
+    moved = [weight.path for weight in model.weights if not np.array_equal(weight, before[weight.path])]
+    assert any("moving" in path for path in moved) == any("gamma" in path for path in moved) == moves
+    assert sum("kernel" in path for path in moved) == 20  # of all convolutions, and of the head
+
+
 def test_takes_the_backbone_of_a_run_with_other_classes(tmp_path, caplog):
     former = save_run(make(name="lenet"), tmp_path / "run")
     with caplog.at_level(logging.INFO, "saccade"):

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from saccade.models.inputs.image.decode import decode
-from saccade.models.inputs.image.files import Header, read_header
+from saccade.models.inputs.image.files import Header, read_header, share_calls
 
 
 def encode(kind: str, orientation: int | None = None, size: tuple[int, int] = (12, 20)) -> bytes:
@@ -71,3 +71,14 @@ def test_many_threads_leave_the_filters_of_warnings_as_they_were():
     finally:
         sys.setswitchinterval(interval)
     assert warnings.filters == before
+
+
+def test_images_share_a_call_by_the_frame_that_their_results_need():
+    """Two million pixels of the highest times the widest; without results for pixels only what is decoded counts."""
+    mixed = [(3, 30_000), (30_000, 3), (3, 30_000), (3, 30_000), (1000, 1000), (1000, 1000), (1000, 1000), None, (9, 9)]
+    assert share_calls(mixed, "letterbox", per_pixel=True) == [[0], [1], [2, 3], [4, 5], [6], [7], [8]]
+    assert share_calls(mixed, "letterbox") == [[0, 1, 2, 3, 4, 5, 6], [7], [8]]
+    assert share_calls([(3000, 4000)] * 12, "stretch") == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9], [10, 11]]
+    assert share_calls([(20_000, 20_000), (9, 9)], "crop") == [[0], [1]]
+    assert share_calls(mixed, "pad", 32)[:2] == [[0, 2], [3]]
+    assert share_calls([], "crop", per_pixel=True) == share_calls([], "pad") == []

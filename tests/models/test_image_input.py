@@ -64,7 +64,7 @@ def test_batches_in_which_each_picture_is_as_if_alone():
     files = [*FILES, encode("PNG", (44, 60)), b"", encode("PNG", (44, 24)), encode("JPEG", (24, 44), exif=EXIF)]
     assert ImageInput(OPTIONS["pad"]).batches(files) == [[0, 6], [1], [2], [3, 8, 9], [4], [5], [7]]
     for name in ("letterbox", "stretch", "crop"):
-        assert ImageInput(OPTIONS[name]).batches(files) == [list(range(10))]
+        assert ImageInput(OPTIONS[name]).batches(files) == [[0, 1, 2, 3, 4, 5, 6], [7], [8, 9]]
     assert all(ImageInput(each).batches([]) == [] for each in OPTIONS.values())
 
 
@@ -76,8 +76,10 @@ def test_batches_are_bounded_by_pixels():
     for each in (small, large):
         each.save(streams[id(each)], "PNG", compress_level=1)
     eight, one = streams[id(small)].getvalue(), streams[id(large)].getvalue()
-    assert list(map(len, fitting.batches([eight] * 20))) == [8, 8, 4]
-    assert fitting.batches([one, one]) == [[0], [1]]
+    for each in (fitting, ImageInput(OPTIONS["stretch"], per_pixel=True)):
+        assert list(map(len, each.batches([eight] * 20))) == [8, 8, 4]
+        assert each.batches([one, one]) == [[0], [1]]
+    assert list(map(len, ImageInput(OPTIONS["letterbox"]).batches([one] * 30))) == [22, 8]  # decoded together
 
 
 def test_images_equal_their_bytes(image_input_of_each_fit):

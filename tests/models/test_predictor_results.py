@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from saccade.models.errors import InputError
 from saccade.models.inputs.image.files import to_bytes
+from saccade.models.inputs.reasons import NO_MEMORY, answer_calls
 from saccade.models.predictor import Predictor
 from saccade.models.segmentation.options import SegmentationInput, SegmentationOptions
 from saccade.models.segmentation.task import Segmentation
@@ -59,12 +60,12 @@ def test_an_answer_does_not_depend_on_what_else_is_in_the_batch(pictures):
 
 def test_a_bad_picture_is_told_and_the_others_are_answered(predictor, pictures):
     encoded = [to_bytes(each) for each in pictures]
-    answers = predictor.predict_encoded([encoded[0], b"text", encoded[0][:40], *encoded[1:]], ["mask", "size"])
+    answers = list(predictor.predict_encoded([encoded[0], b"text", encoded[0][:40], *encoded[1:]], ["mask", "size"]))
     reasons = [each if isinstance(each, str) else "" for each in answers]
     assert reasons == ["", "not an image saccade reads (JPEG, PNG, GIF, BMP, WebP)", "truncated or broken PNG", "", ""]
     for answer, right in zip([answers[0], *answers[3:]], predictor.predict(pictures), strict=True):
         np.testing.assert_array_equal(answer["mask"], right["mask"])
-    assert predictor.predict_encoded([]) == [] and predictor.predict([]) == []
+    assert list(predictor.predict_encoded([])) == [] and predictor.predict([]) == []
 
 
 @pytest.mark.parametrize("batch", [0, -1])
@@ -85,3 +86,59 @@ def test_an_unknown_name_lists_the_nearest(predictor, pictures):
     with pytest.raises(InputError, match=r"no result 'masks': did you mean mask") as told:
         predictor.predict(pictures, results=["masks"])
     assert "\n" not in str(told.value)
+
+
+class Hungry(Segmentation):
+    """Asks for more memory than any machine has where a batch, or an image, is too large for it."""
+
+    def one_by_one(self, results):
+        if len(results["size"]) > 2 or results["size"].max() > 20:
+            np.ones([2**45])
+        return super().one_by_one(results)
+
+
+@pytest.fixture(scope="module")
+def hungry() -> Predictor:
+    task = Hungry(("background", "cell", "wall"), SegmentationOptions(), SegmentationInput(size=8, fit="letterbox"))
+    return Predictor(task, keras.Sequential([keras.Input(task.input.shape), keras.layers.Conv2D(3, 1)]))
+
+
+def test_a_batch_that_memory_does_not_bear_is_halved(hungry, pictures):
+    large = np.zeros((30, 5, 3), np.uint8)
+    encoded = [to_bytes(each) for each in [*pictures, large, *pictures]]
+    answers = list(hungry.predict_encoded(encoded))
+    assert answers[3].startswith("needs more memory than there is: ")
+    alone = [hungry.predict([each])[0]["mask"] for each in pictures]
+    for answer, right in zip(answers[:3] + answers[4:], alone * 2, strict=True):
+        np.testing.assert_array_equal(answer["mask"], right)
+    with pytest.raises(InputError, match="^picture 1: needs more memory than there is"):
+        hungry.predict([pictures[0], large])
+
+
+@pytest.mark.parametrize("options", [{"size": 8, "fit": "letterbox"}, {"size": 8, "fit": "stretch"}, {"stride": 4}])
+def test_an_empty_batch_has_empty_results(options):
+    network = SegmentationOptions(name="unet", width=4, depth=1)
+    task = Segmentation(("background", "cell"), network, SegmentationInput(**{"stride": 4} | options))
+    predictor = Predictor(task, task.model())
+    names = ["mask", "size", "probabilities", "mask_png_bytes"]
+    empty = predictor(names, bytes=tf.zeros([0], tf.string))
+    assert {name: value.shape[0] for name, value in empty.items()} == dict.fromkeys(empty, 0)
+    some = predictor(names, bytes=[to_bytes(np.zeros((5, 6, 3), np.uint8))])
+    for name, value in some.items():
+        assert (empty[name].dtype, empty[name].shape.rank) == (value.dtype, value.shape.rank)
+
+
+def test_what_the_graph_has_no_memory_for_is_halved_and_what_it_refuses_called_alone():
+    asked = []
+
+    def call(places):
+        asked.append(places)
+        if 5 in places and len(places) > 1:
+            raise tf.errors.InvalidArgumentError(None, None, "Invalid PNG data")
+        if len(places) > 3 or places == [7]:
+            raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+        return sum(places)
+
+    answers = list(answer_calls([[0, 1, 2, 3, 4], [5, 6], [7]], call))
+    assert answers == [([0, 1], 1), ([2, 3, 4], 9), ([5], 5), ([6], 6), ([7], NO_MEMORY)]
+    assert asked == [[0, 1, 2, 3, 4], [0, 1], [2, 3, 4], [5, 6], [5], [6], [7]]

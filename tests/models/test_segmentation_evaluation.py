@@ -42,6 +42,16 @@ def plain(evaluation):
     return {name: value.value for name, value in evaluation.values(intervals=False).items()}
 
 
+def test_notes_name_the_classes_that_are_never_predicted():
+    missed = ([[0, 1, 1, 2], [255, 0, 0, 0]], [[0, 0, 0, 0], [3, 0, 1, 0]])
+    assert evaluated([missed]).notes() == [
+        "never predicted: tulip (of 4 classes)",
+        "never predicted where they are: rose (of 4 classes)",
+    ]
+    found = ([[0, 1, 2, 3]], [[0, 1, 2, 3]])
+    assert evaluated([missed, found]).notes() == []
+
+
 def test_a_case_by_hand():
     truth = [[0, 0, 0, 1], [0, 0, 1, 255]]
     said = [[0, 0, 1, 1], [0, 0, 0, 1]]

@@ -77,6 +77,13 @@ def test_freezing_all_leaves_the_decoder():
     assert {each.path.split("/")[0] for each in model.trainable_weights} == {"head32_conv", "head32_norm", "logits32"}
 
 
+def test_batch_norm_of_a_network_without_a_backbone_is_not_frozen():
+    assert "model.batch_norm: 'own_segmentation:plain' does not say which part is its backbone" in refusal(
+        name="own_segmentation:plain", batch_norm="frozen"
+    )
+    assert make(name="own_segmentation:plain", batch_norm="train").model()
+
+
 def test_refuses_to_freeze_up_to_a_level_that_is_not_there():
     found = refusal(name="unet", backbone=OWN, freeze=3)
     assert found == "model.freeze: no level of stride 3: this backbone has 2, 4, 8, 16, 32; or none, all"

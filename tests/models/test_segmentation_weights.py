@@ -80,6 +80,23 @@ def test_a_finer_fcn_starts_as_the_coarser_one(tmp_path, caplog):
     assert "skipped: logits32_up/kernel (4, 4, 2, 2) (not in that run), logits16/kernel" in caplog.messages[-1]
 
 
+def test_batch_norm_of_the_backbone_is_frozen_and_that_of_the_decoder_trains(run, pictures):
+    folder, _ = run
+    kept = {name: stepped(make(folder, batch_norm=name), pictures) for name in (None, "train")}
+    assert kept[None] == {f"own{stride}_norm" for stride in (2, 4, 8, 16, 32)}
+    assert kept["train"] == set()
+
+
+def stepped(task, pictures):
+    """The batch norms whose statistics a training step leaves as they are."""
+    model = task.model()
+    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    before = {norm.name: norm.moving_mean.numpy() for norm in norms}
+    model.compile(optimizer="sgd")
+    model.train_on_batch(pictures(2, 32, 32), np.zeros((2, 32, 32), np.int32))
+    return {norm.name for norm in norms if np.array_equal(norm.moving_mean, before[norm.name])}
+
+
 def test_another_network_takes_the_encoder_of_a_run(run, caplog):
     folder, former = run
     with caplog.at_level(logging.INFO, "saccade"):

@@ -24,7 +24,7 @@ def decode(data: tf.Tensor) -> tf.Tensor:
     return tf.io.decode_image(data, channels=3, expand_animations=False)
 
 
-def reason(error: Exception) -> str:
+def reason(error: Exception, data: bytes) -> str:
     return "truncated" if "Invalid PNG data" in str(error) or "jpeg" in str(error) else "not an image"
 
 

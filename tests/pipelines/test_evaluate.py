@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -128,3 +129,31 @@ def test_figures_by_a_column(digits_run, cameras, capsys):
 def test_a_column_that_is_not_there(digits_run, cameras, overrides, told):
     with pytest.raises(InputError, match=told):
         evaluate(digits_run, "all", [*cameras, *overrides], by="kamera")
+
+
+@pytest.fixture
+def closed_run(digits_run, tmp_path):
+    """A run in which no evaluation can be written: a file is in the way, which stops root, too."""
+    run = tmp_path / "closed"
+    shutil.copytree(digits_run, run, ignore=shutil.ignore_patterns("evaluation", "report.html"))
+    (run / "evaluation").write_text("in the way")
+    return run
+
+
+def test_metrics_of_a_run_that_cannot_be_written_to_are_told(closed_run, digits_run, cameras, capsys, caplog):
+    assert main(["evaluate", str(closed_run), "--split", "all", "--by", "camera", *cameras]) == 0
+    printed, warned = capsys.readouterr()
+    assert printed.startswith("accuracy") and "camera" in printed and "evaluation/all" not in printed
+    assert f"warning: {closed_run}: a file stands here or above" in warned
+    assert "the metrics are told all the same" in warned
+    compared = str(saccade.compare(closed_run, digits_run))
+    assert "accuracy" in compared and "p = 1" in compared
+
+
+def test_a_report_that_cannot_be_written_is_told_before_the_work(closed_run):
+    (closed_run / "report.html").mkdir()
+    with pytest.raises(InputError, match=r"report\.html: a folder: name a file"):
+        saccade.report(closed_run)
+    (closed_run / "report.html").rmdir()
+    page = saccade.report(closed_run).read_text()
+    assert "could not be evaluated" in page and "cannot be written to" in page

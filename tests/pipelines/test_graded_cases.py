@@ -108,7 +108,7 @@ def test_wrong_truth_is_set_aside_and_named(predictor):
     assert {position: bad[position] for position in (1, 2, 3)} == {
         1: "mask is 8 x 9, its picture 8 x 10 (height x width)",
         2: "mask is a JPEG: its noise is no class",
-        3: "its truth: No such file or directory",
+        3: "its truth: a.png: No such file or directory",
     }
 
 

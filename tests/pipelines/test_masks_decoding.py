@@ -38,7 +38,8 @@ def encoding(**options) -> Encoding:
         (
             {"encoding": "ids", "classes": ["a", "b"]},
             grey(1, 7, 7, 9),
-            "value 7 in 2 pixels and 1 more, and the classes are 0 to 1 (255 does not count; data.classes names them)",
+            "value 7 in 2 pixels, 9 in 1 pixel, and the classes are 0 to 1 (255 does not count; data.classes names "
+            "them)",
         ),
         (
             {"encoding": "binary"},
@@ -53,14 +54,19 @@ def encoding(**options) -> Encoding:
         ),
         (
             {"encoding": "ids", "classes": ["a", "b"]},
+            grey(1, 300, dtype=np.uint16),
+            "value 300 in 1 pixel, and the classes are 0 to 1 (255 does not count; data.classes names them)",
+        ),
+        (
+            {"encoding": "palette", "classes": ["a", "b"]},
             grey(1, dtype=np.uint16),
-            "one channel of 16 bits, and the encoding 'ids' is one channel of 8 bits: are these object numbers "
+            "one channel of 16 bits, and the encoding 'palette' is a palette image: are these object numbers "
             "(encoding 'instances')?",
         ),
         (
             {"encoding": "ids", "classes": ["a", "b"]},
             palette(grey(1), BLACK, RED),
-            "a palette image, and the encoding 'ids' is one channel of 8 bits",
+            "a palette image, and the encoding 'ids' is one channel of 8 bits or one channel of 16 bits",
         ),
         (
             {"encoding": "palette", "classes": ["a", "b"]},

@@ -125,10 +125,22 @@ def test_colours_against_a_table_by_hand(ids):
 def test_object_numbers_of_16_bits():
     mask = grey(300, 300, 7, 9, dtype=np.uint16)
     encoding, told = found(mask, grey(1, dtype=np.uint16))
-    assert told == ("object numbers, 16 bits, up to 3 in one mask: background, foreground (data.instances=foreground)")
+    assert told == (
+        "object numbers, 16 bits, up to 3 in one mask: background, foreground (data.instances=foreground; if each "
+        "number is a class, write below data 'encoding: ids' and 'classes: [...]')"
+    )
     values = encoding.decode(read_mask(encoded(mask)))
     assert values["instances"].dtype == np.uint16 and (values["instances"] == mask).all()
     assert (values["mask"] == (mask > 0)).all()
+
+
+def test_class_ids_of_16_bits_where_the_recipe_says_so():
+    mask = grey(2, 1, 65535, 2, dtype=np.uint16)
+    encoding, told = found(mask, encoding="ids", classes=["sky", "road", "tree"], ignore=65535)
+    assert told.startswith("class ids in one channel, 0 to 2, and 65535 for what does not count: sky, road, tree")
+    assert encoding.decode(read_mask(encoded(mask)))["mask"].dtype == np.uint8
+    assert decoded(encoding, mask) == [2, 1, 255, 2]
+    assert decoded(encoding, grey(2, 1)) == [2, 1, 0, 0]  # beside others of 8 bits
 
 
 @pytest.mark.parametrize(
@@ -218,10 +230,10 @@ def test_contradictions_with_the_recipe():
     told = refused(found, grey(1, dtype=np.uint16), classes=["a", "b"], instances="boundary")
     assert told == (
         "PLACE: object numbers, by data.instances=boundary, are 3 classes, background, interior, boundary, and "
-        "data.classes names 2"
+        "data.classes names 2: if each number is a class, write below data 'encoding: ids' and 'classes: [...]'"
     )
     told = refused(found, rgb(RED), encoding="ids")
-    assert told == "PLACE: 0.png: RGB, and the encoding 'ids' is one channel of 8 bits"
+    assert told == "PLACE: 0.png: RGB, and the encoding 'ids' is one channel of 8 bits or one channel of 16 bits"
     told = refused(found, classes=[str(at) for at in range(256)], encoding="ids")
     assert told == "PLACE: 256 classes, and at most 255 can be told apart"
     assert refused(found, grey(1, dtype=np.uint16), encoding="colors").startswith("PLACE: one channel of 16 bits, and")
@@ -236,7 +248,7 @@ def test_contradictions_with_the_recipe():
         ({"colors": {"a": (0, 0)}}, "should have at least 3 items"),
         ({"colors": {"a": (0, 0, 256)}}, "less than or equal to 255"),
         ({"classes": ["a", "b", "a"]}, "class 'a' is given twice"),
-        ({"ignore": 256}, "less than or equal to 255"),
+        ({"ignore": 65536}, "less than or equal to 65535"),
     ],
 )
 def test_options_that_contradict_each_other(options, told):

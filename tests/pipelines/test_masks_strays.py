@@ -82,19 +82,17 @@ def test_classes_that_are_named_and_a_mask_with_another_value():
 
 
 NAMED = {
-    "data.classes names 3, and 2 of 3 masks hold others than 0 to 2, first 1.png: 77 in 1 pixel; write below data "
+    "data.classes names 3, and 2 of 3 masks hold others than 0 to 2: 77, first 1.png: 77 in 1 pixel; write below data "
     "'colors: {class_0: [0, 0, 0], class_1: [1, 1, 1], class_2: [2, 2, 2], class_3: [77, 77, 77]}' in place of "
     "classes, with your names and the background first, or 'ignore: 77' if it does not count": [
         grey(1),
         grey(1, 77),
         grey(2, 77),
     ],
-    "data.classes names 3, and 1 of 1 masks hold others than 0 to 2, first 0.png: 3 in 2 pixels; write below data "
-    "'encoding: instances' if each number is an object, or 'classes: [a, b, c, class_3, class_4]' with your names": [
-        grey(1, 2, 3, 3, 4, 255)
-    ],
-    "data.classes names 3, and 1 of 1 masks hold others than 0 to 2, first 0.png: 9 in 1 pixel; write below data "
-    "'encoding: instances' if each number is an object, or 'classes: [a, b, c, class_3, class_4, class_5, class_6, ": [
+    "data.classes names 3, and 1 of 1 masks hold others than 0 to 2: 3, 4, first 0.png: 3 in 2 pixels; write below "
+    "data 'encoding: instances' if each number is an object, or names for 0 to 4 in": [grey(1, 2, 3, 3, 4, 255)],
+    "data.classes names 3, and 1 of 1 masks hold others than 0 to 2: 9, first 0.png: 9 in 1 pixel; write below data "
+    "'encoding: instances' if each number is an object, or names for 0 to 9 in": [
         palette(grey(1, 2, 9, 255), BLACK, RED, GREEN)
     ],
 }
@@ -114,9 +112,9 @@ def test_a_class_that_the_masks_looked_at_do_not_show():
     with pytest.raises(RecipeError) as error:
         encoding.decode(read_mask(encoded(grey(3, 4, 3))))
     assert str(error.value) == (
-        "value 3 in 2 pixels and 1 more, and the 200 of 1000 masks that were looked at hold only 0 to 2: write below "
-        "data 'classes: [class_0, class_1, class_2, class_3, class_4]' with your names, one for each value that is a "
-        "class; a mask with another is told as bad then"
+        "value 3 in 2 pixels, 4 in 1 pixel, and the 200 of 1000 masks that were looked at hold only 0 to 2: write "
+        "below data 'classes: [class_0, class_1, class_2, class_3, class_4]' with your names, one for each value that "
+        "is a class; a mask with another is told as bad then"
     )
     with pytest.raises(RecipeError, match=r"^value 200 in 1 pixel, .* 'classes: \[class_0, class_1, class_2\]' with"):
         encoding.decode(read_mask(encoded(grey(200))))

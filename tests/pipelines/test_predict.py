@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -158,3 +159,93 @@ def test_float32_keeps_its_shortest_digits():
     assert plain(b"rose") == "rose"
     assert plain(np.array([b"a", b"b"], object)) == ["a", "b"]
     assert plain(np.int32(3)) == 3
+
+
+def test_one_image_alone_is_a_list_of_one(predictor, pictures):
+    path = sorted(pictures.iterdir())[0]
+    with Image.open(path) as image:
+        image.load()
+    grey, colour = np.asarray(image), np.asarray(image.convert("RGB"))
+    (expected,) = predictor.predict([path])
+    for one in (path, str(path), path.read_bytes(), bytearray(path.read_bytes()), grey, colour, image):
+        (answer,) = predictor.predict(one)
+        assert answer["class"] == expected["class"]
+    assert len(predictor.predict(np.stack([colour, colour, colour]))) == 3
+    assert len(predictor.predict(np.array([path.read_bytes(), path.read_bytes()], object))) == 2
+    assert len(predictor.predict(each for each in (path, grey))) == 2
+    assert predictor.predict([]) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (None, "NoneType: give a path, encoded bytes, a uint8 array or a PIL image, or a list of them"),
+        ({"bytes": b""}, "dict: give a path"),
+        (np.zeros((5, 8, 8), np.uint8), r"an array of shape \(5, 8, 8\): an image is RGB \[height, width, 3\]"),
+        ("no/such.png", r"no/such.png: cannot be read \(No such file or directory\)"),
+        ("a\0b", "no name of a file"),
+    ],
+)
+def test_what_is_no_image_is_told(predictor, given, told):
+    with pytest.raises(InputError, match=told):
+        predictor.predict(given)
+
+
+def test_lists_as_other_programs_write_them(pictures, monkeypatch):
+    first, second, *_ = find_pictures([pictures])
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(f"\ufeff{first}\r\n\r\n  \r\n{second}".encode())))
+    assert find_pictures(["-"]) == [first, second]
+    for written, told in {b"\r\n\n": "the list on standard input is empty", b"a\0.\0": "it has zero bytes"}.items():
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(written)))
+        with pytest.raises(InputError, match=told):
+            find_pictures(["-"])
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff.png\n"), "utf-8"))
+    with pytest.raises(InputError, match="is not UTF-8: rename it"):
+        find_pictures(["-"])
+
+
+def test_places_that_are_none(digits_run, pictures, tmp_path):
+    with pytest.raises(InputError, match="^no images: name files, folders"):
+        saccade.predict(digits_run)
+    with pytest.raises(InputError, match=r"^ndarray: places are names .*load\(run\).predict"):
+        saccade.predict(digits_run, np.zeros((8, 8), np.uint8))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=rf"^{tmp_path}/empty: no pictures"):
+        find_pictures([tmp_path / "empty"])
+
+
+def test_a_zip_file_is_read_as_a_folder_is(predictor, pictures, tmp_path):
+    file = tmp_path / "photos.zip"
+    with zipfile.ZipFile(file, "w") as archive:
+        for path in sorted(pictures.iterdir())[:3]:
+            archive.write(path, f"new/{path.name}")
+    found = find_pictures([file])
+    assert found == [f"{file}/new/{number:02}.png" for number in range(3)]
+    assert find_pictures([file / "new"]) == found and find_pictures([found[1]]) == found[1:2]
+    answers = list(predict(predictor, [*found, f"{file}/gone.png"], draw=tmp_path / "drawn"))
+    expected = predictor.predict(sorted(pictures.iterdir())[:3])
+    assert [each.results["class"] for each in answers[:3]] == [each["class"] for each in expected]
+    assert answers[3].reason == "No such file in the zip file" and len(list((tmp_path / "drawn").iterdir())) == 3
+    (tmp_path / "text.zip").write_text("no zip file")
+    with pytest.raises(InputError, match=rf"^{tmp_path}/text.zip: not a readable zip file"):
+        find_pictures([tmp_path / "text.zip"])
+
+
+def test_results_never_replace_others(digits_run, pictures, tmp_path):
+    """Images of one stem have results of their own; those of an earlier call stay, and the next is told at once."""
+    one, two = sorted(pictures.iterdir())[:2]
+    for path, other in (
+        (tmp_path / "a" / "1.png", one),
+        (tmp_path / "b" / "1.png", two),
+        (tmp_path / "b" / "1.jpg", one),
+    ):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(other.read_bytes())
+    drawn = tmp_path / "drawn"
+    list(saccade.predict(digits_run, tmp_path / "a", tmp_path / "b", draw=drawn))
+    before = {path: path.read_bytes() for path in drawn.iterdir()}
+    assert len(before) == 3
+    with pytest.raises(InputError, match=rf"^{drawn}/00000_1.png: exists already, and nothing is overwritten"):
+        saccade.predict(digits_run, tmp_path / "b", draw=drawn)
+    assert {path: path.read_bytes() for path in drawn.iterdir()} == before
+    assert len(list(saccade.predict(digits_run, two, draw=drawn))) == 1  # other names may join them

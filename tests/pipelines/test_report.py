@@ -176,6 +176,18 @@ def test_findings_about_the_data(run):
     assert "1 are odd but usable where what a.png a PNG named .jpg" in text
 
 
+def test_contradictions_and_classes_that_are_not_there(run):
+    one, other = (
+        {"key": key, "where": f"{key}.png", "split": "train", "truth": truth}
+        for key, truth in (("a", "cat"), ("b", "dog"))
+    )
+    change(run / "findings.json", contradictions=[[one, other]], absent=["pole", "sign"])
+    report(run)
+    text = read(run).text
+    assert "1 are one image under two labels one the other a.png (train): cat b.png (train): dog" in text
+    assert "Classes that no training sample holds: pole, sign." in text and "All can be read" not in text
+
+
 def test_a_run_of_an_earlier_version(run):
     (run / "findings.json").unlink()
     history = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
@@ -215,13 +227,17 @@ def test_no_test_split(run):
 
 
 @pytest.mark.parametrize(
-    ("command", "way_on"),
+    ("command", "is_moved", "way_on"),
     [
-        ("saccade train digits 'augment=[{A: {p: 1}}]'", "saccade train digits 'augment=[{A: {p: 1}}]'"),
-        ("python notebook.py", "saccade train RUN/recipe.yaml"),
+        ("saccade train digits 'augment=[{A: {p: 1}}]'", False, "saccade train digits 'augment=[{A: {p: 1}}]'"),
+        ("saccade train digits", True, "saccade train RUN/recipe.yaml"),
+        ("python notebook.py", False, "saccade train RUN/recipe.yaml"),
     ],
 )
-def test_a_run_cut_short(run, command, way_on):
+def test_a_run_cut_short(run, command, is_moved, way_on):
+    if not is_moved:  # the run is a copy
+        text = (run / "recipe.yaml").read_text()
+        (run / "recipe.yaml").write_text(re.sub("run: .*", f"run: {run}", text))
     change(run / "state.json", finished=False, epoch=1, step=7)
     change(run / "provenance.json", command=command)
     before = (run / "report.html").read_bytes()
@@ -269,3 +285,17 @@ def test_suspects_are_shown_where_there_are_any(run):
     for number in range(2):
         with Image.open(run / "evaluation" / "test" / "suspects" / f"{number:02}.png") as picture:
             assert min(picture.size) > 100
+
+
+def test_classes_that_are_never_predicted_are_told(run, caplog):
+    predictor = Predictor.load(run)
+    source, task = load_recipe(run / "recipe.yaml").open()
+    evaluation = SingleLabelEvaluation(task.class_names)
+    answer = {"class_id": np.int32(3), "probabilities": np.eye(10, dtype=np.float32)[3]}
+    for position in range(20):
+        evaluation.update({"label": np.int32(position % 5)}, answer, source.keys[position])
+    write_evaluation(evaluation, {}, source, "test", predictor, run)
+    told = "never predicted: 0, 1, 2, 4 (of 10 classes)"
+    assert f"on test, {told}" in caplog.messages
+    report(run)
+    assert f"On test, {told}." in read(run).text

@@ -334,7 +334,8 @@ def test_a_recipe_that_was_cut_short_tells_nothing(here):
 
 def test_a_run_is_finished_although_many_files_were_cut_short(here, caplog):
     run = here / "run"
-    (run / "history.jsonl").open("a").write('{"epoch": 2, "lo')
+    with (run / "history.jsonl").open("a") as file:
+        file.write('{"epoch": 2, "lo')
     for name in ("state.json", "last.npz", "best.weights.h5", "predictor.json"):
         cut(run / name, 0.8)
     train(recipe())

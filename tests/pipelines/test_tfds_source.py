@@ -165,6 +165,24 @@ def test_image_folder_is_read_as_tfds_reads_it(folders):
             assert read.where(at) == example["image/filename"].decode() and read.stamp(at)
 
 
+def test_image_folder_does_not_take_a_run_among_its_splits_for_a_class(folders, encode, tmp_path):
+    root = shutil.copytree(folders, tmp_path / "data")
+    for file in (
+        "runs/tiny/recipe.yaml",
+        "runs/tiny/state.json",
+        "train/@eaDir/a.png",
+        "train/ants/runs/x/recipe.yaml",
+    ):
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).write_bytes(b"")
+    (root / "runs/tiny/training_samples.png").write_bytes(encode(99, "PNG"))
+    read = source(root, "image_folder")
+    assert read.class_names == ["ants", "bees"] and len(read) == 10
+    assert [int(read.truth(at)["label"]) for at in read.splits["test"]] == [
+        int("bees" in read.where(at)) for at in read.splits["test"]
+    ]
+
+
 def test_image_folder_can_be_sliced(folders):
     read = source(folders, "image_folder", splits={"train": "train[:50%]", "validation": "train[50%:]"})
     whole = source(folders, "image_folder", splits={"train": "train"})

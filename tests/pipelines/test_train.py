@@ -11,9 +11,10 @@ import pytest
 from PIL import Image
 
 from saccade.models.errors import InputError, JobError
+from saccade.models.files import saving
 from saccade.models.predictor import Predictor
 from saccade.pipelines.recipe import load_recipe
-from saccade.pipelines.run import Run, recipe_file, saving
+from saccade.pipelines.run import Run, recipe_file
 from saccade.pipelines.train import dry_run, train
 from saccade.pipelines.training.checkpoint import save_weights
 from saccade.pipelines.training.watch import Interrupted

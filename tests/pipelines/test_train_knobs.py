@@ -136,3 +136,36 @@ def test_mixed_precision_is_exported_in_float32(tiny, tmp_path, caplog):
     assert "mixed_bfloat16 is several times slower than float32 on a CPU" in caplog.text
     assert Predictor.load(run).model.get_layer("c1").compute_dtype == "float32"
     assert (export(run, tmp_path / "bundles", "tiny") / "saved_model.pb").is_file()
+
+
+def test_fine_tuning_keeps_the_statistics_of_batch_norm_through_a_stop(tiny, stop_at, state_of):
+    """Two phases from a former run, with stages; what is kept is what was validated."""
+    former = train(tiny("model.name=resnet20", "train.epochs=1", "train.run=former"))
+    knobs = ["model={name: resnet20, calibrate: false}", f"model.weights={former}"]
+    knobs += ["train.head={epochs: 1}", "augment=[{HorizontalFlip: {p: 0.5}}]", "train.optimizer.stages={2: 0.5}"]
+    knobs += ["train.select={minimise: log_loss}", "train.callbacks=[stop_at:StopAt]"]
+    straight = train(tiny(*knobs, "train.run=straight"))
+    stop_at.steps = 9  # in the second phase
+    with pytest.raises(Interrupted):
+        train(tiny(*knobs))
+    run = train(tiny(*knobs))
+    assert (run / "best.weights.h5").read_bytes() == (straight / "best.weights.h5").read_bytes()
+    assert state_of(run).keys() == state_of(straight).keys()
+
+    before, after = (Predictor.load(folder).model.weights for folder in (former, run))
+    still = [new.path for old, new in zip(before, after, strict=True) if np.array_equal(old, new)]
+    assert len(still) == 4 * 19 and all("_bn/" in path for path in still)
+    metrics = json.loads((run / "evaluation/validation/metrics.json").read_text())
+    best = min(line["val_log_loss"] for line in Run(run).history())
+    assert metrics["figures"]["log_loss"]["value"] == pytest.approx(best, rel=1e-4)
+
+
+def test_a_second_phase_that_spoils_all_loses_nothing_of_the_first(tiny):
+    head = "train.head={epochs: 4, optimizer: {name: adam, learning_rate: 0.01}}"
+    ruin = "train.optimizer={name: adam, learning_rate: 1.0}"
+    run = train(tiny(head, ruin, "model.calibrate=false", "train.select={minimise: log_loss}"))
+    losses = [line["val_log_loss"] for line in Run(run).history()]
+    assert len(losses) == 6 and min(losses[4:]) > min(losses[:4])
+    metrics = json.loads((run / "evaluation/validation/metrics.json").read_text())
+    assert metrics["figures"]["log_loss"]["value"] == pytest.approx(min(losses[:4]), rel=1e-4)
+    assert Run(run).progress.best_epoch == losses.index(min(losses)) + 1

@@ -1,5 +1,7 @@
 """Truth whose shape varies from sample to sample: checked before a job, kept or read again, and only what trains."""
 
+import gc
+import io
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +10,14 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from saccade.models.classification.options import ClassificationOptions
+from saccade.models.classification.task import Classification
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError
+from saccade.models.inputs.image.options import ImageOptions
 from saccade.pipelines.checking.data import checked_data
-from saccade.pipelines.feeding.reading import reader
+from saccade.pipelines.feeding import reading
+from saccade.pipelines.feeding.reading import Column, reader
 from saccade.pipelines.source import DataOptions, Source
 
 SIZES = [(8, 12), (10, 6), (7, 7), (9, 11), (12, 5), (6, 6)]
@@ -107,7 +113,7 @@ def test_truth_that_cannot_be_read_is_told(source):
     (source.folder / "4.npy").unlink()
     (source.folder / "4.npy").mkdir()
     data, _ = checked(source)
-    assert data.findings.bad == {4: "its truth: Is a directory"}
+    assert data.findings.bad == {4: f"its truth: {source.folder}/4.npy: Is a directory"}
 
 
 def test_changed_truth_changes_the_fingerprint(source):
@@ -148,3 +154,72 @@ def test_varying_truth_is_the_same_from_memory_and_from_the_source(source, memor
         with Image.open(source.folder / f"{position}.png") as picture:
             np.testing.assert_array_equal(sample["image"], np.asarray(picture))
     assert source.read_truth == ([] if memory else positions)
+
+
+class Plain(Source):
+    """Pictures of one colour, of given sizes: a few bytes each, however large they are."""
+
+    def __init__(self, sizes):
+        self.class_names = ("a", "b")
+        self.keys = [str(number) for number in range(len(sizes))]
+        self.groups, self.splits = self.keys, {}
+        self.encoded = {size: self.encode(size) for size in set(sizes)}
+        self.sizes = sizes
+
+    @staticmethod
+    def encode(size):
+        stream = io.BytesIO()
+        Image.new("RGB", size, (size[0] % 256, size[1] % 256, 9)).save(stream, "PNG")
+        return stream.getvalue()
+
+    def truth(self, position):
+        return {"label": position % 2}
+
+    def read(self, position):
+        return self.encoded[self.sizes[position]]
+
+
+def decoding(sizes, memory, monkeypatch) -> int:
+    """How many batches of pictures are decoded ahead, to be kept."""
+    source, shown = Plain(sizes), []
+    task = Classification(source.class_names, ClassificationOptions(name="lenet"), ImageOptions(size=32))
+
+    def counted(name, unit, total, items):
+        for each in items:
+            shown.append(name)
+            yield each
+
+    monkeypatch.setattr(reading, "bar", counted)
+    read = reader(task, source, np.arange(len(sizes)), memory, keep_decoded=True)
+    gc.collect()
+    for position in {0, len(sizes) // 2, len(sizes) - 1}:
+        sample = read(tf.constant(position, tf.int64))
+        width, height = sizes[position]
+        assert sample["image"].shape == (height, width, 3) and sample["key"] == str(position)
+        assert (sample["image"].numpy() == (width % 256, height % 256, 9)).all() and sample["label"] == position % 2
+    return len(shown)
+
+
+def test_what_takes_more_than_two_gigabytes_is_not_kept(monkeypatch):
+    """3,818 pictures of 500 x 375 are 2,147,625,000 bytes, one more than an int32 holds by 1,352."""
+    assert 3818 * 500 * 375 * 3 > 2**31
+    assert decoding([(500, 375)] * 3818, 2**24, monkeypatch) == 0
+
+
+def test_pictures_are_kept_up_to_the_memory_that_is_given(monkeypatch):
+    assert decoding([(20, 10)] * 70, 2**17, monkeypatch) == 3
+    assert decoding([(20, 10)] * 70, 2**15, monkeypatch) == 0
+    assert decoding([(20, 10), *[(200, 100)] * 99], 2**21, monkeypatch) == 2  # the first says little of the others
+
+
+def test_a_column_is_filled_in_parts():
+    for dtype, shape, values in (
+        (tf.string, (), [b"a", b"bc", b""]),
+        (tf.float32, (2,), [[1, 2], [3, 4], [5, 6]]),
+        (tf.bool, (), [True, False, True]),
+    ):
+        column = Column(3, dtype, shape)
+        column.fill(1, values[1:])
+        column.fill(0, values[:1])
+        assert column[tf.constant([2, 0, 1])].numpy().tolist() == [values[2], values[0], values[1]]
+        assert column[1].numpy().tolist() == values[1] if dtype != tf.string else column[1] == values[1]

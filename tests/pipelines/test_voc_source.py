@@ -237,7 +237,9 @@ def test_masks_that_are_none(voc):
     palette_picture(file, np.array([[0, 21, 255], [30, 1, 2]], np.uint8))
     assert told(root) == ("mask with the values 21, 30, and those of the classes are 0 to 20 (255 does not count)")
     Image.fromarray(np.full((4, 4, 3), [0, 0, 128], np.uint8)).save(file)
-    assert told(root) == "a mask of colours, not of class ids as a palette or grey picture"
+    assert told(root) == (
+        "a mask of colours, not of class ids as a palette or grey picture: data.source=masks takes data.colors"
+    )
     Image.fromarray(mask(0)).save(file, "JPEG")
     jpeg = "a JPEG: compression changes class ids at every edge: save masks as PNG"
     assert told(root) == f"a mask that cannot be used: {jpeg}"

@@ -2,6 +2,8 @@ import shutil
 
 import numpy as np
 import pytest
+from saccade.pipelines.sources.picture_listing import list_pictures
+from saccade.pipelines.sources.picture_tree import DiskTree
 
 from saccade.models.errors import InputError
 from saccade.serving.bundle import Bundle
@@ -72,3 +74,11 @@ def test_a_saved_model_that_cannot_be_loaded_is_told(bundle, tmp_path, pictures)
     with pytest.raises(InputError, match="the SavedModel cannot be loaded") as told:
         Bundle(copy).predict(pictures[:1])
     assert "\n" not in str(told.value)
+
+
+def test_a_bundle_that_lies_among_images_is_none_of_them(bundle, tmp_path):
+    shutil.copytree(bundle.folder.parent, tmp_path / "bundles" / "colours")
+    (tmp_path / "cats").mkdir()
+    shutil.copy(next(bundle.folder.rglob("*.png")), tmp_path / "cats" / "1.png")
+    listing = list_pictures(DiskTree(str(tmp_path)), [])
+    assert (listing.pictures, listing.folders, listing.own) == (["cats/1.png"], ["cats"], ["bundles"])

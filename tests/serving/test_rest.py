@@ -72,9 +72,6 @@ def test_bodies_that_are_no_predict_call(body, message):
 @pytest.mark.parametrize(
     "request_, signature, message",
     [
-        ({"instances": []}, ONE, "at least one instance"),
-        ({"inputs": []}, ONE, "inputs.bytes must have at least one value"),
-        ({"inputs": {"images": []}}, IMAGES, "inputs.images must have at least one value"),
         ({"instances": {"bytes": []}}, ONE, '"instances" must be a list'),
         ({"instances": [{"b64": "####"}]}, ONE, r"instances\[0\]: not base64"),
         ({"instances": ["", {"bytes": {"b64": "a"}}]}, ONE, r"instances\[1\].bytes: not base64"),
@@ -114,23 +111,46 @@ def test_answers_have_the_form_of_the_request():
     }
     first = {"score": 0.2, "name": "grün", "mask_bytes": [{"b64": "/wA="}], "label": 3, "known": True}
     second = {"score": 1.0, "name": "\ufffd", "mask_bytes": [{"b64": ""}], "label": 4, "known": False}
-    assert rest.answer(outputs, rest.ROWS) == {"predictions": [first, second]}
+    assert json.loads(rest.answer(outputs, rest.ROWS)) == {"predictions": [first, second]}
     columns = {name: [first[name], second[name]] for name in outputs}
-    assert rest.answer(outputs, rest.COLUMNS) == {"outputs": columns}
+    assert json.loads(rest.answer(outputs, rest.COLUMNS)) == {"outputs": columns}
 
 
 def test_a_single_output_stands_without_its_name():
     outputs = {"score": np.array([[0.5], [1]], np.float32)}
-    assert rest.answer(outputs, rest.ROWS) == {"predictions": [[0.5], [1.0]]}
-    assert rest.answer(outputs, rest.COLUMNS) == {"outputs": [[0.5], [1.0]]}
+    assert json.loads(rest.answer(outputs, rest.ROWS)) == {"predictions": [[0.5], [1.0]]}
+    assert json.loads(rest.answer(outputs, rest.COLUMNS)) == {"outputs": [[0.5], [1.0]]}
 
 
 def test_what_is_no_number_stands_bare_as_in_tf_serving():
     outputs = {"score": np.array([np.nan, np.inf, -np.inf], np.float32)}
-    assert json.dumps(rest.answer(outputs, rest.ROWS)) == '{"predictions": [NaN, Infinity, -Infinity]}'
+    assert rest.answer(outputs, rest.ROWS) == b'{"predictions": [NaN, Infinity, -Infinity]}'
 
 
 @given(arrays(np.float32, (3,), elements=st.floats(width=32, allow_nan=False)))
 def test_floats_come_back_bit_for_bit(values):
-    told = json.loads(json.dumps(rest.answer({"x": values}, rest.ROWS)))["predictions"]
+    told = json.loads(rest.answer({"x": values}, rest.ROWS))["predictions"]
     np.testing.assert_array_equal(np.array(told, np.float32), values)
+
+
+@pytest.mark.parametrize("request_", [{"instances": []}, {"inputs": []}, {"inputs": {"bytes": []}}])
+def test_none_are_an_empty_array(request_):
+    assert read(request_, ONE)["bytes"].shape == (0,)
+    if "bytes" not in request_.get("inputs", {}):
+        images = read(request_, IMAGES)["images"]
+        assert images.dtype == np.uint8 and images.shape == (0, 1, 1, 3)
+
+
+@pytest.mark.parametrize("form", [rest.ROWS, rest.COLUMNS])
+def test_large_answers_are_the_same_text_as_small_ones(form, monkeypatch):
+    outputs = {
+        "mask": np.arange(48, dtype=np.uint8).reshape(2, 4, 6),
+        "probabilities": np.linspace(0, 1, 96, dtype=np.float32).reshape(2, 4, 6, 2),
+        "names": np.array([[b"a", b"b"], [b"c", b"d"]], object),
+        "size": np.array([[4, 6], [4, 5]], np.int32),
+    }
+    for some in (outputs, {"mask": outputs["mask"]}):
+        whole = rest.answer(some, form)
+        with monkeypatch.context() as smaller:
+            smaller.setattr(rest, "_AS_ONE", 5)
+            assert rest.answer(some, form) == whole

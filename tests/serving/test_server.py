@@ -1,18 +1,24 @@
 import base64
 import http.client
 import json
+import logging
 import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import pytest
 
+from saccade.cli import _log_to_stderr
 from saccade.models.errors import InputError
 from saccade.serving.bundle import Bundle
+from saccade.serving.endpoints import Endpoints, Limits
 from saccade.serving.server import Server
 
 PREDICT = "/v1/models/colours:predict"
@@ -70,8 +76,13 @@ def test_columns_are_answered_as_the_predictor_does(server, pictures, expected):
         assert status == 200 and told["outputs"].keys() == columns.keys()
         for name, values in columns.items():
             assert told["outputs"][name] == values
-    status, told = predict(server, {"inputs": {"bytes": []}})  # networks with convolutions have no answer for none
-    assert (status, told["error"]) == (400, "inputs.bytes must have at least one value")
+
+
+def test_no_instances_have_no_answers(server):
+    empty = {"probabilities": [], "label": [], "class_name": [], "raw_bytes": [], "size": []}
+    assert predict(server, {"inputs": {"bytes": []}}) == (200, {"outputs": empty})
+    assert predict(server, {"instances": []}) == (200, {"predictions": []})
+    assert predict(server, {"signature_name": "images", "instances": []}) == (200, {"predictions": []})
 
 
 def test_decoded_pictures_are_answered_alike(server, pictures, expected, predictor):
@@ -156,6 +167,156 @@ def test_a_fault_inside_is_logged_and_not_told_to_the_client(bundle, tmp_path, c
     assert "FileNotFoundError" in caplog.text and str(tmp_path) in caplog.text
 
 
+def test_the_log_of_the_command_shows_where_a_fault_is(bundle, tmp_path, capsys, monkeypatch):
+    """What `saccade serve` writes on stderr is the log that the client is told of."""
+    log = logging.getLogger("saccade")
+    monkeypatch.setattr(log, "handlers", [])
+    monkeypatch.setattr(log, "propagate", True)
+    before = log.level
+    _log_to_stderr()
+    copy = Bundle(shutil.copytree(bundle.folder, tmp_path / "1"))
+    (copy.folder / "saved_model.pb").unlink()
+    answer = Endpoints(copy, "http://here").answer("GET", "/v1/models/colours/metadata")
+    log.setLevel(before)
+    assert answer.status == 500 and json.loads(answer.body)["error"].endswith("the server's log says more")
+    told = capsys.readouterr().err
+    assert "error: GET /v1/models/colours/metadata failed" in told
+    assert "Traceback" in told and "FileNotFoundError" in told and str(copy.folder) in told
+
+
+@pytest.mark.parametrize(
+    "cut", ["no saved_model.pb", "half a saved_model.pb", "no variables", "no samples", "description"]
+)
+def test_the_newest_whole_version_is_served(bundle, tmp_path, caplog, pictures, cut):
+    for number in ("1", "0003"):
+        shutil.copytree(bundle.folder, tmp_path / number)
+    broken = tmp_path / "0003"
+    saved, variables = broken / "saved_model.pb", broken / "variables" / "variables.data-00000-of-00001"
+    if cut == "no saved_model.pb":
+        saved.unlink()
+    elif cut == "half a saved_model.pb":
+        saved.write_bytes(saved.read_bytes()[: saved.stat().st_size // 2])
+    elif cut == "no variables":
+        variables.write_bytes(variables.read_bytes()[:10])
+    elif cut == "no samples":
+        shutil.rmtree(broken / "assets.extra" / "proof")
+    else:
+        (broken / "assets.extra" / "saccade.json").write_text("{")
+    with Server(Bundle(tmp_path), port=0) as server:
+        assert ask(server, "GET", "/v1/models/colours")[2]["model_version_status"][0]["version"] == "1"
+        assert predict(server, {"instances": [b64(pictures[0])]}, "/v1/models/colours/versions/1:predict")[0] == 200
+    (warning,) = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert str(broken) in warning and "version 1 is" in warning
+    with pytest.raises(InputError), Server(Bundle(tmp_path, version=3), port=0):
+        pass
+
+
+def test_the_version_is_the_folders_number(bundle, tmp_path):
+    copy = Bundle(shutil.copytree(bundle.folder, tmp_path / "colours" / "0007").parent)
+    endpoints = Endpoints(copy, "http://here")
+    assert copy.version == 7 and copy.description.version == 1
+    assert json.loads(endpoints.answer("GET", "/v1/models/colours/versions/7").body)["model_version_status"]
+    assert endpoints.answer("GET", "/v1/models/colours/versions/1").status == 404
+    assert json.loads(endpoints.answer("GET", "/v1/models/colours/metadata").body)["model_spec"]["version"] == "7"
+
+
+def test_thousands_of_instances_are_refused(server, pictures):
+    status, told = predict(server, {"instances": [b64(pictures[0])] * 1025})
+    assert (status, told["error"][:63]) == (413, "1025 instances; this server takes at most 1024 in a request: se")
+    status, told = predict(server, {"instances": [b64(pictures[i % 6]) for i in range(100)]})
+    assert status == 200 and [each["label"] for each in told["predictions"]] == [i % 3 for i in range(100)]
+
+
+LIGHT = """
+import logging, sys, threading, time
+import numpy as np
+from saccade.serving.bundle import Bundle
+from saccade.serving.server import Server
+
+class Light(Bundle):  # all is real but the graph: TensorFlow takes seconds to start
+    def warm_up(self):
+        pass
+
+    def run(self, inputs, signature="serving_default"):
+        time.sleep(float(inputs["bytes"][0]))
+        return {"x": np.zeros(len(inputs["bytes"]), np.float32)}
+
+for _ in range(3):  # other threads, to one of which the system may give the signal
+    threading.Thread(target=lambda: [None for _ in iter(int, 1)], daemon=True).start()
+server = Server(Light(sys.argv[1]), port=0)
+logging.getLogger("saccade").addHandler(logging.StreamHandler(sys.stdout))
+logging.getLogger("saccade").setLevel("INFO")
+number = server.run()
+assert "tensorflow" not in sys.modules
+sys.exit(number)
+"""
+
+
+@pytest.fixture
+def light(bundle, root):
+    """`light()`: a process that serves the bundle without its graph, and its address."""
+    started = []
+
+    def start():
+        command = [sys.executable, "-u", "-c", LIGHT, str(bundle.folder)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root)
+        started.append(process)
+        port = int(process.stdout.readline().rpartition(":")[2])
+        return process, ("127.0.0.1", port)
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def asked(address, seconds):
+    """A connection that has sent a request which takes so long."""
+    connection = socket.create_connection(address, timeout=60)
+    body = json.dumps({"instances": [str(seconds)]}).encode()
+    connection.sendall(f"POST {PREDICT} HTTP/1.1\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+    return connection
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT] * 3)
+def test_a_signal_under_load_ends_the_server_and_every_request_is_answered(light, number):
+    process, address = light()
+    told = []
+
+    def client():
+        while True:
+            try:
+                connection = asked(address, 0.03)
+            except OSError as error:
+                told.append(type(error))
+                return
+            with connection:
+                told.append(connection.makefile("rb").read()[:12])
+
+    clients = [threading.Thread(target=client) for _ in range(8)]
+    for each in clients:
+        each.start()
+    while len(told) < 8:
+        time.sleep(0.01)
+    process.send_signal(number)
+    assert process.wait(60) == number
+    for each in clients:
+        each.join(60)
+    assert set(told) == {b"HTTP/1.1 200", ConnectionRefusedError}
+
+
+def test_a_second_signal_ends_the_server_at_once(light):
+    process, address = light()
+    with asked(address, 600):
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        assert any("stopping" in line for line in process.stdout)
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == -signal.SIGTERM
+
+
 def test_many_at_once_get_the_answers_of_one_after_the_other(server, pictures):
     one_by_one = [predict(server, {"instances": [b64(each)]})[1]["predictions"][0] for each in pictures]
 
@@ -172,7 +333,7 @@ def test_many_at_once_get_the_answers_of_one_after_the_other(server, pictures):
 
 
 def test_bodies_that_are_too_large_or_of_unknown_length(bundle):
-    with Server(bundle, port=0, max_bytes=1000) as server:
+    with Server(bundle, port=0, limits=Limits(bytes=1000)) as server:
         status, _, told = ask(server, "POST", PREDICT, b"x" * 3000)
         assert status == 413 and told["error"].startswith("the body has 3000 bytes; this server takes at most")
         status, _, told = ask(server, "POST", PREDICT, iter([b"{}"]), {"Transfer-Encoding": "chunked"})
@@ -203,13 +364,15 @@ def test_a_stop_finishes_what_is_in_flight(bundle, pictures, expected):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signals_end_the_wait(server, number):
-    former = signal.getsignal(number)
-    timer = threading.Timer(0.2, os.kill, (os.getpid(), number))
+def test_signals_end_a_run(bundle, number):
+    server, former = Server(bundle, port=0), signal.getsignal(number)
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), number))
     timer.start()
-    server.wait()
+    assert server.run() == number
     timer.join()
     assert signal.getsignal(number) is former
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((urlsplit(server.url).hostname, urlsplit(server.url).port), timeout=5)
 
 
 def test_a_port_in_use_is_told(server, bundle):

@@ -1,5 +1,6 @@
 """Several signatures the whole way: exported, proven, served over REST, asked for by the client."""
 
+import base64
 import io
 import json
 import urllib.request
@@ -7,12 +8,15 @@ import urllib.request
 import numpy as np
 import pixel_task
 import pytest
+import tensorflow as tf
 from PIL import Image
 
+from saccade.models import image_header
 from saccade.models.errors import InputError, JobError
 from saccade.models.predictor import WEIGHTS, Predictor
 from saccade.serving.bundle import Bundle
 from saccade.serving.client import Client
+from saccade.serving.endpoints import Endpoints, Limits
 from saccade.serving.export import export
 from saccade.serving.proof import prove
 from saccade.serving.server import Server
@@ -163,3 +167,66 @@ def test_the_server_lists_its_signatures(served):
 def test_an_unknown_signature_is_told_with_the_nearest(served, pictures):
     with pytest.raises(InputError, match="pixels has no signature 'pgn': did you mean png"):
         Client(served.url, "pixels").predict(pictures, signature="pgn")
+
+
+def test_a_request_in_several_calls_is_answered_as_in_one(pixels, pictures, monkeypatch):
+    """Calls of one image each against the graph's own answer for all: what is beside the smaller ones, too."""
+    encoded = np.array(pictures, object)
+    graph = tf.saved_model.load(str(pixels.folder)).signatures
+    sizes = dict(zip(range(3), SIZES, strict=True))
+    monkeypatch.setattr(image_header, "_NATIVE", 1)
+    for name in ("serving_default", "probabilities", "png"):
+        right = graph[name](bytes=tf.constant(pictures))
+        got = pixels.run({"bytes": encoded}, name)
+        assert got.keys() == right.keys()
+        for key, value in got.items():
+            assert value.dtype == right[key].numpy().dtype
+            if value.ndim < 3:
+                np.testing.assert_array_equal(value, right[key])
+                continue
+            assert (
+                value.shape == right[key].shape
+            )  # with `pad` the network sees what is beside: compared is the inside,
+            for i, (height, width) in sizes.items():  # and what lies outside
+                np.testing.assert_allclose(
+                    value[i, : height - 1, : width - 1], right[key][i, : height - 1, : width - 1], atol=1e-6
+                )
+                np.testing.assert_array_equal(value[i, height:], right[key][i, height:])
+                np.testing.assert_array_equal(value[i, :, width:], right[key][i, :, width:])
+
+
+@pytest.mark.parametrize("signature", ["serving_default", "png", "probabilities", "images"])
+def test_no_images_have_no_masks(served, signature):
+    assert ask(served, {"signature_name": signature, "instances": []}) == {"predictions": []}
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        ({"instances": [""] * 5}, "5 instances; this server takes at most 4 in a request"),
+        ({"instances": [(20, 20)] * 2}, "0.0008 megapixels of images; this server takes at most 0.0007"),
+        ({"instances": [(9, 10)]}, "instance 0 has 9e-05 megapixels; this server takes at most 8.7e-05 in an image"),
+        ({"instances": [(80, 1), (1, 80)]}, "the answer would have 0.0128 million values"),
+        ({"signature_name": "images", "instances": [np.zeros((10, 9, 3), int).tolist()]}, "instance 0 has 9e-05"),
+    ],
+)
+def test_requests_beyond_the_limits_are_refused_with_the_limit(pixels, content, message):
+    rows = [
+        {"b64": base64.b64encode(png(*each, 0)).decode()} if isinstance(each, tuple) else each
+        for each in content["instances"]
+    ]
+    endpoints = Endpoints(pixels, "http://here", Limits(images=4, pixels=700))
+    body = json.dumps(content | {"instances": rows}).encode()
+    answer = endpoints.answer("POST", "/v1/models/pixels:predict", body)
+    assert answer.status == 413 and message in json.loads(answer.body)["error"]
+
+
+def test_what_the_limits_allow_is_answered(pixels):
+    """Tall and wide: their masks in one frame are too much, their PNGs are not."""
+    rows = [{"b64": base64.b64encode(png(*each, 0)).decode()} for each in ((80, 1), (1, 80))]
+    endpoints = Endpoints(pixels, "http://here", Limits(images=4, pixels=700))
+    body = json.dumps({"signature_name": "png", "instances": rows}).encode()
+    answer = endpoints.answer("POST", "/v1/models/pixels:predict", body)
+    assert answer.status == 200
+    masks = [read_png(base64.b64decode(each["b64"])) for each in json.loads(answer.body)["predictions"]]
+    assert [each.shape for each in masks] == [(80, 1), (1, 80)]

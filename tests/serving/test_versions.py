@@ -11,11 +11,11 @@ from saccade.serving.versions import all_at_once, new_version, versions
 
 
 def test_versions_are_whole_numbers_in_order(tmp_path):
-    for name in ("10", "9", "1", "latest", ".2-partial", "03x"):
+    for name in ("10", "0009", "1", "latest", ".2-partial", "03x", "٣"):
         (tmp_path / name).mkdir()
     (tmp_path / "77").write_text("a file is no version")
-    assert versions(tmp_path) == [1, 9, 10]
-    assert versions(tmp_path / "missing") == []
+    assert list(versions(tmp_path).items()) == [(1, tmp_path / "1"), (9, tmp_path / "0009"), (10, tmp_path / "10")]
+    assert versions(tmp_path / "missing") == {}
 
 
 def test_the_next_version_is_free(tmp_path):
@@ -46,7 +46,7 @@ def test_a_folder_appears_when_it_is_complete(tmp_path):
     final = tmp_path / "new" / "m" / "1"
     with all_at_once(final) as partial:
         (partial / "file").write_text("x")
-        assert versions(final.parent) == []
+        assert versions(final.parent) == {}
     assert [each.name for each in final.parent.iterdir()] == ["1"]
     assert (final / "file").read_text() == "x"
     assert final.stat().st_mode & 0o777 == 0o777 & ~current_umask()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ...contract.input import SERVING, Input, Inspected
 from ...contract.truth import Raw
 from ...errors import InputError
-from .files import find_images, read_header, to_bytes
+from .files import as_items, find_images, read_image, to_bytes
+from .header import read_header, share_calls
 from .options import ImageOptions
 
 if TYPE_CHECKING:
@@ -148,16 +149,13 @@ class ImageInput(Input):
         a mapping with `bytes`."""
         return {"bytes": to_bytes(item["bytes"] if isinstance(item, Mapping) else item)}
 
-    def is_one(self, item: Any) -> bool:
-        """An array of two axes, or of three of which the last has 3 entries, is one image."""
-        shape = getattr(item, "shape", None)
-        if shape is not None:
-            return len(shape) == 2 or (len(shape) == 3 and shape[-1] in (1, 3, 4))
-        return super().is_one(item) or hasattr(item, "getbands")  # a PIL image
+    def items(self, given: Any) -> list[Any]:
+        """As the base; an array `[n, height, width, 3]` is n images."""
+        return [given] if isinstance(given, Mapping) else as_items(given)
 
     def find(self, places: Iterable[str]) -> list[tuple[str, Callable[[], Raw]]]:
         """Image files, folders of them (searched in depth), globs, and "-" (names on standard input, one a line)."""
-        return [(path, partial(self.encode, path)) for path in find_images(places)]
+        return [(file, partial(_read, file)) for file in find_images(places)]
 
     def inspect(self, raw: Raw, where: str = "") -> Inspected:
         """Decodes the image by the reference; an extension that names another format is noted."""
@@ -168,28 +166,19 @@ class ImageInput(Input):
         try:
             image = decode(tf.constant(raw["bytes"]))
         except tf.errors.InvalidArgumentError as error:
-            raise InputError(self.reason(error)) from None
+            raise InputError(self.reason(error, raw)) from None
         height, width = image.shape[:2]
         return Inspected((height, width), note=_note(raw["bytes"], where))
 
-    def cost(self, raw: Raw) -> int:
-        """Bytes of what a call holds at the size of the original: at its own size a network's 64 channels, else pixels
-        and what answers have for each of them."""
-        header = read_header(raw["bytes"])
-        return (256 if self.pads else 64) * header.height * header.width if header else 0
+    def share_calls(self, raws: Sequence[Raw]) -> list[list[int]]:
+        """See `header.share_calls`; an image whose header cannot be read goes alone."""
+        sizes = [None if header is None else header.upright for header in (read_header(raw["bytes"]) for raw in raws)]
+        return share_calls(sizes, self.options.fit, self.options.stride, self.per_pixel)
 
-    def group(self, raw: Raw) -> tuple[int, int] | None:
-        """With fit `pad` the size that an image is padded to."""
-        header = read_header(raw["bytes"]) if self.pads else None
-        if header is None:
-            return None
-        height, width = (-(-side // self.options.stride) * self.options.stride for side in header.upright)
-        return height, width
-
-    def reason(self, error: Exception) -> str:
+    def reason(self, error: Exception, raw: Raw) -> str:
         from ..reasons import reason
 
-        return reason(error)
+        return reason(error, raw.get("bytes", b""))
 
     def show(self, raw: Raw) -> np.ndarray:
         """The upright image, uint8 `[height, width, 3]`."""
@@ -200,7 +189,7 @@ class ImageInput(Input):
         try:
             return decode(tf.constant(raw["bytes"])).numpy()
         except tf.errors.InvalidArgumentError as error:
-            raise InputError(self.reason(error)) from None
+            raise InputError(self.reason(error, raw)) from None
 
     def boxes_to_original(self, boxes: tf.Tensor, geometry: dict[str, tf.Tensor]) -> tf.Tensor:
         """Boxes float32 `[n, k, 4]` in the model's input to pixels of the upright originals, clipped to them."""
@@ -255,6 +244,10 @@ class ImageInput(Input):
             lambda: tf.zeros([0, frame[0], frame[1], 3]),
         )
         return images, geometry
+
+
+def _read(file: str) -> Raw:
+    return {"bytes": read_image(file)}
 
 
 def _map(function: Callable, elements: tf.Tensor, signature: Any) -> Any:

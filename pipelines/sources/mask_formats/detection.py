@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 from ....models.errors import InputError, in_yaml
+from ..exports import LABELMAP, colors_value
 from .encoding import KINDS, MANY, Binary, Colors, Encoding, Ids, Instances, Palette, default_names, pixels
 from .found_colors import FoundColors, find_colors
 from .instance_maps import CLASSES
-from .options import MaskOptions
+from .options import Color, MaskOptions
 from .sample import Sample
 
 _SHOWN = 16
 _AS_OBJECTS = "'encoding: instances' if each number is an object"
+_AS_CLASSES = "if each number is a class, write below data 'encoding: ids' and 'classes: [...]'"
 _SMOOTH = "values in between come of JPEG compression or smooth edges: save masks without"
 
 
@@ -25,10 +27,17 @@ class Detection:
         look: reads a sample of them; asked only where the recipe does not say all.
         options: what the recipe says of them.
         place: what a person calls them all, at the start of a message.
+        named_colors: class name to colour by a table beside the masks; empty where there is none.
     """
 
-    def __init__(self, look: Callable[[], Sample], options: MaskOptions, place: str):
-        self._look, self._options, self._place = look, options, place
+    def __init__(
+        self,
+        look: Callable[[], Sample],
+        options: MaskOptions,
+        place: str,
+        named_colors: Callable[[], Mapping[str, Color]] = dict,
+    ):
+        self._look, self._options, self._place, self._named_colors = look, options, place, named_colors
 
     @cached_property
     def _sample(self) -> Sample:
@@ -124,7 +133,8 @@ class Detection:
             ways.append(f"'ignore: {others[0]}' if it does not count")
         raise self._ambiguous(
             f"data.classes names {len(classes)}, and {len(strangers)} of {looked_at} masks hold others than 0 to "
-            f"{len(classes) - 1}, first {first.name}: {value} in {pixels(first.values[value])}",
+            f"{len(classes) - 1}: {_shortened(list(map(str, others)))}, first {first.name}: {value} in "
+            f"{pixels(first.values[value])}",
             *ways,
         )
 
@@ -197,13 +207,15 @@ class Detection:
     def _instances(self, detail: str) -> tuple[Encoding, str]:
         way = self._options.instances
         names = self._names(CLASSES[way], f"object numbers, by data.instances={way},")
-        return Instances(names, way), f"object numbers{detail}: {_listed(names)} (data.instances={way})"
+        hint = f"; {_AS_CLASSES}" if detail else ""
+        return Instances(names, way), f"object numbers{detail}: {_listed(names)} (data.instances={way}{hint})"
 
     def _names(self, default: Sequence[str], what: str) -> Sequence[str]:
         given = self._options.classes
         if given and len(given) != len(default):
             told = f"are {len(default)} classes, {', '.join(default)}, and data.classes names {len(given)}"
-            raise InputError(f"{self._place}: {what} {told}")
+            hint = f": {_AS_CLASSES}" if what.startswith("object") else ""
+            raise InputError(f"{self._place}: {what} {told}{hint}")
         return given or default
 
     def _values(self) -> str:
@@ -212,6 +224,9 @@ class Detection:
         return f"{told} ({_SMOOTH})" if len(held) > 4 and {0, 255} <= set(held) else told
 
     def _colors_line(self) -> str:
+        if names := self._named_colors():
+            instead = " in place of classes" if self._options.classes else ""
+            return f"'colors: {colors_value(names)}'{instead}, which {LABELMAP} names"
         return self._colors.line(in_place_of_classes=bool(self._options.classes))
 
     def _without_colors(self) -> InputError:

@@ -15,6 +15,8 @@ from .options import IGNORED, Color
 MANY = 32
 """Classes that nobody named may be this many; more numbers are rather objects, more colours smooth edges."""
 
+_NAMED = 5  # values in one message
+
 KINDS: Mapping[Kind, str] = {
     "bits": "one channel of 1 bit",
     "grey": "one channel of 8 bits",
@@ -60,7 +62,7 @@ class Encoding(ABC):
 
 
 class Ids(Encoding):
-    """Class ids in one channel.
+    """Class ids in one channel of 8 or 16 bits.
 
     Args:
         class_names: in the order of the ids.
@@ -69,7 +71,7 @@ class Ids(Encoding):
     """
 
     name = "ids"
-    kinds = ("grey",)
+    kinds = ("grey", "deep")
 
     def __init__(self, class_names: Sequence[str], ignore: int, counted_in: str = ""):
         self.class_names = class_names
@@ -77,18 +79,18 @@ class Ids(Encoding):
         self._classes = {value: value for value in range(len(class_names))} | {ignore: IGNORE}
 
     def _decode(self, image: MaskImage) -> dict[str, np.ndarray]:
-        values = image.values
-        table = np.zeros(256, np.uint8)
-        table[list(self._classes)] = list(self._classes.values())
-        count = np.bincount(values.ravel(), minlength=256)
-        outside = [value for value in np.flatnonzero(count).tolist() if value not in self._classes]
+        count = count_values(image.values)
+        outside = [value for value in count if value not in self._classes]
         if outside:
-            more = f" and {len(outside) - 1} more" if len(outside) > 1 else ""
-            told = f"value {outside[0]} in {pixels(count[outside[0]])}{more}"
+            told = "value " + ", ".join(f"{value} in {pixels(count[value])}" for value in outside[:_NAMED])
+            told += f" and {len(outside) - _NAMED} more" if len(outside) > _NAMED else ""
             if self._counted_in:
                 raise self._too_few_classes(told, outside[-1])
             raise InputError(f"{told}, and the classes are {self._allowed()}")
-        return {"mask": table[values]}
+        table = np.zeros(max(count, default=0) + 1, np.uint8)
+        for value in count:
+            table[value] = self._classes[value]
+        return {"mask": table[image.values]}
 
     def _too_few_classes(self, told: str, highest: int) -> RecipeError:
         known = len(self.class_names)
@@ -183,6 +185,14 @@ class Instances(Encoding):
     def _decode(self, image: MaskImage) -> dict[str, np.ndarray]:
         objects = object_numbers(image.values)
         return {"mask": classes_of(objects, self._way), "instances": objects}
+
+
+def count_values(values: np.ndarray) -> dict[int, int]:
+    """Value to pixels, sorted; bytes are counted without sorting all of them."""
+    if values.dtype == np.uint8:
+        count = np.bincount(values.ravel(), minlength=256)
+        return {value: int(count[value]) for value in np.flatnonzero(count).tolist()}
+    return dict(zip(*(each.tolist() for each in np.unique(values, return_counts=True)), strict=True))
 
 
 def default_names(count: int) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 from ....models.contract import Truth
 from ....models.errors import InputError
 from ....models.inputs.file_tree import FileTree
+from ..exports import labelmap_beside
 from .detection import Detection
 from .image import LOSSY, WHY_LOSSY, MaskImage, check_turn, read_mask
 from .options import MaskOptions
@@ -56,7 +57,9 @@ class MaskFiles:
         if lossy:
             kind = "WebP" if lossy[0].lower().endswith("webp") else "JPEG"
             raise InputError(f"{place}: {len(lossy)} of {len(paths)} masks are {kind} (first {lossy[0]}): {WHY_LOSSY}")
-        self._encoding, found = Detection(lambda: look_at(paths, self._image), options, place).encoding()
+        self._encoding, found = Detection(
+            lambda: look_at(paths, self._image), options, place, lambda: labelmap_beside(tree)
+        ).encoding()
         self.class_names = self._encoding.class_names
         if "instances" in truth and self._encoding.name != "instances":
             raise InputError(

@@ -31,7 +31,9 @@ def read_pixels(data: bytes) -> np.ndarray:
     except InputError as error:
         raise InputError(f"a mask that cannot be used: {error}") from None
     if image.kind == "colors":
-        raise InputError("a mask of colours, not of class ids as a palette or grey picture")
+        raise InputError(
+            "a mask of colours, not of class ids as a palette or grey picture: data.source=masks takes data.colors"
+        )
     return image.values
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ....models.errors import InputError
-from .encoding import pack, unpack
+from .encoding import count_values, pack, unpack
 from .image import Kind, MaskImage
 from .options import Color
 
@@ -106,10 +106,6 @@ def look_at(names: Sequence[str], read: Callable[[int], MaskImage]) -> Sample:
 
 def _seen(name: str, image: MaskImage) -> Seen:
     values = pack(image.values) if image.kind == "colors" else image.values
-    if image.kind in ("bits", "grey", "palette"):
-        count = np.bincount(values.ravel(), minlength=256)
-        held = {value: int(count[value]) for value in np.flatnonzero(count).tolist()}
-    else:
-        held = dict(zip(*(each.tolist() for each in np.unique(values, return_counts=True)), strict=True))
+    held = count_values(values)
     colors = {index: tuple(image.palette[index].tolist()) for index in held} if image.kind == "palette" else {}
     return Seen(name, image.kind, held, colors)
