@@ -21,6 +21,6 @@ def find_task(name: str) -> type:
     Raises:
         InputError: no such task, with the nearest names; or a module or class of the user's own that is none.
     """
-    from .task import Task
+    from .contract import Task
 
     return find_class(name, TASKS, __name__, "task", Task)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .models.contract import without_padding
 from .models.errors import JobError, temporary_folder
+
+TOLERANCE = 1e-5
+"""What an answer may differ by over HTTP: JSON holds the shortest decimals of a float32."""
 
 
 class Steps:
@@ -84,27 +88,19 @@ def _proof_figure(bundle: Path) -> str:
 def _ask(bundle: Path, run: Path) -> int:
     """Sends the run's proof samples over HTTP; prints truth beside answer."""
     from . import api
-    from .models.contract import plain
     from .serving.client import Client
+    from .serving.samples import FOLDER, read_samples
 
-    folder = run / "proof"
-    samples = [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
-    pictures = [folder / sample["file"] for sample in samples]
-    predictor = api.load(run)
+    samples, predictor = read_samples(run / FOLDER), api.load(run)
+    task, raws = predictor.task, [sample.raw for sample in samples]
     with api.serve(bundle, port=0) as server:
-        remote = Client(server.url, "demo").predict(pictures)
-    for sample, here, there in zip(samples, predictor.predict(pictures), remote, strict=True):
-        truth = {name: np.asarray(value) for name, value in sample["truth"].items()}
-        said = predictor.task.in_words(there)
-        print(f"  {sample['key']:<16} truth: {predictor.task.in_words(truth):<12} answer: {said}")
-        _compare({name: plain(value) for name, value in here.items()}, there, sample["key"])
+        remote = Client(server.url, "demo").predict(raws)
+    for sample, here, there in zip(samples, predictor.answer_raws(raws), remote, strict=True):
+        truth = {name: np.asarray(value) for name, value in sample.truth.items()}
+        there = {name: np.asarray([there[name]], np.asarray(value).dtype) for name, value in here.items()}
+        (there,) = without_padding(there, task.lengths)
+        told = f"truth: {task.summary(truth):<12} " if truth else ""
+        print(f"  {sample.key:<16} {told}answer: {task.summary(there)}")
+        if (by := task.difference(here, there)) > TOLERANCE:
+            raise JobError(f"{sample.key}: the answer over HTTP differs from the Predictor's by {by:.3g}")
     return len(samples)
-
-
-def _compare(here: Mapping[str, Any], there: Mapping[str, Any], key: str) -> None:
-    """Refuses an answer over HTTP that is not what the Predictor says in this process."""
-    for name, value in here.items():
-        ours, theirs = np.asarray(value), np.asarray(there[name])
-        same = np.allclose(ours, theirs, atol=1e-6) if ours.dtype.kind == "f" else np.array_equal(ours, theirs)
-        if not same:
-            raise JobError(f"{key}: over HTTP '{name}' is {theirs}, and the Predictor says {ours}")

@@ -89,7 +89,7 @@ def test_the_wheel_installs_with_its_dependencies(wheel, root, tmp_path):
     run(*pip, "install", "--quiet", "--constraint", root / "constraints.txt", wheel, folder=tmp_path)
     run(*pip, "check", folder=tmp_path)
     assert installed_from(environment, tmp_path)
-    code = "import saccade.models.task, tensorflow, keras; print(keras.backend.backend())"
+    code = "import saccade.models.contract, tensorflow, keras; print(keras.backend.backend())"
     assert run(python_of(environment), "-c", code, folder=tmp_path).strip() == "tensorflow"
     printed = run(environment / "bin" / "saccade", "demo", folder=tmp_path)
     assert "8 pictures over HTTP, same answers" in printed

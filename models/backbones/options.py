@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ..task import ModelOptions
+from ..contract import ModelOptions
 
 
 class BackboneOptions(ModelOptions):

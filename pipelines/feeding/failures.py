@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 import tensorflow as tf
 
+from ...models.contract import Task
 from ...models.errors import InputError
 from ...models.inputs.reasons import is_of_image, reason
-from ...models.task import Task
 from ..checking.check import bad_among
 from ..source import Source
 from .augmenting import augmentation_failure

@@ -8,12 +8,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from saccade.models.task import Truth
 from saccade.pipelines.predicting.picture_files import find_pictures
 from saccade.pipelines.sources.picture_listing import list_pictures
 from saccade.pipelines.sources.picture_tree import DiskTree
 
 import saccade
+from saccade.models.contract import Truth
 from saccade.models.errors import InputError, temporary_folder
 from saccade.models.inputs.own_output import NOTE
 from saccade.pipelines.checking.check_cache import CheckCache, Known

@@ -13,10 +13,10 @@ import pytest
 import yaml
 from PIL import Image
 from saccade.models.image_decode import decode
-from saccade.models.task import Truth
 from saccade.pipelines.predicting.picture_files import find_pictures
 from saccade.pipelines.sources.exports import read_labelmap
 
+from saccade.models.contract import Truth
 from saccade.models.errors import InputError
 from saccade.models.inputs.file_listing import list_pictures
 from saccade.models.inputs.file_tree import DiskTree, open_tree
