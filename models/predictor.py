@@ -220,14 +220,15 @@ class Predictor(tf.Module):
         """
         source = self.task.input
         prepared = source.prepare(raws)
-        good = [place for place, raw in enumerate(prepared) if not isinstance(raw, str)]
+        good = {place: raw for place, raw in enumerate(prepared) if not isinstance(raw, str)}
         yield from (([place], raw) for place, raw in enumerate(prepared) if isinstance(raw, str))
-        calls = [[good[index] for index in some] for some in source.share_calls([prepared[place] for place in good])]
+        places_of = list(good)
+        calls = [[places_of[index] for index in some] for some in source.share_calls(list(good.values()))]
 
         def answer(places: list[int]) -> Any:
-            return call(stacked([prepared[place] for place in places], source.signatures))
+            return call(stacked([good[place] for place in places], source.signatures))
 
-        yield from answer_calls(calls, answer, lambda place, error: source.reason(error, prepared[place]))
+        yield from answer_calls(calls, answer, lambda place, error: source.reason(error, good[place]))
 
     @cached_property
     def fingerprint(self) -> str:

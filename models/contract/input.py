@@ -103,8 +103,8 @@ class Input(ABC):
         """Batches of fitted samples, padded to the largest: truth by its `pad`, other values by 0 or ""."""
         import tensorflow as tf
 
-        spec = dataset.element_spec
-        padding = {name: self.padding(name, each) for name, each in spec.items()}
+        spec: Any = dataset.element_spec
+        padding: Any = {name: self.padding(name, each) for name, each in spec.items()}
         padding = {name: None if value is None else tf.cast(value, spec[name].dtype) for name, value in padding.items()}
         return dataset.padded_batch(size, {name: each.shape for name, each in spec.items()}, padding)
 

@@ -154,7 +154,7 @@ class Task(ABC):
     @learned.setter
     def learned(self, value: Mapping[str, Any]) -> None:
         self._learned = dict(value)
-        self.__dict__.pop("input", None)  # built of it
+        vars(self).pop("input", None)  # built of it
 
     @cached_property
     def input(self) -> Input:
