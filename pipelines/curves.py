@@ -32,6 +32,10 @@ def curve_names(history: History) -> list[str]:
     return sorted(names, key=lambda name: not (name in history[-1] and f"val_{name}" in history[-1]))
 
 
+def curve_title(name: str) -> str:
+    return {RATE: "images per second"}.get(name, name.replace("_", " "))
+
+
 def draw_curves(history: History, path: Path) -> None:
     """One panel a metric, training and validation together, over epochs; then learning rate and pace.
 
@@ -45,9 +49,11 @@ def draw_curves(history: History, path: Path) -> None:
     plot = Figure(figsize=(WIDTH / 72 * columns, HEIGHT / 72 * 1.2 * rows), layout="constrained")
     panels = list(plot.subplots(rows, columns, squeeze=False).flat)
     for panel, name in zip(panels, names, strict=False):
-        _draw(panel, history, name)
-        panel.set_title(name.replace("_", " "), fontsize=10, parse_math=False)
-        panel.legend(frameon=False, fontsize=8)
+        titles = _draw(panel, history, name)
+        panel.set_title(curve_title(name), fontsize=10, parse_math=False)
+        panel.set_xlabel("epoch", fontsize=9)
+        if titles:
+            panel.legend(frameon=False, fontsize=8)
     for panel in panels[len(names) :]:
         panel.set_visible(False)
     plot.savefig(path, dpi=120)
@@ -89,7 +95,7 @@ def panel_svg(history: History, name: str, best_epoch: int | None = None, second
     svg.attrib = {
         "viewBox": svg.get("viewBox"),
         "role": "img",
-        "aria-label": f"{name} over epochs, training and validation",
+        "aria-label": f"{curve_title(name)} over epochs, training and validation",
     }
     text = ElementTree.tostring(svg, encoding="unicode")
     for variable, colour in INK.items():
@@ -123,5 +129,7 @@ def _draw(
             titles["best"] = [f"epoch {best_epoch:g}, the best: {best:.4g}"]
     axes.set_xlim(history[0]["epoch"], max(last, history[0]["epoch"] + 1))
     if 0 < second_phase < last:
-        axes.axvline(second_phase + 0.5, color=INK["soft"], linewidth=1, linestyle=(0, (3, 3)), gid="phase", clip_on=False)
+        axes.axvline(
+            second_phase + 0.5, color=INK["soft"], linewidth=1, linestyle=(0, (3, 3)), gid="phase", clip_on=False
+        )
     return titles

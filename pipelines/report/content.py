@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from ...models.errors import InputError
@@ -210,20 +211,24 @@ class Content:
         path = self.folder / "log.txt"
         text = path.read_text(encoding="utf-8") if path.is_file() else ""
         times = re.findall(r"^(\d{4}-\d\d-\d\d \d\d:\d\d):\d\d", text, re.MULTILINE)
-        seconds = sorted(line["seconds"] for line in self.history if "seconds" in line)
-        rates = sorted(line[RATE] for line in self.history if RATE in line)
-        return [
+        seconds = [line["seconds"] for line in self.history if "seconds" in line]
+        rates = [line[RATE] for line in self.history if RATE in line]
+        facts = [
             ("command", "", known["command"]),
             ("seed", str(known["seed"]), ""),
             ("data fingerprint", "", known["data"]["fingerprint"]),
             ("model fingerprint", "", self.fingerprint),
             ("versions", ", ".join(f"{name} {version}" for name, version in known["packages"].items()), ""),
             ("machine", f"{known['machine']}, Python {known['python']}", ""),
-            *(("made of", each["run"], each["fingerprint"]) for each in members),
-            *([("trained", f"{times[0]} to {times[-1]}", "")] if times else []),
-            *([("duration", f"{span(sum(seconds))}, {span(_median(seconds))} an epoch (median)", "")] * bool(seconds)),
-            *([("rate", f"{_median(rates):.0f} images/s (median), validation not counted", "")] if rates else []),
         ]
+        facts += [("made of", each["run"], each["fingerprint"]) for each in members]
+        if times:
+            facts.append(("trained", f"{times[0]} to {times[-1]}", ""))
+        if seconds:
+            facts.append(("duration", f"{span(sum(seconds))}, {span(median(seconds))} an epoch (median)", ""))
+        if rates:
+            facts.append(("rate", f"{median(rates):.0f} images/s (median), validation not counted", ""))
+        return facts
 
 
 def gather(run: Run, recipe: Recipe) -> Content:
@@ -333,7 +338,3 @@ def _softened(recipe: Recipe) -> list[str]:
         names = [name for step in recipe.augment for name in (step if isinstance(step, dict) else [step])]
         found.append(f"augmentation ({', '.join(names)})" if len(names) <= MAX_NAMED else "augmentation")
     return [*found, "dropout"] if getattr(recipe.model, "dropout", 0) else found
-
-
-def _median(ordered: Sequence[float]) -> float:
-    return ordered[len(ordered) // 2]

@@ -16,7 +16,7 @@ from PIL import Image
 
 from ...models.errors import InputError
 from ...models.task import Value
-from ..curves import PACE, panel_svg
+from ..curves import PACE, curve_title, panel_svg
 from ..recipe import load_recipe
 from ..run import PROVENANCE, RECIPE, Run, read_json, recipe_file, saving, write_atomically
 from .learning import in_words
@@ -95,8 +95,8 @@ def render(content: Content) -> str:
 
     def panels(names: Iterable[str]) -> dict[str, str]:
         best, head = content.progress.best_epoch, content.head_epochs
-        drawn = {name: panel_svg(content.history, name, best, head) for name in names}
-        return {name: svg for name, svg in drawn.items() if svg}
+        drawn = {curve_title(name): panel_svg(content.history, name, best, head) for name in names}
+        return {title: svg for title, svg in drawn.items() if svg}
 
     return environment.get_template("page.html.j2").render(
         content=content,
