@@ -43,6 +43,8 @@ def draw_curves(history: History, path: Path) -> None:
         history: one mapping an epoch, with "epoch" from 1, as the run has it.
         path: the PNG to write.
     """
+    if not history:  # its file was lost
+        return
     names = [*curve_names(history), *(name for name in PACE if name in history[-1])]
     columns = min(3, len(names))
     rows = -(-len(names) // columns)

@@ -62,6 +62,7 @@ class Evaluated:
         worst: the worst samples, the worst first.
         median, best: samples of median and of the highest score; nothing where answers are right or wrong.
         label_issues: those whose truth is likelier wrong than the results.
+        notes: what no metric says, a phrase each.
         set_aside: how many samples could not be read.
         by: column to its values to their metrics, where it was evaluated by one.
     """
@@ -73,6 +74,7 @@ class Evaluated:
     median: list[Shown]
     best: list[Shown]
     label_issues: list[Shown]
+    notes: list[str]
     set_aside: int
     by: Mapping[str, Mapping[str, Part]]
 
@@ -193,12 +195,13 @@ class Content:
         path = self.folder / QUARANTINE
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         bad = [[entry["where"], entry["reason"]] for entry in map(json.loads, lines)]
-        found = self.findings or {"leaks": [], "notes": []}
-        leaks = [[f"{sample['where']} ({sample['split']})" for sample in pair] for pair in found["leaks"]]
-        notes = [[note["where"], note["note"]] for note in found["notes"]]
+        found = self.findings or {}
+        notes = [[note["where"], note["note"]] for note in found.get("notes", [])]
+        pair = ["file", "identical to"]
         tables = [
             Table(["where", "reason"], bad, "samples that cannot be used, left out"),
-            Table(["file", "identical to"], leaks, "identical files in two splits"),
+            Table(pair, _pairs(found.get("leaks", [])), "identical files in two splits"),
+            Table(pair, _pairs(found.get("contradictions", [])), "identical files with two labels"),
             Table(["where", "what"], notes, "odd but usable"),
         ]
         return [table for table in tables if table.rows]
@@ -248,7 +251,8 @@ def gather(run: Run, recipe: Recipe) -> Content:
             if (found := read_evaluation(folder, split, predictor.fingerprint)) is None:
                 log.info("evaluating the %s split", split)
                 evaluate(folder, split)
-                found = read_evaluation(folder, split, predictor.fingerprint)
+                if (found := read_evaluation(folder, split, predictor.fingerprint)) is None:
+                    raise InputError(f"{evaluation_folder(folder, split)} cannot be written to")
             evaluations[split] = found
         except InputError as error:  # the data may have moved away; the rest of the run still speaks
             missing.append(f"The {split} split could not be evaluated: {error}.")
@@ -277,6 +281,13 @@ def read_evaluation(run: Path, split: str, fingerprint: str) -> Evaluated | None
     metrics, folder = read_metrics(run, split, fingerprint), evaluation_folder(run, split)
     if metrics is None:
         return None
+    try:
+        return _evaluated(run, split, metrics, folder)
+    except ValueError:  # a list of samples is not whole: it is written anew
+        return None
+
+
+def _evaluated(run: Path, split: str, metrics: Mapping[str, Any], folder: Path) -> Evaluated:
     return Evaluated(
         split=split,
         metrics=metrics[METRICS],
@@ -285,6 +296,7 @@ def read_evaluation(run: Path, split: str, fingerprint: str) -> Evaluated | None
         median=_samples(folder, "median"),
         best=_samples(folder, "best"),
         label_issues=_samples(folder, LABEL_ISSUES),
+        notes=metrics.get("notes", []),  # an evaluation of an earlier version has none
         set_aside=len(metrics["set_aside"]),
         by={column: read_breakdown(run, split, column) for column in metrics.get("by", {})},
     )
@@ -296,6 +308,14 @@ def _samples(folder: Path, name: str) -> list[Shown]:
         return []
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     return [Shown(line["key"], line["note"], folder / name / f"{number:02}.png") for number, line in enumerate(lines)]
+
+
+def _pairs(pairs: Sequence[Sequence[Mapping[str, Any]]]) -> list[list[str]]:
+    """Samples that go together, each with its split and, where it is known, its truth."""
+    return [
+        [f"{each['where']} ({each['split']})" + (f": {each['truth']}" if "truth" in each else "") for each in pair]
+        for pair in pairs
+    ]
 
 
 def families(metrics: Mapping[str, Value]) -> list[dict[str, dict[str, Value]]]:

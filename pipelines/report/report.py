@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
@@ -69,7 +70,9 @@ def refuse_unfinished(run: Run) -> None:
         return
     path = run.folder / PROVENANCE
     command = read_json(path)["command"] if path.is_file() else ""
-    if not command.startswith("saccade train "):
+    written = yaml.safe_load(recipe_file(run.folder).read_text(encoding="utf-8"))["train"]["run"]
+    was_moved = Path(written).resolve() != run.folder.resolve()  # then that command would begin anew in the old place
+    if was_moved or not command.startswith("saccade train "):
         command = f"saccade train {shlex.quote(str(run.folder / RECIPE))}"
     epochs = "1 epoch" if progress.epoch == 1 else f"{progress.epoch} epochs"
     step = f" and {progress.step} steps" if progress.step else ""

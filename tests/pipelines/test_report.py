@@ -185,6 +185,28 @@ def test_findings_about_the_data(run):
     assert "1 odd but usable where what a.png a PNG named .jpg" in text
 
 
+def test_contradictions_and_classes_that_are_not_there(run):
+    one, other = (
+        {"key": key, "where": f"{key}.png", "split": "train", "truth": truth}
+        for key, truth in (("a", "cat"), ("b", "dog"))
+    )
+    change(run / "findings.json", contradictions=[[one, other]], absent=["pole", EVIL])
+    change(run / "evaluation" / "test" / "metrics.json", notes=[f"never predicted: {EVIL}"])
+    report(run)
+    text = read(run).text
+    assert "1 identical files with two labels file identical to a.png (train): cat b.png (train): dog" in text
+    assert f"Classes that no training sample holds: pole, {EVIL}." in text and "All can be read" not in text
+    assert f"On test, never predicted: {EVIL}." in text
+
+
+def test_a_list_of_samples_that_is_not_whole_is_written_anew(run):
+    path = run / "evaluation/test/worst.jsonl"
+    whole = path.read_text()
+    path.write_text(whole[:-20])
+    report(run)
+    assert path.read_text() == whole
+
+
 def test_a_run_of_an_earlier_version(run):
     (run / "findings.json").unlink()
     history = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
@@ -224,13 +246,17 @@ def test_no_test_split(run):
 
 
 @pytest.mark.parametrize(
-    ("command", "way_on"),
+    ("command", "is_moved", "way_on"),
     [
-        ("saccade train digits 'augment=[{A: {p: 1}}]'", "saccade train digits 'augment=[{A: {p: 1}}]'"),
-        ("python notebook.py", "saccade train RUN/recipe.yaml"),
+        ("saccade train digits 'augment=[{A: {p: 1}}]'", False, "saccade train digits 'augment=[{A: {p: 1}}]'"),
+        ("saccade train digits", True, "saccade train RUN/recipe.yaml"),
+        ("python notebook.py", False, "saccade train RUN/recipe.yaml"),
     ],
 )
-def test_a_run_cut_short(run, command, way_on):
+def test_a_run_cut_short(run, command, is_moved, way_on):
+    if not is_moved:  # the run is a copy
+        text = (run / "recipe.yaml").read_text()
+        (run / "recipe.yaml").write_text(re.sub("run: .*", f"run: {run}", text))
     change(run / "state.json", finished=False, epoch=1, step=7)
     change(run / "provenance.json", command=command)
     before = (run / "report.html").read_bytes()
