@@ -87,7 +87,7 @@ def test_the_worst_the_median_and_the_best(predictor, tmp_path):
     found = read_evaluation(tmp_path, "test", predictor.fingerprint)
     assert [len(cases) for cases in (found.worst, found.median, found.best)] == [12, 4, 4]
     for case in (*found.median, *found.best):
-        with Image.open(case.picture) as picture:
+        with Image.open(case.image) as picture:
             assert picture.width > 600
 
 
