@@ -389,11 +389,12 @@ def _explain(error: ErrorDetails, section: str, values: Any, schema: type[Option
         return f"{place}: unknown key '{name}': {nearest(path[-1], _known_keys(schema, error['loc']))}"
     if error["type"] == "missing":
         return f"{place}: '{name}' is missing"
+    context = error.get("ctx", {})
     if error["type"] == "union_tag_invalid":
-        known = [word.strip(" '") for word in error["ctx"]["expected_tags"].split(",")]
-        return f"{place}: unknown {path[-1]} '{error['ctx']['tag']}': {nearest(error['ctx']['tag'], known)}"
+        known = [word.strip(" '") for word in context["expected_tags"].split(",")]
+        return f"{place}: unknown {path[-1]} '{context['tag']}': {nearest(context['tag'], known)}"
     if error["type"] == "literal_error":
-        known = [word.strip(" '") for word in error["ctx"]["expected"].replace(" or ", ", ").split(",")]
+        known = [word.strip(" '") for word in context["expected"].replace(" or ", ", ").split(",")]
         if error["loc"][-1] == "[key]":  # the key of a mapping, not its value
             return f"{place}: unknown key '{name}': {nearest(path[-1], known)}"
         return f"{place}: '{name}' is {values!r}: {nearest(str(values), known)}"

@@ -57,7 +57,7 @@ def test_the_best_epoch_has_the_smallest_error(run):
     assert best["best_epoch"] == 1 + int(np.argmin(errors))
 
 
-def test_it_has_a_report_without_classes_or_figures(run, capsys):
+def test_it_has_a_report_without_classes_or_plots(run, capsys):
     """Built from what every task offers: what this one does not offer is left out."""
     assert main(["report", str(run)]) == 0
     page = Path(capsys.readouterr().out.strip())
@@ -65,7 +65,7 @@ def test_it_has_a_report_without_classes_or_figures(run, capsys):
     assert page == run / "report.html"
     assert "its mean absolute error is" in text and "ImageRegression" in text
     assert "The worst mistakes" in text and "Learning curves" in text
-    assert "In pictures" not in text and "Figures by name" not in text and "Likely mislabelled" not in text
+    assert "Plots" not in text and "Metrics by name" not in text and "Likely mislabelled" not in text
 
 
 def test_it_predicts_is_exported_and_served(place, run, capsys):

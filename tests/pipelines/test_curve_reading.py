@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from saccade.models.contract import Value
-from saccade.pipelines.report.reading import Reading, read_curves
-from saccade.pipelines.report.trend import trend
+from saccade.pipelines.report.learning import Reading, read_curves, trend
 
-FIGURES = {"accuracy": Value(0.9), "log_loss": Value(0.3, higher_is_better=False)}
+METRICS = {"accuracy": Value(0.9), "log_loss": Value(0.3, higher_is_better=False)}
 
 
 def learnt(start: float, end: float, epochs: int = 30, speed: float = 5.0) -> np.ndarray:
@@ -17,14 +16,14 @@ def learnt(start: float, end: float, epochs: int = 30, speed: float = 5.0) -> np
     return end + (start - end) * np.exp(-speed * np.arange(epochs) / (epochs - 1))
 
 
-def read(training, validation, loss=None, figures=FIGURES, **softened) -> Reading:
+def read(training, validation, loss=None, metrics=METRICS, **softened) -> Reading:
     loss = learnt(2, 0.1, len(training)) if loss is None else loss
     columns = zip(loss, training, validation, strict=True)
     history = [
         {"epoch": epoch, "loss": float(one), "accuracy": float(two), "val_accuracy": float(three)}
         for epoch, (one, two, three) in enumerate(columns, 1)
     ]
-    return read_curves(history, figures, "accuracy", **softened)
+    return read_curves(history, metrics, "accuracy", **softened)
 
 
 def jitter(size: float, epochs: int = 30) -> np.ndarray:
@@ -39,14 +38,14 @@ def test_overfitting_by_the_gap():
 
 
 def test_overfitting_by_validation_that_worsens():
-    """No figure is on both sides, as for a task of one's own: the course of validation alone tells."""
+    """No metric is on both sides, as for a task of one's own: the course of validation alone tells."""
     epochs = np.arange(40)
     validation = 0.3 + 0.7 * np.exp(-epochs / 4) + 0.01 * epochs
     history = [
         {"epoch": i + 1, "loss": 2 * math.exp(-i / 6), "val_log_loss": float(value)}
         for i, value in enumerate(validation)
     ]
-    reading = read_curves(history, FIGURES, "log_loss")
+    reading = read_curves(history, METRICS, "log_loss")
     assert reading.verdict == "overfitting"
     best = min(validation)
     assert reading.sentences[0].startswith("Validation log loss has become worse while the training loss did not")
@@ -99,18 +98,18 @@ def test_too_short_to_say(epochs):
 
 
 def test_a_gap_within_the_interval_of_validation_is_none():
-    """Of 40 samples a figure of 0.9 says little: the same curves with the interval of 4,000 are overfitting."""
+    """Of 40 samples a metric of 0.9 says little: the same curves with the interval of 4,000 are overfitting."""
     curves = learnt(0.3, 0.96, speed=15), learnt(0.3, 0.9, speed=15)
     few, many = ({"accuracy": Value(0.9, 0.9 - half, 0.9 + half)} for half in (0.09, 0.009))
-    assert read(*curves, figures=few).verdict == "settled"
-    assert read(*curves, figures=many).verdict == "overfitting"
+    assert read(*curves, metrics=few).verdict == "settled"
+    assert read(*curves, metrics=many).verdict == "overfitting"
 
 
 def test_what_makes_training_harder_is_said():
     reading = read(learnt(0.3, 0.9, speed=15), learnt(0.3, 0.95, speed=15), softened=["augmentation", "dropout"])
     assert reading.verdict == "settled"
     assert "no gap" in reading.sentences[0]
-    assert "The training figure is pessimistic, because augmentation and dropout made" in reading.sentences[0]
+    assert "The training metric is pessimistic, because augmentation and dropout made" in reading.sentences[0]
     assert "pessimistic" not in " ".join(read(learnt(0.3, 0.9), learnt(0.3, 0.95)).sentences)
 
 

@@ -17,7 +17,7 @@ from saccade.models.segmentation.task import Segmentation
 from saccade.pipelines.evaluating.evaluation_files import write_evaluation
 from saccade.pipelines.evaluating.validation import evaluate_positions
 from saccade.pipelines.recipe import load_recipe
-from saccade.pipelines.report.evaluations import read_evaluation
+from saccade.pipelines.report.content import read_evaluation
 from saccade.pipelines.report.report import report
 from saccade.pipelines.source import Source
 
@@ -87,7 +87,7 @@ def test_the_worst_the_median_and_the_best(predictor, tmp_path):
     found = read_evaluation(tmp_path, "test", predictor.fingerprint)
     assert [len(cases) for cases in (found.worst, found.median, found.best)] == [12, 4, 4]
     for case in (*found.median, *found.best):
-        with Image.open(case.picture) as picture:
+        with Image.open(case.image) as picture:
             assert picture.width > 600
 
 

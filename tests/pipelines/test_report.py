@@ -26,6 +26,7 @@ class Page(HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.open, self.tags, self.addresses, self.words, self.titles = [], [], [], [], []
+        self.ids, self.alts = [], []
         self.feed(text)
         self.close()
         assert self.open == []
@@ -34,6 +35,8 @@ class Page(HTMLParser):
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
         self.addresses += [value for name, value in attrs if name in ("src", "href", "xlink:href", "action")]
+        self.alts += [value for name, value in attrs if name == "alt"]
+        self.ids += [value for name, value in attrs if name == "id"]
         if tag not in ("img", "meta", "br"):
             self.open.append(tag)
 
@@ -74,7 +77,9 @@ def change(path, **entries):
 def test_the_page_needs_nothing_beside_it(reported):
     text = (reported / "report.html").read_text(encoding="utf-8")
     page = Page(text)
-    assert page.addresses and all(each.startswith("data:image/") for each in page.addresses)
+    assert page.addresses and all(re.match("data:image/|#", each) for each in page.addresses)
+    assert len(set(page.ids)) == len(page.ids)
+    assert {each[1:] for each in page.addresses if each.startswith("#")} <= set(page.ids)
     assert not {"script", "link", "iframe", "object"} & set(page.tags)
     assert not re.search(r"url\(|@import|https?://", text)
 
@@ -95,10 +100,10 @@ def test_the_page_says_what_the_run_is(reported):
         assert part in page.text
     assert "Too short to say" in page.text
     assert page.titles == [
-        "Figures",
+        "Metrics",
         "Learning curves",
-        "In pictures",
-        "Figures by name",
+        "Plots",
+        "Metrics by name",
         "The worst mistakes",
         "Likely mislabelled",
         "What the network saw",
@@ -107,7 +112,7 @@ def test_the_page_says_what_the_run_is(reported):
     ]
 
 
-def test_every_case_is_shown_with_picture_note_and_key(reported):
+def test_every_case_is_shown_with_image_note_and_key(reported):
     files = ("test/worst", "test/suspects", "validation/suspects")
     texts = [(reported / "evaluation" / f"{file}.jsonl").read_text() for file in files]
     cases = [json.loads(line) for text in texts for line in text.splitlines()]
@@ -125,7 +130,7 @@ def test_a_second_report_evaluates_nothing_and_is_the_same(run):
     assert (run / "report.html").read_bytes() == page
 
 
-def test_figures_by_a_column_are_shown_with_their_widest_gap(run):
+def test_metrics_by_a_column_are_shown_with_their_widest_gap(run):
     figures = {
         "left": {"accuracy": {"value": 0.5, "low": 0.4, "high": 0.6}},
         "right": {"accuracy": {"value": 0.9, "low": 0.8, "high": 1.0}},
@@ -134,12 +139,12 @@ def test_figures_by_a_column_are_shown_with_their_widest_gap(run):
     change(run / "evaluation" / "test" / "metrics.json", by={"camera": parts})
     report(run)
     page = read(run)
-    assert page.titles[4] == "Figures by column" and "camera samples accuracy left 20 0.500 right 20 0.900" in page.text
+    assert page.titles[4] == "Metrics by column" and "camera samples accuracy left 20 0.500 right 20 0.900" in page.text
     assert "widest gap: accuracy 0.5000 for camera=left against 0.9000 for camera=right" in page.text
 
 
 @pytest.mark.parametrize("stale", [{"fingerprint": "of other weights"}, {"overrides": ["data.path=other"]}])
-def test_figures_of_other_weights_or_other_data_are_not_quoted(run, stale):
+def test_metrics_of_other_weights_or_other_data_are_not_quoted(run, stale):
     path = run / "evaluation" / "test" / "metrics.json"
     right = json.loads(path.read_text())
     change(path, **stale, figures={"accuracy": {"value": 0.1234}})
@@ -152,7 +157,9 @@ def test_names_cannot_break_the_page(run):
     for name in ("test", "validation"):
         path = run / "evaluation" / name / "metrics.json"
         figures = json.loads(path.read_text())["figures"]
-        change(path, figures=figures | {f"recall/{EVIL}": {"value": 0.5}})
+        part = {"count": 20, "figures": {'<b>"x"': {"value": 0.5}}}
+        evil = {f"recall/{EVIL}": {"value": 0.5}, '<b>"y"': {"value": 0.5}}
+        change(path, figures=figures | evil, by={EVIL: {EVIL: part}})
     (run / "evaluation/test/worst.jsonl").write_text(json.dumps({"key": EVIL, "badness": 1, "note": EVIL}) + "\n")
     entry = {"key": EVIL, "where": EVIL, "reason": EVIL}
     (run / "quarantine.jsonl").write_text(json.dumps(entry) + "\n")
@@ -161,9 +168,12 @@ def test_names_cannot_break_the_page(run):
     report(evil)
     page = read(evil)
     assert "script" not in page.tags
-    assert page.text.count(EVIL) >= 5  # a class, a note, a key, a file and its reason
+    # a class, a column, its name in the note, its value, a note, a key, an unusable file and its reason
+    assert page.text.count(EVIL) == 8
+    assert '<b>"x"' in page.text and '<b>"y"' in page.text  # metrics
+    assert EVIL in page.alts
     assert EVIL.replace("/", "") in page.text  # the title
-    assert "1 cannot be used and were left out" in page.text
+    assert "1 samples that cannot be used, left out" in page.text
 
 
 def test_findings_about_the_data(run):
@@ -171,9 +181,9 @@ def test_findings_about_the_data(run):
     change(run / "findings.json", leaks=[[one, other]], duplicates=3, notes=[one | {"note": "a PNG named .jpg"}])
     report(run)
     text = read(run).text
-    assert "1 stand in two splits byte for byte one the other a.png (train) b.png (test)" in text
+    assert "1 identical files in two splits file identical to a.png (train) b.png (test)" in text
     assert "3 samples repeat another of their split" in text
-    assert "1 are odd but usable where what a.png a PNG named .jpg" in text
+    assert "1 odd but usable where what a.png a PNG named .jpg" in text
 
 
 def test_contradictions_and_classes_that_are_not_there(run):
@@ -181,11 +191,21 @@ def test_contradictions_and_classes_that_are_not_there(run):
         {"key": key, "where": f"{key}.png", "split": "train", "truth": truth}
         for key, truth in (("a", "cat"), ("b", "dog"))
     )
-    change(run / "findings.json", contradictions=[[one, other]], absent=["pole", "sign"])
+    change(run / "findings.json", contradictions=[[one, other]], absent=["pole", EVIL])
+    change(run / "evaluation" / "test" / "metrics.json", notes=[f"never predicted: {EVIL}"])
     report(run)
     text = read(run).text
-    assert "1 are one image under two labels one the other a.png (train): cat b.png (train): dog" in text
-    assert "Classes that no training sample holds: pole, sign." in text and "All can be read" not in text
+    assert "1 identical files with two labels file identical to a.png (train): cat b.png (train): dog" in text
+    assert f"Classes that no training sample holds: pole, {EVIL}." in text and "All can be read" not in text
+    assert f"On test, never predicted: {EVIL}." in text
+
+
+def test_a_list_of_samples_that_is_not_whole_is_written_anew(run):
+    path = run / "evaluation/test/worst.jsonl"
+    whole = path.read_text()
+    path.write_text(whole[:-20])
+    report(run)
+    assert path.read_text() == whole
 
 
 def test_a_run_of_an_earlier_version(run):
@@ -209,7 +229,7 @@ def test_data_that_moved_away(run, tmp_path, is_evaluated):
     report(run)
     text = read(run).text
     assert ("The test split could not be evaluated" in text) is not is_evaluated
-    assert (f"{tmp_path / 'gone'}: no such folder" in text.split("Figures")[0]) is not is_evaluated
+    assert (f"{tmp_path / 'gone'}: no such folder" in text.split("Metrics")[0]) is not is_evaluated
     assert ("validation samples its accuracy is" in text) is not is_evaluated
     assert ("That is optimistic" in text) is not is_evaluated
 
@@ -244,13 +264,13 @@ def test_a_run_cut_short(run, command, is_moved, way_on):
     with pytest.raises(InputError) as refused:
         report(run)
     assert str(refused.value) == (
-        f"{run}: this training was cut short after 1 epoch and 7 steps; go on with it, then report: "
+        f"{run}: this training was cut short after 1 epoch and 7 steps; resume it, then report: "
         + way_on.replace("RUN", str(run))
     )
     assert (run / "report.html").read_bytes() == before
 
 
-def test_a_run_cut_short_goes_on_from_its_own_recipe(run):
+def test_a_run_cut_short_resumes_from_its_own_recipe(run):
     change(run / "state.json", finished=False, epoch=1, step=7)
     text = (run / "recipe.yaml").read_text()
     (run / "recipe.yaml").write_text(re.sub("run: .*", f"run: {run}", text))
@@ -281,7 +301,7 @@ def test_suspects_are_shown_where_there_are_any(run):
     page = read(run)
     assert "Likely mislabelled" in page.titles
     after = page.text.split("look at each before you trust either")[1].split("What the network saw")[0]
-    assert all(case.key in after for case in evaluation.label_issues(9))
+    assert all(case.key in after for case in evaluation.suspects(9))
     for number in range(2):
         with Image.open(run / "evaluation" / "test" / "suspects" / f"{number:02}.png") as picture:
             assert min(picture.size) > 100
