@@ -19,10 +19,11 @@ demo: $(READY)  ## train, evaluate, export and serve on embedded data (TASK=clas
 test: $(READY)  ## the tests; ARGS="-k wheel" or a path chooses some
 	@$(BIN)/pytest --numprocesses=auto --dist=loadfile --durations=15 $(ARGS)
 
-lint: $(READY)  ## style, names and the arrows between the rooms
+lint: $(READY)  ## style, names, types and the arrows between the rooms
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/basedpyright
 
 quality: $(READY)  ## slow checks: figures that training must reach, an installation from the registry
 	@$(BIN)/pytest -m quality --durations=15 $(ARGS)
