@@ -134,7 +134,7 @@ def test_the_report_shows_them(digits_run, tmp_path):
     predictor = Predictor.load(run)
     source, task = load_recipe(run / "recipe.yaml").open()
     evaluation = Graded(task.class_names)
-    answers = predictor.predict([source.read(position) for position in range(9)])
+    answers = predictor.predict([source.read(position)["bytes"] for position in range(9)])
     for position, results in enumerate(answers):
         truth = {"label": (source.truth(position)["label"] + position % 2) % 10}  # each other one is wrong
         evaluation.update(truth, results, source.keys[position])

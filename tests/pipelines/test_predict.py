@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
-from saccade.pipelines.predicting.picture_files import find_pictures
+from saccade.models.inputs.image.files import find_images
 
 import saccade
 from saccade.models.errors import InputError
@@ -35,14 +35,14 @@ def pictures(tmp_path_factory):
 
 
 def test_places(pictures, tmp_path, monkeypatch):
-    everything = find_pictures([str(pictures)])
+    everything = find_images([str(pictures)])
     assert len(everything) == 12
-    assert find_pictures([str(pictures / "0*.png")]) == everything[:10]
-    assert find_pictures([everything[3]]) == [everything[3]]
+    assert find_images([str(pictures / "0*.png")]) == everything[:10]
+    assert find_images([everything[3]]) == [everything[3]]
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{everything[1]}\n\n{everything[0]}\n"))
-    assert find_pictures(["-"]) == [everything[1], everything[0]]
+    assert find_images(["-"]) == [everything[1], everything[0]]
     with pytest.raises(InputError, match="nothing.png: no picture here"):
-        find_pictures([str(tmp_path / "nothing.png")])
+        find_images([str(tmp_path / "nothing.png")])
 
 
 def test_the_verb_as_a_function(digits_run, predictor, pictures, tmp_path):
@@ -56,7 +56,7 @@ def test_the_verb_as_a_function(digits_run, predictor, pictures, tmp_path):
 
 def test_json_lines(predictor, pictures):
     out = io.StringIO()
-    assert write_jsonl(predict(predictor, find_pictures([str(pictures)]), batch=5), predictor.task, out) == 0
+    assert write_jsonl(predict(predictor, find_images([str(pictures)]), batch=5), predictor.task, out) == 0
     rows = [json.loads(line) for line in out.getvalue().splitlines()]
     expected = predictor.predict(sorted(pictures.iterdir()))
     assert len(rows) == 12
@@ -67,7 +67,7 @@ def test_json_lines(predictor, pictures):
 
 def test_csv(predictor, pictures):
     out = io.StringIO()
-    write_csv(predict(predictor, find_pictures([str(pictures)])), predictor.task, out)
+    write_csv(predict(predictor, find_images([str(pictures)])), predictor.task, out)
     rows = list(csv.DictReader(io.StringIO(out.getvalue())))
     assert len(rows) == 12
     assert sum(float(rows[0][f"probabilities/{digit}"]) for digit in range(10)) == pytest.approx(1, abs=1e-5)
@@ -192,16 +192,16 @@ def test_what_is_no_image_is_told(predictor, given, told):
 
 
 def test_lists_as_other_programs_write_them(pictures, monkeypatch):
-    first, second, *_ = find_pictures([pictures])
+    first, second, *_ = find_images([pictures])
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(f"\ufeff{first}\r\n\r\n  \r\n{second}".encode())))
-    assert find_pictures(["-"]) == [first, second]
+    assert find_images(["-"]) == [first, second]
     for written, told in {b"\r\n\n": "the list on standard input is empty", b"a\0.\0": "it has zero bytes"}.items():
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(written)))
         with pytest.raises(InputError, match=told):
-            find_pictures(["-"])
+            find_images(["-"])
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff.png\n"), "utf-8"))
     with pytest.raises(InputError, match="is not UTF-8: rename it"):
-        find_pictures(["-"])
+        find_images(["-"])
 
 
 def test_places_that_are_none(digits_run, pictures, tmp_path):
@@ -211,7 +211,7 @@ def test_places_that_are_none(digits_run, pictures, tmp_path):
         saccade.predict(digits_run, np.zeros((8, 8), np.uint8))
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=rf"^{tmp_path}/empty: no pictures"):
-        find_pictures([tmp_path / "empty"])
+        find_images([tmp_path / "empty"])
 
 
 def test_a_zip_file_is_read_as_a_folder_is(predictor, pictures, tmp_path):
@@ -219,16 +219,16 @@ def test_a_zip_file_is_read_as_a_folder_is(predictor, pictures, tmp_path):
     with zipfile.ZipFile(file, "w") as archive:
         for path in sorted(pictures.iterdir())[:3]:
             archive.write(path, f"new/{path.name}")
-    found = find_pictures([file])
+    found = find_images([file])
     assert found == [f"{file}/new/{number:02}.png" for number in range(3)]
-    assert find_pictures([file / "new"]) == found and find_pictures([found[1]]) == found[1:2]
+    assert find_images([file / "new"]) == found and find_images([found[1]]) == found[1:2]
     answers = list(predict(predictor, [*found, f"{file}/gone.png"], draw=tmp_path / "drawn"))
     expected = predictor.predict(sorted(pictures.iterdir())[:3])
     assert [each.results["class"] for each in answers[:3]] == [each["class"] for each in expected]
     assert answers[3].reason == "No such file in the zip file" and len(list((tmp_path / "drawn").iterdir())) == 3
     (tmp_path / "text.zip").write_text("no zip file")
     with pytest.raises(InputError, match=rf"^{tmp_path}/text.zip: not a readable zip file"):
-        find_pictures([tmp_path / "text.zip"])
+        find_images([tmp_path / "text.zip"])
 
 
 def test_results_never_replace_others(digits_run, pictures, tmp_path):

@@ -35,7 +35,7 @@ def test_a_run_holds_everything(digits_run):
     assert provenance["packages"]["keras"] == keras.__version__
     assert len(lines(digits_run / "proof" / "samples.jsonl")) == 8
     metrics = json.loads((digits_run / "evaluation" / "validation" / "metrics.json").read_text())
-    assert metrics["figures"]["accuracy"]["value"] == pytest.approx(max(line["val_accuracy"] for line in history))
+    assert metrics["metrics"]["accuracy"]["value"] == pytest.approx(max(line["val_accuracy"] for line in history))
     for name in (
         "recipe.yaml",
         "best.weights.h5",
@@ -55,7 +55,7 @@ def test_validation_figures_are_the_predictors(digits_run):
     best = max(line["val_accuracy"] for line in lines(digits_run / "history.jsonl"))
     metrics = json.loads((digits_run / "evaluation" / "validation" / "metrics.json").read_text())
     assert metrics["fingerprint"] == Predictor.load(digits_run).fingerprint
-    assert metrics["figures"]["accuracy"]["value"] == pytest.approx(best)
+    assert metrics["metrics"]["accuracy"]["value"] == pytest.approx(best)
 
 
 def test_a_stopped_training_goes_on_to_the_same_weights(digits_run, digits_recipe, tmp_path, stop_at, state_of):

@@ -157,7 +157,7 @@ def test_fine_tuning_keeps_the_statistics_of_batch_norm_through_a_stop(tiny, sto
     assert len(still) == 4 * 19 and all("_bn/" in path for path in still)
     metrics = json.loads((run / "evaluation/validation/metrics.json").read_text())
     best = min(line["val_log_loss"] for line in Run(run).history())
-    assert metrics["figures"]["log_loss"]["value"] == pytest.approx(best, rel=1e-4)
+    assert metrics["metrics"]["log_loss"]["value"] == pytest.approx(best, rel=1e-4)
 
 
 def test_a_second_phase_that_spoils_all_loses_nothing_of_the_first(tiny):
@@ -167,5 +167,5 @@ def test_a_second_phase_that_spoils_all_loses_nothing_of_the_first(tiny):
     losses = [line["val_log_loss"] for line in Run(run).history()]
     assert len(losses) == 6 and min(losses[4:]) > min(losses[:4])
     metrics = json.loads((run / "evaluation/validation/metrics.json").read_text())
-    assert metrics["figures"]["log_loss"]["value"] == pytest.approx(min(losses[:4]), rel=1e-4)
+    assert metrics["metrics"]["log_loss"]["value"] == pytest.approx(min(losses[:4]), rel=1e-4)
     assert Run(run).progress.best_epoch == losses.index(min(losses)) + 1

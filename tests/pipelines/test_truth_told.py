@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
-from saccade.models.image_decode import decode
-from saccade.pipelines.predicting.picture_files import find_pictures
-from saccade.pipelines.sources.exports import read_labelmap
+from saccade.models.inputs.image.decode import decode
+from saccade.models.inputs.image.files import find_images
+from saccade.models.inputs.exports import read_labelmap
 
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError
@@ -120,7 +120,7 @@ def test_formats_that_are_not_read_are_counted(draw, caplog):
     assert warnings(caplog) == [f"data.path={root}: {told}"]
     assert "files ignored that are no pictures by their name: 3" in caplog.text
     caplog.clear()
-    assert len(find_pictures([str(root)])) == 2 and warnings(caplog) == [f"{root}: {told}"]
+    assert len(find_images([str(root)])) == 2 and warnings(caplog) == [f"{root}: {told}"]
     with pytest.raises(InputError, match=r"class folder 'birds' has no pictures \(1 are in formats that are not read"):
         (root / "birds").mkdir()
         (root / "birds/7.avif").write_bytes(b"")
@@ -135,7 +135,7 @@ def test_nothing_but_formats_that_are_not_read(tmp_path):
     with pytest.raises(InputError, match=re.escape(f"data.path={told}")):
         Folder(FolderOptions(source="folder", path=str(tmp_path)), LABEL)
     with pytest.raises(InputError, match="^" + re.escape(told)):
-        find_pictures([str(tmp_path)])
+        find_images([str(tmp_path)])
 
 
 def test_masks_in_tiff_below_the_images_are_read_and_not_told_of(draw, mark, caplog):
