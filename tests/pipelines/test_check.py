@@ -20,7 +20,6 @@ from saccade.pipelines.source import DataOptions
 from saccade.pipelines.sources import find_source
 from saccade.pipelines.sources.folder import Folder, FolderOptions
 
-
 NO_IMAGE = "not an image saccade reads (JPEG, PNG, GIF, BMP, WebP)"
 
 
@@ -316,7 +315,9 @@ def test_texts_in_an_array_are_hashed_by_their_content(kind):
         return {"words": np.array(["".join(list(each)) for each in texts], kind), "key": "k"}
 
     assert digest_of(made(texts)) == digest_of(made(texts))
-    assert len({digest_of(made(each)) for each in (texts, texts[::-1], ["rosea", *texts[1:]], ["ros", *texts[1:]])}) == 4
+    assert (
+        len({digest_of(made(each)) for each in (texts, texts[::-1], ["rosea", *texts[1:]], ["ros", *texts[1:]])}) == 4
+    )
 
 
 def test_classes_and_groups_are_remembered(tmp_path, data):

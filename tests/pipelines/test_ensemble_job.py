@@ -60,7 +60,7 @@ def made(two, tmp_path_factory):
 def pictures(two):
     recipe = load_recipe(two[0] / "recipe.yaml")
     source, _ = recipe.open()
-    return [source.read(position) for position in split(source, recipe.data)["test"][:12]]
+    return [source.read(position)["bytes"] for position in split(source, recipe.data)["test"][:12]]
 
 
 def as_trained(run):

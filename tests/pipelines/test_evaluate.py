@@ -94,7 +94,7 @@ def cameras(digits_run, tmp_path):
     for position in range(36):
         camera = ("good", "broken", "rare")[0 if position < 17 else 1 if position < 33 else 2]
         label = int(source.truth(position)["label"])
-        with Image.open(io.BytesIO(source.read(position))) as picture:
+        with Image.open(io.BytesIO(source.read(position)["bytes"])) as picture:
             (picture.point(lambda _: 0) if camera == "broken" else picture).save(tmp_path / f"{position}.png")
         rows.append(f"{position}.png,{label},{camera}")
     (tmp_path / "table.csv").write_text("\n".join(rows) + "\n")

@@ -15,6 +15,7 @@ from saccade.pipelines.contact_sheet import tile, training_sheet
 from saccade.pipelines.feeding.batches import batches_of_samples, make_augmenter, training_batches
 from saccade.pipelines.feeding.order import Order
 from saccade.pipelines.feeding.reading import reader
+from saccade.pipelines.run import Run
 from saccade.pipelines.train import dry_run, train
 
 POSITIONS = np.arange(3, 24)
@@ -76,7 +77,9 @@ def again(generator: np.random.Generator) -> np.ndarray:
     return generator.permutation(np.repeat(np.arange(len(POSITIONS)), 3))
 
 
-@pytest.mark.parametrize("step", ["{Affine: {rotate: [-180, 180], p: 1}}", "{Mosaic: {target_size: [8, 8], p: 1}}"])
+@pytest.mark.parametrize(
+    "step", ["{Affine: {rotate: [-180, 180], p: 1}}", "{Mosaic: {target_size: [8, 8], cell_shape: [8, 8], p: 1}}"]
+)
 def test_a_sample_that_is_drawn_again_is_augmented_anew_and_the_same_in_each_run(open_recipe, step):
     recipe, source, task, augmenter = open_recipe(f"augment=[{step}]")
     read = reader(task, source, POSITIONS, 2**20, keep_loaded=True)
@@ -156,7 +159,7 @@ def test_the_contact_sheet_without_mixes_shows_the_truth_alone(open_recipe):
     np.testing.assert_array_equal(np.asarray(sheet), np.asarray(tile(drawn)))
 
 
-def test_a_training_with_everything(digits_recipe, tmp_path):
+def test_a_dry_run_with_everything_in_two_phases(digits_recipe, tmp_path, caplog):
     overrides = [
         "augment=[{RandomErasing: {p: 0.3}}, MixUp, CutMix]",
         "model.loss=focal",
@@ -168,6 +171,7 @@ def test_a_training_with_everything(digits_recipe, tmp_path):
     ]
     run = dry_run(digits_recipe(*overrides), tmp_path)
     assert [np.isfinite(line["loss"]) for line in history(run)] == [True, True]
+    assert "phase 'head'" in caplog.text and "phase 'all'" in caplog.text and Run(run).progress.finished
     assert Predictor.load(run).predict([np.zeros((8, 8), np.uint8)])  # knows nothing of the training truth
     with Image.open(run / "training_samples.png") as picture:
         assert min(picture.size) > 100

@@ -44,7 +44,9 @@ def test_one_dataset_gives_the_epoch_that_was_asked_for_each_time_it_is_iterated
 
 @given(st.lists(st.integers(0, 5), max_size=30))
 def test_how_often_each_was_drawn_before(drawn):
-    assert earlier_draws(np.array(drawn, np.int64)).tolist() == [drawn[:at].count(each) for at, each in enumerate(drawn)]
+    assert earlier_draws(np.array(drawn, np.int64)).tolist() == [
+        drawn[:at].count(each) for at, each in enumerate(drawn)
+    ]
 
 
 def sampled(generator: np.random.Generator) -> np.ndarray:

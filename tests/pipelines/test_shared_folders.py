@@ -8,13 +8,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from saccade.models.inputs.image.files import find_images
-from saccade.models.inputs.file_listing import list_pictures
-from saccade.models.inputs.file_tree import DiskTree
 
 import saccade
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError, temporary_folder
+from saccade.models.inputs.file_listing import list_pictures
+from saccade.models.inputs.file_tree import DiskTree
+from saccade.models.inputs.image.files import find_images
 from saccade.models.inputs.own_output import NOTE
 from saccade.pipelines.checking.check_cache import CheckCache, Known
 from saccade.pipelines.checking.data import _cache_file
@@ -149,7 +149,7 @@ def remembered(file: Path, caplog) -> list[str]:
     """What is told of a memory that one sample is put into."""
     caplog.clear()
     memory = CheckCache(file, "reader")
-    memory.put("a.png", Known("1", "abc", ""))
+    memory.put("a.png", Known("1", "abc", "", "", (), ""))
     memory.save()
     return [each.getMessage() for each in caplog.records]
 

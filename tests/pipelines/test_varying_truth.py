@@ -82,7 +82,9 @@ def source(tmp_path, monkeypatch) -> Painted:
     return Painted(tmp_path)
 
 
-def checked(source: Painted, max_bad: float | int = 0.5, names=pixel_task.NAMES, memory: int = 2**20) -> tuple[Data, Painted]:
+def checked(
+    source: Painted, max_bad: float | int = 0.5, names=pixel_task.NAMES, memory: int = 2**20
+) -> tuple[Data, Painted]:
     """A check by a source that has read nothing yet."""
     fresh = Painted(source.folder)
     data = prepare_data(fresh, pixel_task.make(Masked, names), DataOptions(source="own", max_bad=max_bad), memory)
