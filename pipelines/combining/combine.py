@@ -14,8 +14,7 @@ from ...models.files import WEIGHTS, read_json, saving, write_atomically
 from ...models.naming import folders_of_run
 from ...models.predictor import Predictor
 from ...models.views import Views
-from ..checking.data import checked_data
-from ..checking.splits import split
+from ..checking.data import prepare_data
 from ..evaluating.evaluation_files import write_evaluation
 from ..evaluating.validation import settle
 from ..progress import bar
@@ -48,20 +47,22 @@ def combine(runs: Sequence[Path], recipes: Sequence[Recipe], average: str, views
     found_in = list(dict.fromkeys(path for each in recipes for path in each.import_paths))
     import_paths = folders_of_run(found_in, recipe.train.run)
     made = _average(members, average, views)
-    data = checked_data(source, split(source, recipe.data), task, recipe.data)
+    data = prepare_data(source, made.task, recipe.data, recipe.train.memory * 2**20, trains=False)
+    if not len(data.splits["validation"]):
+        raise InputError("the validation split is empty, and an ensemble's settings are chosen on it: add samples")
     log.info("model: %s parameters", f"{made.model.count_params():,}")
 
     with saving(Path(recipe.train.run), folder):
         write_atomically(folder / RECIPE, recipe.to_yaml())
         made.describe(folder, recipe.task, import_paths)
         made.model.save_weights(folder / WEIGHTS)
-        write_proof_samples(folder, data)
+        write_proof_samples(folder, made.task, data)
     predictor, evaluation, bad = settle(Predictor.load(folder), source, data.splits["validation"])
     with saving(Path(recipe.train.run), folder):
         predictor.describe(folder, recipe.task, import_paths)
         values = write_evaluation(evaluation, bad, source, "validation", predictor, folder)
         samples = {name: len(positions) for name, positions in data.splits.items()}
-        origin = provenance(recipe.train.seed, data.findings.fingerprint, samples, task.class_names) | {
+        origin = provenance(recipe.train.seed, data.fingerprint, samples, task.class_names) | {
             "ensemble": {
                 "members": [
                     {"run": str(path.absolute()), "fingerprint": fingerprint}
@@ -94,6 +95,8 @@ def _load(runs: Sequence[Path], class_names: tuple[str, ...]) -> list[Predictor]
             odd = sorted(set(member.task.class_names) ^ set(class_names))
             told = ", ".join(odd) or "another order"
             raise InputError(f"{run}: has other classes than {runs[0]} and its data: {told}")
+        if members and member.task.learned != members[0].task.learned:
+            raise InputError(f"{run}: learned another vocabulary than {runs[0]}: name runs that learned the same")
         members.append(member)
     return members
 
@@ -106,7 +109,8 @@ def _average(members: Sequence[Predictor], average: str, views: Views) -> Predic
         tasks, models = [first], [mean_of_weights(models)]
     if len(models) == 1 and not views.several:
         return Predictor(first, models[0])
-    whole = type(first)(first.class_names, first.model_options, views.input(first.input_options))
+    options = first.model_options, views.input(first.input_options), first.result_options, first.evaluation_options
+    whole = type(first)(first.class_names, *options, first.learned)
     return Predictor(whole, Ensemble(whole, tasks, models, views))
 
 
@@ -114,5 +118,5 @@ def _quoted(run: Path, figure: str) -> str:
     """A figure of a run's own validation, as `train` left it."""
     value = None
     with suppress(InputError, FileNotFoundError):  # not there, or not whole: no reason to lose the ensemble
-        value = read_json(run / "evaluation" / "validation" / "metrics.json")["figures"].get(figure)
+        value = read_json(run / "evaluation" / "validation" / "metrics.json")["metrics"].get(figure)
     return "unknown" if value is None else f"{value['value']:.4f}"

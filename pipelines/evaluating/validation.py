@@ -108,8 +108,8 @@ def validator_on_features(
     task = predictor.task
     kept: list[tuple[list[int], Any, dict[str, tf.Tensor]]] = []
 
-    def compute(encoded: tf.Tensor) -> tuple[Any, dict[str, tf.Tensor]]:
-        tensors, geometry = predictor.task.input(bytes=encoded)
+    def compute(raw: dict[str, tf.Tensor]) -> tuple[Any, dict[str, tf.Tensor]]:
+        tensors, geometry = task.input(**raw)
         return features(tensors, training=False), geometry
 
     for chunk in _chunks([int(position) for position in positions], batch):

@@ -18,7 +18,7 @@ from ..source import Source
 
 Reader = Callable[[tf.Tensor], dict[str, tf.Tensor]]
 Values = dict[str, np.ndarray]
-_ROWS = 256  # samples that are on their way into a column at a time
+_ROWS = 32  # samples that are on their way into a column at a time: what is in memory twice for a moment
 
 
 class Column:

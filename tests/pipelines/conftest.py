@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from saccade.models.inputs.image.files import read_image
 from saccade.models.naming import make_importable
 from saccade.pipelines.source import Source
 
@@ -41,6 +42,12 @@ def draw(tmp_path: Path, encode: Callable[[int, str], bytes]) -> Callable[..., P
         return tmp_path
 
     return drawn
+
+
+@pytest.fixture(scope="session")
+def named() -> Callable[..., list]:
+    """`named(files)`: the name of each, and what reads it, as `Input.find` gives them; they need not be there."""
+    return lambda files: [(str(file), lambda file=str(file): {"bytes": read_image(file)}) for file in files]
 
 
 class Pairs:
@@ -88,6 +95,28 @@ def sets(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("tfds")
     tfds_sets.prepare(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory) -> Path:
+    """Fifty images in two class folders, bright above or below; `below` is rarer. Not to be changed: see `tiny`."""
+    folder, random = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
+    for label, count in (("above", 30), ("below", 20)):
+        (folder / label).mkdir()
+        for number in range(count):
+            pixels = random.integers(0, 140, (12, 12, 3), dtype=np.uint8)
+            pixels[:6] += np.uint8(90 * (label == "above"))
+            pixels[6:] += np.uint8(90 * (label == "below"))
+            Image.fromarray(pixels).save(folder / label / f"{number:02}.png")
+    return folder
+
+
+@pytest.fixture
+def tiny(photos, digits_recipe, tmp_path) -> Callable:
+    """From overrides to a recipe of two epochs of four steps on `photos`: the training for a test that needs its own,
+    a third as long as one on the digits. `data.path` may name a changed copy."""
+    fixed = ("data={source: folder, validation: 0.3, test: 0.1}", f"data.path={photos}", "train.batch=8", "augment=[]")
+    return lambda *overrides: digits_recipe(*fixed, f"train.run={tmp_path / 'run'}", "train.epochs=2", *overrides)
 
 
 STOP_AT = """

@@ -30,7 +30,7 @@ class Columns:
 def test_each_value_has_an_evaluation_of_its_own():
     breakdown = Breakdown("camera", Columns(camera=["a", "b", "", "b", "c"]), [0, 1, 2, 3])
     for key in ("k0", "k1", "k2", "k3"):
-        breakdown.update(Counting, {}, {}, key)
+        breakdown.update(Counting, {}, {}, key, dict)
     told = {value: (part.count, part.values["count"].value) for value, part in breakdown.parts().items()}
     assert told == {"b": (2, 2), "(empty)": (1, 1), "a": (1, 1)}
     assert next(iter(told)) == "b"

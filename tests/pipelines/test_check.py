@@ -1,6 +1,5 @@
 """The check of the data, on real files: what is bad, what is odd, what leaks, and what is not read twice."""
 
-import hashlib
 import json
 import logging
 import os
@@ -8,24 +7,30 @@ import threading
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from saccade.models.contract import Truth
+from saccade.models.classification.options import ClassificationOptions
+from saccade.models.classification.task import Classification
+from saccade.models.contract import Task, Truth
 from saccade.models.errors import InputError, RecipeError
-from saccade.pipelines.checking.check import check
+from saccade.models.inputs.image.options import ImageOptions
+from saccade.pipelines.checking.check import check, digest_of
 from saccade.pipelines.checking.findings import Findings, log_bad
 from saccade.pipelines.checking.splits import split
 from saccade.pipelines.source import DataOptions
 from saccade.pipelines.sources import find_source
 from saccade.pipelines.sources.folder import Folder, FolderOptions
 
-
-def decode(data: tf.Tensor) -> tf.Tensor:
-    return tf.io.decode_image(data, channels=3, expand_animations=False)
+NO_IMAGE = "not an image saccade reads (JPEG, PNG, GIF, BMP, WebP)"
 
 
-def reason(error: Exception, data: bytes) -> str:
-    return "truncated" if "Invalid PNG data" in str(error) or "jpeg" in str(error) else "not an image"
+class Unlabelled(Classification):
+    """Looks at images alone."""
+
+    truth = {}
+
+
+def task(kind=Unlabelled, names=("a", "b")) -> Task:
+    return kind(names, ClassificationOptions(name="lenet"), ImageOptions(size=32))
 
 
 class Reads(Folder):
@@ -38,7 +43,7 @@ class Reads(Folder):
         super().__init__(self.options, truth)
         self.read_positions: list[int] = []
 
-    def read(self, position: int) -> bytes:
+    def read(self, position: int):
         self.read_positions.append(position)
         return super().read(position)
 
@@ -59,7 +64,11 @@ def thirds(source) -> dict[str, np.ndarray]:
 
 
 def checked(source, cache=None) -> Findings:
-    return check(source, thirds(source), decode, reason, cache)
+    return Findings(thirds(source), check(source, task(), cache).samples)
+
+
+def fingerprint(source) -> str:
+    return checked(source).fingerprint(source.keys)
 
 
 @pytest.fixture
@@ -72,9 +81,8 @@ def data(draw):
 def test_good_data(data):
     found = checked(Reads(data))
     assert (found.bad, found.notes, found.leaks, found.duplicates) == ({}, {}, [], 0)
-    assert len(found.digests) == 12
-    expected = hashlib.blake2b((data / "test/1.jpg").read_bytes(), digest_size=16).hexdigest()
-    assert found.digests[0] == expected
+    digests = {each.digest for each in found.samples.values()}
+    assert len(digests) == 12 and found.samples[0].digest == digest_of({"bytes": (data / "test/1.jpg").read_bytes()})
     assert {name: len(each) for name, each in found.usable().items()} == {"train": 4, "validation": 4, "test": 4}
     found.refuse(Reads(data), DataOptions(source="folder"))
 
@@ -88,14 +96,14 @@ def test_every_kind_of_bad_picture(data):
     (data / "validation/1.png").unlink()
     found = checked(source)
     assert {source.keys[at]: why for at, why in found.bad.items()} == {
-        "test/1.jpg": "truncated",
-        "test/2.png": "truncated",
-        "train/empty.png": "not an image",
-        "train/text.jpg": "not an image",
+        "test/1.jpg": "truncated or broken JPEG",
+        "test/2.png": "truncated or broken PNG",
+        "train/empty.png": "empty: 0 bytes",
+        "train/text.jpg": NO_IMAGE,
         "validation/1.png": "No such file or directory",
     }
     assert {name: len(each) for name, each in found.usable().items()} == {"train": 4, "validation": 3, "test": 2}
-    assert len(found.digests) == 13
+    assert sum(bool(each.digest) for each in found.samples.values()) == 13
 
 
 @pytest.mark.parametrize(
@@ -113,8 +121,8 @@ def test_budget(data, budget, bears):
         found.refuse(source, source.options)
     said = f"{100 * budget:g} % of all" if isinstance(budget, float) else f"{budget}"
     assert str(error.value) == (
-        f"2 of 12 pictures cannot be used, and data.max_bad bears {said}: {data}/test/1.png: not an image; "
-        f"{data}/train/2.png: not an image: repair or remove them, or say data.max_bad=2"
+        f"2 of 12 samples cannot be used, and data.max_bad bears {said}: {data}/test/1.png: {NO_IMAGE}; "
+        f"{data}/train/2.png: {NO_IMAGE}: repair or remove them, or say data.max_bad=2"
     )
 
 
@@ -123,7 +131,7 @@ def test_only_three_bad_files_are_named(data):
         (data / name).write_text("no picture " + name)
     source = Reads(data)
     with pytest.raises(
-        InputError, match=r"^4 of 12 .*test/1.png.*test/2.png.*train/1.png: not an image; \.\.\.: repair"
+        InputError, match=r"^4 of 12 .*test/1.png.*test/2.png.*train/1.png: not an image.*; \.\.\.: repair"
     ):
         checked(source).refuse(source, source.options)
 
@@ -134,6 +142,7 @@ def test_wrong_extensions_are_noted_and_do_no_harm(data, caplog):
     with caplog.at_level(logging.INFO):
         found = checked(source)
     assert {source.keys[at]: note for at, note in found.notes.items()} == {"train/9.jpg": "a PNG named .jpg"}
+    found.log(source, 12)
     assert not found.bad and "train/9.jpg is a PNG named .jpg" in caplog.text
 
 
@@ -146,11 +155,11 @@ def test_the_first_bad_pictures_are_named_in_the_log(data, caplog):
     assert "left out" not in caplog.text  # as long as nobody knows whether the job goes on
     caplog.clear()
     log_bad(dict(list(found.bad.items())[:5]), source, "a file")
-    assert caplog.messages == [f"{data}/{name}: not an image: left out" for name in names[:5]]
+    assert caplog.messages == [f"{data}/{name}: {NO_IMAGE}: left out" for name in names[:5]]
     caplog.clear()
     log_bad(found.bad, source, "quarantine.jsonl of the run")
     assert caplog.messages[4:] == [
-        f"{data}/train/1.jpg: not an image: left out",
+        f"{data}/train/1.jpg: {NO_IMAGE}: left out",
         "and 2 more are left out: quarantine.jsonl of the run names them all",
     ]
 
@@ -162,7 +171,7 @@ def test_a_wrong_recipe_is_nothing_to_set_a_sample_aside_for(data):
 
     source = Wrong(data)
     with pytest.raises(RecipeError, match="^name the classes$"):
-        check(source, thirds(source), decode, reason, None, lambda size, truth: None)
+        check(source, task(Classification))
 
 
 def test_leaks_and_duplicates(data):
@@ -182,22 +191,22 @@ def test_leaks_and_duplicates(data):
     with pytest.raises(InputError) as error:
         found.refuse(source, DataOptions(source="folder", max_bad=2))
     assert str(error.value) == (
-        "pictures stand in two splits byte for byte, 2 in train and validation, 1 in train and test (first "
-        f"{data}/train/1.png (train) and {data}/validation/copy.png (validation)): figures would look better than they "
+        "identical files in two splits, 2 in train and validation, 1 in train and test (first "
+        f"{data}/train/1.png (train) and {data}/validation/copy.png (validation)): metrics would look better than they "
         "are: remove one of each, or say data.leaks=allow"
     )
     found.refuse(source, DataOptions(source="folder", max_bad=2, leaks="allow"))
 
 
 def test_fingerprint_is_of_keys_and_bytes(data):
-    before = checked(Reads(data)).fingerprint
+    before = fingerprint(Reads(data))
     for file in data.rglob("*.*"):
         os.utime(file, ns=(1, 1))
-    assert checked(Reads(data)).fingerprint == before
+    assert fingerprint(Reads(data)) == before
     (data / "train/1.png").rename(data / "train/3.png")
-    renamed = checked(Reads(data)).fingerprint
+    renamed = fingerprint(Reads(data))
     (data / "train/3.png").write_bytes((data / "train/2.png").read_bytes())
-    assert len({before, renamed, checked(Reads(data)).fingerprint}) == 3
+    assert len({before, renamed, fingerprint(Reads(data))}) == 3
 
 
 def test_what_did_not_change_is_not_read_again(data, tmp_path):
@@ -207,7 +216,7 @@ def test_what_did_not_change_is_not_read_again(data, tmp_path):
     again = Reads(data)
     second = checked(again, cache)
     assert again.read_positions == []
-    assert (second.digests, second.notes, second.fingerprint) == (first.digests, first.notes, first.fingerprint)
+    assert second.samples == first.samples and "a PNG named .jpg" in second.notes.values()
 
     (data / "test/2.png").write_bytes((data / "test/1.png").read_bytes())
     changed = Reads(data)
@@ -240,7 +249,7 @@ def test_a_broken_cache_costs_time_only(data, tmp_path, content, caplog):
     cache = tmp_path / "check.json"
     cache.write_bytes(content if isinstance(content, bytes) else content.encode())
     source = Reads(data)
-    assert len(checked(source, cache).digests) == len(source.read_positions) == 12
+    assert len(checked(source, cache).samples) == len(source.read_positions) == 12
     assert json.loads(cache.read_text())["samples"]
 
 
@@ -277,21 +286,49 @@ def test_ctrl_c_keeps_what_was_done(draw, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         checked(source, cache)
     again = Reads(root)
-    assert len(checked(again, cache).digests) == 200
+    assert len(checked(again, cache).samples) == 200
     assert 0 < len(again.read_positions) < 200  # fewer than 50 were under way
 
 
 def test_sources_without_files_are_read_every_time(tmp_path):
     options = DataOptions(source="digits")
     source = find_source("digits")(options, {"label": Truth("int32")})
-    found = check(source, split(source, options), decode, reason, tmp_path / "check.json")
-    assert len(found.digests) == 1797 and not found.bad and not (tmp_path / "check.json").exists()
+    found = Findings(split(source, options), check(source, task(Classification), tmp_path / "check.json").samples)
+    assert len(found.samples) == 1797 and not found.bad and not (tmp_path / "check.json").exists()
     found.refuse(source, options)
 
 
 def test_ants_and_bees(data_dir):
     options = FolderOptions(source="folder", path=str(data_dir / "classification/hymenoptera"))
     source = Folder(options, {"label": Truth("int32")})
-    found = check(source, split(source, options), decode, reason, None)
-    assert len(found.digests) == 398 and not found.bad
+    found = Findings(split(source, options), check(source, task(Classification)).samples)
+    assert len(found.samples) == 398 and not found.bad
     found.refuse(source, options)
+
+
+@pytest.mark.parametrize("kind", [object, "S", "U"], ids=str)
+def test_texts_in_an_array_are_hashed_by_their_content(kind):
+    """An array of objects holds addresses, which no other process has."""
+    texts = ["rose", "a" * 500, ""]
+
+    def made(texts):
+        return {"words": np.array(["".join(list(each)) for each in texts], kind), "key": "k"}
+
+    assert digest_of(made(texts)) == digest_of(made(texts))
+    assert (
+        len({digest_of(made(each)) for each in (texts, texts[::-1], ["rosea", *texts[1:]], ["ros", *texts[1:]])}) == 4
+    )
+
+
+def test_classes_and_groups_are_remembered(tmp_path, data):
+    class Grouped(Reads):
+        def truth(self, position):
+            return {"labels": np.array([position % 2, 1], np.float32), "writer": f"w{position % 3}"}
+
+    class Asked(Unlabelled):
+        truth = {"labels": Truth("float32", (2,), role="multi_hot"), "writer": Truth("string", role="group")}
+
+    first = check(Grouped(data), task(Asked), tmp_path / "check.json")
+    again = check(Grouped(data), task(Asked), tmp_path / "check.json")
+    assert again.read == 0 and again.samples == first.samples
+    assert {(each.classes, each.group) for each in first.samples.values()} >= {((1,), "w0"), ((0, 1), "w1")}

@@ -64,13 +64,6 @@ def test_several_labels_from_a_table(pairs, digits_recipe, tmp_path):
     np.testing.assert_array_equal(said["present"], said["probabilities"] >= np.float32(list(settings.values())))
 
 
-def test_a_former_run_with_other_classes_is_a_start(digits_run, pairs, digits_recipe, tmp_path, caplog):
-    data = ["data={source: csv, separator: '|'}", f"data.path={pairs}", "model.multi_label=true"]
-    recipe = digits_recipe(*data, "train.epochs=1", f"model.weights={digits_run}", f"train.run={tmp_path / 'run'}")
-    train(recipe)
-    assert "skipped: logits/" in caplog.text and "(other classes)" in caplog.text
-
-
 @pytest.mark.parametrize(
     ("overrides", "parts"),
     [

@@ -60,7 +60,7 @@ def made(two, tmp_path_factory):
 def pictures(two):
     recipe = load_recipe(two[0] / "recipe.yaml")
     source, _ = recipe.open()
-    return [source.read(position) for position in split(source, recipe.data)["test"][:12]]
+    return [source.read(position)["bytes"] for position in split(source, recipe.data)["test"][:12]]
 
 
 def as_trained(run):
@@ -105,7 +105,7 @@ def test_it_is_evaluated_exported_and_proven_without_its_members(made, pictures,
     alone = shutil.copytree(made, tmp_path / "elsewhere")
     values = saccade.evaluate(alone, "validation")
     metrics = json.loads((made / "evaluation" / "validation" / "metrics.json").read_text())
-    assert values["accuracy"].value == metrics["figures"]["accuracy"]["value"]
+    assert values["accuracy"].value == metrics["metrics"]["accuracy"]["value"]
     bundle = saccade.export(alone, tmp_path / "bundles", "both")  # proves itself, or fails
     import tensorflow as tf
 

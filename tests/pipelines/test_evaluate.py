@@ -26,18 +26,18 @@ def test_the_test_split_is_quoted_with_intervals(digits_run):
     source, _ = recipe.open()
     positions = split(source, recipe.data)["test"]
     truth = [int(source.truth(position)["label"]) for position in positions]
-    answers = Predictor.load(digits_run).predict([source.read(position) for position in positions])
+    answers = Predictor.load(digits_run).predict([source.read(position)["bytes"] for position in positions])
     said = [int(answer["class"].decode()) for answer in answers]
     assert values["accuracy"].value == pytest.approx(accuracy_score(truth, said))
     assert values["f1_macro"].value == pytest.approx(f1_score(truth, said, average="macro"))
     assert values["accuracy"].low < values["accuracy"].value < values["accuracy"].high
     folder = digits_run / "evaluation" / "test"
     metrics = json.loads((folder / "metrics.json").read_text())
-    assert metrics["figures"]["accuracy"]["value"] == values["accuracy"].value
-    assert metrics["figures"]["accuracy"]["higher_is_better"] and not metrics["figures"]["log_loss"]["higher_is_better"]
-    assert read_metrics(digits_run, "test", metrics["fingerprint"])["figures"] == values
+    assert metrics["metrics"]["accuracy"]["value"] == values["accuracy"].value
+    assert metrics["metrics"]["accuracy"]["higher_is_better"] and not metrics["metrics"]["log_loss"]["higher_is_better"]
+    assert read_metrics(digits_run, "test", metrics["fingerprint"])["metrics"] == values
     assert read_metrics(digits_run, "test", "of another Predictor") is None
-    for name in ("worst", "suspects"):
+    for name in ("worst", "label_issues"):
         cases = (folder / f"{name}.jsonl").read_text().splitlines()
         assert len(cases) == len(list((folder / name).iterdir())) > 0
     right = dict(zip([source.keys[position] for position in positions], np.equal(truth, said), strict=True))
@@ -94,7 +94,7 @@ def cameras(digits_run, tmp_path):
     for position in range(36):
         camera = ("good", "broken", "rare")[0 if position < 17 else 1 if position < 33 else 2]
         label = int(source.truth(position)["label"])
-        with Image.open(io.BytesIO(source.read(position))) as picture:
+        with Image.open(io.BytesIO(source.read(position)["bytes"])) as picture:
             (picture.point(lambda _: 0) if camera == "broken" else picture).save(tmp_path / f"{position}.png")
         rows.append(f"{position}.png,{label},{camera}")
     (tmp_path / "table.csv").write_text("\n".join(rows) + "\n")

@@ -19,12 +19,12 @@ from saccade.pipelines.evaluating.validation import evaluate_positions
 from saccade.pipelines.recipe import load_recipe
 from saccade.pipelines.report.content import read_evaluation
 from saccade.pipelines.report.report import report
-from saccade.pipelines.source import Source
+from saccade.pipelines.source import ImageSource
 
 NAMES = ("background", "cell")
 
 
-class Squares(Source):
+class Squares(ImageSource):
     """Grey pictures of their own number with a mask each: a square that grows."""
 
     class_names = NAMES
@@ -38,7 +38,7 @@ class Squares(Source):
         mask[: position % 8, : position % 8] = 1
         return {"mask": mask}
 
-    def read(self, position):
+    def encoded(self, position):
         stream = io.BytesIO()
         Image.fromarray(np.full((8, 10, 3), position, np.uint8)).save(stream, "PNG")
         return stream.getvalue()
@@ -134,10 +134,10 @@ def test_the_report_shows_them(digits_run, tmp_path):
     predictor = Predictor.load(run)
     source, task = load_recipe(run / "recipe.yaml").open()
     evaluation = Graded(task.class_names)
-    answers = predictor.predict([source.read(position) for position in range(9)])
+    answers = predictor.predict([source.read(position)["bytes"] for position in range(9)])
     for position, results in enumerate(answers):
         truth = {"label": (source.truth(position)["label"] + position % 2) % 10}  # each other one is wrong
-        evaluation.update(truth, results, source.keys[position])
+        evaluation.update(truth, results, source.keys[position], dict)
     write_evaluation(evaluation, {}, source, "test", predictor, run)
     report(run)
     page = (run / "report.html").read_text(encoding="utf-8")

@@ -15,6 +15,7 @@ from saccade.pipelines.contact_sheet import tile, training_sheet
 from saccade.pipelines.feeding.batches import batches_of_samples, make_augmenter, training_batches
 from saccade.pipelines.feeding.order import Order
 from saccade.pipelines.feeding.reading import reader
+from saccade.pipelines.run import Run
 from saccade.pipelines.train import dry_run, train
 
 POSITIONS = np.arange(3, 24)
@@ -27,16 +28,16 @@ def open_recipe(digits_recipe):
 
     def opened(*overrides):
         recipe = digits_recipe("train.batch=8", *overrides)
-        return recipe, *recipe.open(), make_augmenter(recipe)
+        return recipe, *(opened := recipe.open()), make_augmenter(recipe, opened[1])
 
     return opened
 
 
 def batches(opened, epoch=0, skip=0, memory=2**20, seed=0):
     _, source, task, augmenter = opened
-    order = Order(POSITIONS, seed)
+    order = Order(POSITIONS, seed, companions=augmenter.companions, keys=source.keys)
     order.start(epoch, skip)
-    read = reader(task, source, POSITIONS, memory, keep_decoded=memory > 0)
+    read = reader(task, source, POSITIONS, memory, keep_loaded=memory > 0)
     return list(training_batches(task, order, read, augmenter, 8, seed).as_numpy_iterator())
 
 
@@ -63,12 +64,43 @@ def test_going_on_in_mid_epoch_gives_the_same_batches(open_recipe):
 def test_pictures_and_targets_are_mixed_alike(open_recipe):
     """Every mixed batch is a linear map of the unmixed one: the same for pictures (MixUp) and for targets."""
     opened = open_recipe("augment=[{MixUp: {alpha: 1.0}}]")
-    plain = batches((*opened[:3], make_augmenter(open_recipe("augment=[]")[0])))
+    plain = batches((*opened[:3], open_recipe("augment=[]")[3]))
     for (mixed_x, mixed_y), (x, y) in zip(batches(opened), plain, strict=True):
         np.testing.assert_allclose(mixed_y.sum(axis=1), 1, atol=1e-5)
         weights = np.linalg.lstsq(x.reshape(len(x), -1).T, mixed_x.reshape(len(x), -1).T, rcond=None)[0].T
         np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-2)
         np.testing.assert_allclose(weights @ y, mixed_y, atol=1e-2)
+
+
+def again(generator: np.random.Generator) -> np.ndarray:
+    """Each sample three times, shuffled."""
+    return generator.permutation(np.repeat(np.arange(len(POSITIONS)), 3))
+
+
+@pytest.mark.parametrize(
+    "step", ["{Affine: {rotate: [-180, 180], p: 1}}", "{Mosaic: {target_size: [8, 8], cell_shape: [8, 8], p: 1}}"]
+)
+def test_a_sample_that_is_drawn_again_is_augmented_anew_and_the_same_in_each_run(open_recipe, step):
+    recipe, source, task, augmenter = open_recipe(f"augment=[{step}]")
+    read = reader(task, source, POSITIONS, 2**20, keep_loaded=True)
+
+    def seen(epoch=1, skip=0, seed=0) -> dict[tuple[str, int], bytes]:
+        order = Order(POSITIONS, seed, again, augmenter.companions, source.keys)
+        order.start(epoch, skip)
+        found = {}
+        for batch in batches_of_samples(task, order, read, augmenter, 8, seed).as_numpy_iterator():
+            rows = zip(batch["key"], batch["n"], batch["image"], strict=True)
+            found |= {(key.decode(), int(n)): image.tobytes() for key, n, image in rows}
+        return found
+
+    whole = seen()
+    assert len(whole) == 3 * len(POSITIONS)
+    for key in {key for key, _ in whole}:
+        assert len({whole[key, n] for n in range(3)}) == 3
+    assert seen() == whole
+    rest = seen(skip=16)
+    assert len(rest) == len(whole) - 16 and all(whole[draw] == image for draw, image in rest.items())
+    assert not set(seen(epoch=2).values()) & set(whole.values())
 
 
 def test_without_transforms_no_sample_visits_python(open_recipe, monkeypatch):
@@ -78,7 +110,7 @@ def test_without_transforms_no_sample_visits_python(open_recipe, monkeypatch):
     _, source, task, augmenter = opened
     read = reader(task, source, POSITIONS, 2**20)
     for batch in batches_of_samples(task, Order(POSITIONS, 0), read, augmenter, 8, 0).take(1):
-        assert set(batch) == {"key", "image", "label", "epoch"}
+        assert set(batch) == {"key", "image", "label", "epoch", "n"}
 
 
 def test_a_task_of_hard_targets_is_refused(digits_recipe, tmp_path):
@@ -127,7 +159,7 @@ def test_the_contact_sheet_without_mixes_shows_the_truth_alone(open_recipe):
     np.testing.assert_array_equal(np.asarray(sheet), np.asarray(tile(drawn)))
 
 
-def test_a_training_with_everything(digits_recipe, tmp_path):
+def test_a_dry_run_with_everything_in_two_phases(digits_recipe, tmp_path, caplog):
     overrides = [
         "augment=[{RandomErasing: {p: 0.3}}, MixUp, CutMix]",
         "model.loss=focal",
@@ -139,6 +171,7 @@ def test_a_training_with_everything(digits_recipe, tmp_path):
     ]
     run = dry_run(digits_recipe(*overrides), tmp_path)
     assert [np.isfinite(line["loss"]) for line in history(run)] == [True, True]
+    assert "phase 'head'" in caplog.text and "phase 'all'" in caplog.text and Run(run).progress.finished
     assert Predictor.load(run).predict([np.zeros((8, 8), np.uint8)])  # knows nothing of the training truth
     with Image.open(run / "training_samples.png") as picture:
         assert min(picture.size) > 100
@@ -189,7 +222,7 @@ def test_wrong_on_purpose_at_the_start(digits_recipe, tmp_path, overrides, messa
         ("model.class_weights=balancd", r"'model\.class_weights' is 'balancd': did you mean balanced"),
         ("model.class_weights={rose: 0}", r"'model\.class_weights\.rose' is 0: input should be greater than 0"),
         ("model.class_weights={rose: much}", r"'model\.class_weights\.rose' is 'much': input should be a valid number"),
-        ("model.class_weights=3", r"'model\.class_weights' is 3: "),
+        ("model.class_weights=3", r"'model\.class_weights' is '3': known: balanced, none"),
         ("model.sampling=evn", r"'model\.sampling' is 'evn': known: balanced, natural"),
         ("model={name: lenet, multi_label: true, sampling: balanced}", r"'model\.sampling' is 'balanced': a picture"),
     ],

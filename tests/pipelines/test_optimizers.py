@@ -2,14 +2,18 @@
 
 import keras
 import numpy as np
+import pixel_task
 import pytest
 import tensorflow as tf
 from keras.ops import convert_to_numpy
 
 from saccade.models.errors import InputError
+from saccade.models.predictor import Predictor
 from saccade.pipelines.options.optimizer_options import Adagrad, Adam, AdamW, Lion, Nadam, RmsProp, Sgd
 from saccade.pipelines.options.schedule_options import Constant, Polynomial
-from saccade.pipelines.training.optimizers import make_optimizer
+from saccade.pipelines.run import Run
+from saccade.pipelines.training.checkpoint import Checkpoint, save_weights
+from saccade.pipelines.training.optimizers import compile_model, make_optimizer
 from saccade.pipelines.training.stages import check_stages, stage_factors
 
 
@@ -232,3 +236,105 @@ def test_a_factor_scales_what_does_not_depend_on_the_size_of_gradients():
         made(Adam(learning_rate=0.1), factors=[0.0, 0.1, 1.0]), variables([1.0], [1.0], [1.0]), [[[5.0]] * 3]
     )
     np.testing.assert_allclose(state, [[1.0], [0.99], [0.9]], rtol=1e-5)
+
+
+class Two(keras.Model):
+    """Two parts of one sum, each with an optimizer of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.parts = {name: keras.layers.Dense(1, kernel_initializer="ones", name=name) for name in ("one", "other")}
+        for part in self.parts.values():
+            part.build((None, 2))
+        self.tracker = keras.metrics.Mean(name="loss")
+        self.built = True
+
+    def call(self, x):
+        return sum(part(x) for part in self.parts.values())
+
+    def optimizer_groups(self):
+        return {name: part.trainable_variables for name, part in self.parts.items()}
+
+    def set_optimizers(self, optimizers):
+        self.optimizers = optimizers
+
+    def train_step(self, data):
+        x, y = data
+        for name, variables in self.optimizer_groups().items():
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean((self(x) - y) ** 2)
+            self.optimizers[name].apply(tape.gradient(loss, variables), variables)
+        self.tracker.update_state(loss)
+        return {"loss": self.tracker.result()}
+
+
+GROUPS = Adam(learning_rate=0.1, ema=0.9, groups={"other": Sgd(learning_rate=0.01, ema=0.5)})
+
+
+@pytest.fixture
+def two():
+    """`two()`: such a model, its optimizers, and a function that trains it for one epoch of some batches."""
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(24, 2)).astype("float32"), random.normal(size=(24, 1)).astype("float32")
+
+    def made():
+        model = Two()
+        optimizers = compile_model(model, GROUPS, Polynomial(), epochs=1, steps=6, jit=False)
+
+        def fit(first, last):
+            data = tf.data.Dataset.from_tensor_slices((x, y)).batch(4).skip(first).take(last - first)
+            return model.fit(data, verbose=0).history["loss"]
+
+        return model, optimizers, fit
+
+    return made
+
+
+def values(variables) -> list[np.ndarray]:
+    return [convert_to_numpy(each).copy() for each in variables]
+
+
+def test_each_group_of_variables_has_its_optimizer(two):
+    model, optimizers, fit = two()
+    kinds = {name: isinstance(each, keras.optimizers.SGD) for name, each in optimizers.groups.items()}
+    assert kinds == {"one": False, "other": True}
+    assert optimizers.learning_rates() == pytest.approx({"learning_rate/one": 0.1, "learning_rate/other": 0.01})
+    fit(0, 3)
+    assert optimizers.learning_rates() == pytest.approx({"learning_rate/one": 0.05, "learning_rate/other": 0.005})
+    plain = values(model.trainable_variables)
+    with optimizers.averaged():
+        averaged = values(model.trainable_variables)
+    assert all((one != other).all() for one, other in zip(plain, averaged, strict=True))  # of both groups
+    np.testing.assert_array_equal(values(model.trainable_variables), plain)
+
+
+def test_two_optimizers_are_saved_and_resumed(two, tmp_path):
+    straight, its, fit = two()
+    fit(0, 6)
+    stopped, optimizers, fit = two()
+    fit(0, 3)
+    run = Run(tmp_path)
+    run.progress.step = 3
+    task = pixel_task.make()
+    Checkpoint(run, Predictor(task, stopped)).save(optimizers, stopped.metrics_variables)
+
+    resumed, again, fit = two()
+    gathered = Checkpoint(Run(tmp_path), Predictor(task, resumed)).restore(again)
+    for value, saved in zip(gathered, stopped.metrics_variables, strict=True):
+        np.testing.assert_array_equal(value, saved)
+    fit(3, 6)
+    for one, other in ((straight.variables, resumed.variables), (its.variables(), again.variables())):
+        one, other = (list(each.values()) if isinstance(each, dict) else each for each in (one, other))
+        for expected, found in zip(values(one), values(other), strict=True):
+            np.testing.assert_array_equal(found, expected)
+    save_weights(resumed, tmp_path / "best.weights.h5")  # without the optimizers'
+    fresh, *_ = two()
+    fresh.load_weights(tmp_path / "best.weights.h5")
+    np.testing.assert_array_equal(values(fresh.trainable_variables), values(resumed.trainable_variables))
+
+
+def test_groups_that_a_model_does_not_have():
+    with pytest.raises(InputError, match=r"^train\.optimizer\.groups: no group 'on' of variables: did you mean one\?"):
+        compile_model(Two(), Adam(groups={"on": Sgd()}), Constant(), 1, 1, jit=False)
+    with pytest.raises(InputError, match="no group 'one' of variables: .* has none: leave them out"):
+        compile_model(network(), Adam(groups={"one": Sgd()}), Constant(), 1, 1, jit=False)

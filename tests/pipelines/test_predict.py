@@ -8,12 +8,13 @@ import zipfile
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
-from saccade.pipelines.predicting.picture_files import find_pictures
 
 import saccade
+from saccade.models.contract import plain
 from saccade.models.errors import InputError
+from saccade.models.inputs.image.files import find_images
 from saccade.models.predictor import Predictor
-from saccade.pipelines.predicting.answer_files import plain, write_csv, write_jsonl
+from saccade.pipelines.predicting.answer_files import write_csv, write_jsonl
 from saccade.pipelines.predicting.predict import predict
 from saccade.pipelines.sources import find_source
 
@@ -30,19 +31,19 @@ def pictures(tmp_path_factory):
     digits = find_source("digits")
     source = digits(digits.Options(source="digits"), None)
     for position in range(12):
-        (folder / f"{position:02}.png").write_bytes(source.read(position))
+        (folder / f"{position:02}.png").write_bytes(source.read(position)["bytes"])
     return folder
 
 
 def test_places(pictures, tmp_path, monkeypatch):
-    everything = find_pictures([str(pictures)])
+    everything = find_images([str(pictures)])
     assert len(everything) == 12
-    assert find_pictures([str(pictures / "0*.png")]) == everything[:10]
-    assert find_pictures([everything[3]]) == [everything[3]]
+    assert find_images([str(pictures / "0*.png")]) == everything[:10]
+    assert find_images([everything[3]]) == [everything[3]]
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{everything[1]}\n\n{everything[0]}\n"))
-    assert find_pictures(["-"]) == [everything[1], everything[0]]
+    assert find_images(["-"]) == [everything[1], everything[0]]
     with pytest.raises(InputError, match="nothing.png: no picture here"):
-        find_pictures([str(tmp_path / "nothing.png")])
+        find_images([str(tmp_path / "nothing.png")])
 
 
 def test_the_verb_as_a_function(digits_run, predictor, pictures, tmp_path):
@@ -54,9 +55,9 @@ def test_the_verb_as_a_function(digits_run, predictor, pictures, tmp_path):
         saccade.predict(digits_run, tmp_path / "nothing.png")
 
 
-def test_json_lines(predictor, pictures):
+def test_json_lines(named, predictor, pictures):
     out = io.StringIO()
-    assert write_jsonl(predict(predictor, find_pictures([str(pictures)]), batch=5), predictor.task, out) == 0
+    assert write_jsonl(predict(predictor, named(find_images([str(pictures)])), batch=5), predictor.task, out) == 0
     rows = [json.loads(line) for line in out.getvalue().splitlines()]
     expected = predictor.predict(sorted(pictures.iterdir()))
     assert len(rows) == 12
@@ -65,35 +66,35 @@ def test_json_lines(predictor, pictures):
         np.testing.assert_allclose(row["probabilities"], results["probabilities"], rtol=1e-6)
 
 
-def test_csv(predictor, pictures):
+def test_csv(named, predictor, pictures):
     out = io.StringIO()
-    write_csv(predict(predictor, find_pictures([str(pictures)])), predictor.task, out)
+    write_csv(predict(predictor, named(find_images([str(pictures)]))), predictor.task, out)
     rows = list(csv.DictReader(io.StringIO(out.getvalue())))
     assert len(rows) == 12
     assert sum(float(rows[0][f"probabilities/{digit}"]) for digit in range(10)) == pytest.approx(1, abs=1e-5)
 
 
 @pytest.mark.parametrize("place", [0, 1])
-def test_a_bad_picture_is_named_and_the_others_are_answered(predictor, pictures, tmp_path, caplog, place):
+def test_a_bad_picture_is_named_and_the_others_are_answered(named, predictor, pictures, tmp_path, caplog, place):
     good = sorted(map(str, pictures.iterdir()))[:3]
     bad = tmp_path / "text.jpg"
     bad.write_text("no picture")
     files = [*good[:place], str(bad), *good[place:], str(tmp_path / "gone.png")]
     out, table = io.StringIO(), io.StringIO()
-    assert write_jsonl(predict(predictor, files), predictor.task, out) == 2
+    assert write_jsonl(predict(predictor, named(files)), predictor.task, out) == 2
     rows = {row["file"]: row for row in map(json.loads, out.getvalue().splitlines())}
     assert list(rows) == files
     assert "JPEG, PNG" in rows[str(bad)]["error"]
     assert "No such file" in rows[files[-1]]["error"]
     assert all("class" in rows[each] for each in good)
-    assert write_csv(predict(predictor, files), predictor.task, table) == 2
+    assert write_csv(predict(predictor, named(files)), predictor.task, table) == 2
     by_file = {row["file"]: row for row in csv.DictReader(io.StringIO(table.getvalue()))}
     assert by_file[str(bad)]["error"] and by_file[good[0]]["class"]
 
 
-def test_drawings(predictor, pictures, tmp_path):
+def test_drawings(named, predictor, pictures, tmp_path):
     files = sorted(map(str, pictures.iterdir()))[:2]
-    list(predict(predictor, files, draw=tmp_path / "drawn"))
+    list(predict(predictor, named(files), draw=tmp_path / "drawn"))
     drawn = sorted((tmp_path / "drawn").iterdir())
     assert [each.name for each in drawn] == ["00000_00.png", "00001_01.png"]
 
@@ -137,7 +138,7 @@ def test_an_odd_array_is_refused(predictor):
 
 def test_a_bad_picture_in_a_notebook_is_named(predictor, pictures):
     good = sorted(pictures.iterdir())[0]
-    with pytest.raises(InputError, match=r"^picture 2: not an image saccade reads"):
+    with pytest.raises(InputError, match=r"^item 2: not an image saccade reads"):
         predictor.predict([good, good, b"text", good])
 
 
@@ -167,7 +168,8 @@ def test_one_image_alone_is_a_list_of_one(predictor, pictures):
         image.load()
     grey, colour = np.asarray(image), np.asarray(image.convert("RGB"))
     (expected,) = predictor.predict([path])
-    for one in (path, str(path), path.read_bytes(), bytearray(path.read_bytes()), grey, colour, image):
+    raw = {"bytes": path.read_bytes()}
+    for one in (path, str(path), path.read_bytes(), bytearray(path.read_bytes()), grey, colour, image, raw):
         (answer,) = predictor.predict(one)
         assert answer["class"] == expected["class"]
     assert len(predictor.predict(np.stack([colour, colour, colour]))) == 3
@@ -180,7 +182,8 @@ def test_one_image_alone_is_a_list_of_one(predictor, pictures):
     ("given", "told"),
     [
         (None, "NoneType: give a path, encoded bytes, a uint8 array or a PIL image, or a list of them"),
-        ({"bytes": b""}, "dict: give a path"),
+        ({"byte": b""}, "dict: give a path"),
+        ({"bytes": b""}, "^item 0: empty: 0 bytes$"),
         (np.zeros((5, 8, 8), np.uint8), r"an array of shape \(5, 8, 8\): an image is RGB \[height, width, 3\]"),
         ("no/such.png", r"no/such.png: cannot be read \(No such file or directory\)"),
         ("a\0b", "no name of a file"),
@@ -192,16 +195,16 @@ def test_what_is_no_image_is_told(predictor, given, told):
 
 
 def test_lists_as_other_programs_write_them(pictures, monkeypatch):
-    first, second, *_ = find_pictures([pictures])
+    first, second, *_ = find_images([pictures])
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(f"\ufeff{first}\r\n\r\n  \r\n{second}".encode())))
-    assert find_pictures(["-"]) == [first, second]
+    assert find_images(["-"]) == [first, second]
     for written, told in {b"\r\n\n": "the list on standard input is empty", b"a\0.\0": "it has zero bytes"}.items():
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(written)))
         with pytest.raises(InputError, match=told):
-            find_pictures(["-"])
+            find_images(["-"])
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff.png\n"), "utf-8"))
     with pytest.raises(InputError, match="is not UTF-8: rename it"):
-        find_pictures(["-"])
+        find_images(["-"])
 
 
 def test_places_that_are_none(digits_run, pictures, tmp_path):
@@ -211,24 +214,24 @@ def test_places_that_are_none(digits_run, pictures, tmp_path):
         saccade.predict(digits_run, np.zeros((8, 8), np.uint8))
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=rf"^{tmp_path}/empty: no pictures"):
-        find_pictures([tmp_path / "empty"])
+        find_images([tmp_path / "empty"])
 
 
-def test_a_zip_file_is_read_as_a_folder_is(predictor, pictures, tmp_path):
+def test_a_zip_file_is_read_as_a_folder_is(named, predictor, pictures, tmp_path):
     file = tmp_path / "photos.zip"
     with zipfile.ZipFile(file, "w") as archive:
         for path in sorted(pictures.iterdir())[:3]:
             archive.write(path, f"new/{path.name}")
-    found = find_pictures([file])
+    found = find_images([file])
     assert found == [f"{file}/new/{number:02}.png" for number in range(3)]
-    assert find_pictures([file / "new"]) == found and find_pictures([found[1]]) == found[1:2]
-    answers = list(predict(predictor, [*found, f"{file}/gone.png"], draw=tmp_path / "drawn"))
+    assert find_images([file / "new"]) == found and find_images([found[1]]) == found[1:2]
+    answers = list(predict(predictor, named([*found, f"{file}/gone.png"]), draw=tmp_path / "drawn"))
     expected = predictor.predict(sorted(pictures.iterdir())[:3])
     assert [each.results["class"] for each in answers[:3]] == [each["class"] for each in expected]
     assert answers[3].reason == "No such file in the zip file" and len(list((tmp_path / "drawn").iterdir())) == 3
     (tmp_path / "text.zip").write_text("no zip file")
     with pytest.raises(InputError, match=rf"^{tmp_path}/text.zip: not a readable zip file"):
-        find_pictures([tmp_path / "text.zip"])
+        find_images([tmp_path / "text.zip"])
 
 
 def test_results_never_replace_others(digits_run, pictures, tmp_path):

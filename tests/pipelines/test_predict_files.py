@@ -40,10 +40,10 @@ def files(tmp_path) -> list[str]:
 
 
 @pytest.mark.parametrize("tiles", [None, Tiles(32, 8)], ids=["whole", "tiles"])
-def test_files_beside_the_lines(predictor, files, tmp_path, tiles):
+def test_files_beside_the_lines(named, predictor, files, tmp_path, tiles):
     folder = tmp_path / "masks"
     out = io.StringIO()
-    found = predict(predictor, files, save=folder, draw=tmp_path / "drawn", tiles=tiles)
+    found = predict(predictor, named(files), save=folder, draw=tmp_path / "drawn", tiles=tiles)
     assert write_jsonl(found, predictor.task, out) == 2
     rows = [json.loads(line) for line in out.getvalue().splitlines()]
     assert [row["file"] for row in rows] == files
@@ -58,30 +58,30 @@ def test_files_beside_the_lines(predictor, files, tmp_path, tiles):
     assert "not an image" in rows[2]["error"] and "No such file" in rows[3]["error"] and "files" not in rows[2]
 
 
-def test_a_table_names_the_files(predictor, files, tmp_path):
+def test_a_table_names_the_files(named, predictor, files, tmp_path):
     out = io.StringIO()
-    write_csv(predict(predictor, files[:1], save=tmp_path / "masks"), predictor.task, out)
+    write_csv(predict(predictor, named(files[:1]), save=tmp_path / "masks"), predictor.task, out)
     (row,) = csv.DictReader(io.StringIO(out.getvalue()))
     assert json.loads(row["files"]) == [str(tmp_path / "masks" / "00000_one.mask.png")]
     assert row["size/0"] == "40" and {"pixels/red", "pixels/green"} & row.keys()
 
 
-def test_without_save_no_files_are_named(predictor, files):
+def test_without_save_no_files_are_named(named, predictor, files):
     out = io.StringIO()
-    write_jsonl(predict(predictor, files[:1]), predictor.task, out)
+    write_jsonl(predict(predictor, named(files[:1])), predictor.task, out)
     assert json.loads(out.getvalue()).keys() == {"file", "pixels", "size"}
 
 
-def test_a_result_that_makes_no_file_is_told_and_the_others_go_on(files, tmp_path):
+def test_a_result_that_makes_no_file_is_told_and_the_others_go_on(named, files, tmp_path):
     task = pixel_task.make(pixel_task.Refusing)
     small = tmp_path / "small.png"
     Image.fromarray(smooth(20, 20)).save(small)
-    first, second = predict(Predictor(task, task.model()), [files[0], str(small)], save=tmp_path / "masks")
+    first, second = predict(Predictor(task, task.model()), named([files[0], str(small)]), save=tmp_path / "masks")
     assert first.results is None and first.reason == "more rows than this format holds"
     assert second.files == (str(tmp_path / "masks" / "00001_small.mask.png"),)
 
 
-def test_what_was_finished_before_ctrl_c_is_there(predictor, files, tmp_path, monkeypatch):
+def test_what_was_finished_before_ctrl_c_is_there(named, predictor, files, tmp_path, monkeypatch):
     own, calls = Tiler._cut, []
 
     def interrupted(self, *arguments):
@@ -93,7 +93,9 @@ def test_what_was_finished_before_ctrl_c_is_there(predictor, files, tmp_path, mo
     monkeypatch.setattr(Tiler, "_cut", interrupted)
     out = io.StringIO()
     with pytest.raises(KeyboardInterrupt):
-        write_jsonl(predict(predictor, files[:2], save=tmp_path / "masks", tiles=Tiles(32, 8)), predictor.task, out)
+        write_jsonl(
+            predict(predictor, named(files[:2]), save=tmp_path / "masks", tiles=Tiles(32, 8)), predictor.task, out
+        )
     assert json.loads(out.getvalue())["file"] == files[0]
     assert [each.name for each in (tmp_path / "masks").iterdir()] == ["00000_one.mask.png"]
 
@@ -105,11 +107,11 @@ def test_a_task_that_makes_no_files_says_so(digits_run, tmp_path):
 
 
 @pytest.mark.parametrize("what", ["save", "draw"])
-def test_a_file_in_place_of_the_folder_is_told(predictor, files, what):
+def test_a_file_in_place_of_the_folder_is_told(named, predictor, files, what):
     with pytest.raises(InputError, match="text.png: a file stands here or above: name a folder"):
-        predict(predictor, files, **{what: Path(files[2])})
+        predict(predictor, named(files), **{what: Path(files[2])})
     with pytest.raises(InputError, match="a file stands here or above"):
-        predict(predictor, files, **{what: Path(files[2]) / "masks"})
+        predict(predictor, named(files), **{what: Path(files[2]) / "masks"})
 
 
 def test_maps_never_reach_a_line_unless_they_are_small():

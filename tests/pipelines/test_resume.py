@@ -21,12 +21,13 @@ from saccade.models.errors import InputError
 from saccade.models.predictor import Predictor
 from saccade.models.stopping import Interrupted
 from saccade.pipelines.checking.check import CheckCache
+from saccade.pipelines.checking.splits import hash_place
 from saccade.pipelines.recipe import load_recipe
 from saccade.pipelines.run import LOCK, Run, alone_in
 from saccade.pipelines.train import train
 
 RECIPE = """
-task: classification
+task: stopping:Learning
 data: {source: folder, path: photos, validation: 0.2, test: 0.2}
 input: {size: 16, fit: stretch}
 model: {name: lenet}
@@ -35,6 +36,16 @@ train: {epochs: 3, batch: 8, run: run, callbacks: ["stopping:Stopping"]}
 
 STOPPING = """
 import os, signal, keras
+
+from saccade.models.classification.task import Classification
+
+
+class Learning(Classification):
+    """Results depend on how many dogs it saw."""
+
+    def adapt(self, truths):
+        self.learned = {"dogs": sum(int(truth["label"]) for truth in truths)}
+
 
 class Stopping(keras.callbacks.Callback):
     '''Sends a signal in a moment of the training: its steps from now, or the end of a phase.'''
@@ -176,7 +187,9 @@ def test_a_run_and_its_data_may_move_and_the_data_change(here, caplog):
     (here / "elsewhere").mkdir()
     os.chdir(here / "elsewhere")
     (here / "pictures" / "cat" / "00.png").write_text("no image")
-    draw(here / "pictures" / "dog" / "new.png", 7, 1)
+    new = next(f"new{number}.png" for number in range(99) if hash_place(f"dog/new{number}.png") > 0.4)  # in train
+    draw(here / "pictures" / "dog" / new, 7, 1)
+    learned = json.loads((here / "after" / "predictor.json").read_text())["learned"]
     found = train(load_recipe("../after/", [f"data.path={here}/pictures", "data.max_bad=1"]))
     assert found == here / "after"
     assert not (here / "run").exists()
@@ -185,11 +198,14 @@ def test_a_run_and_its_data_may_move_and_the_data_change(here, caplog):
     (line,) = [each for each in caplog.messages if "the data changed" in each]
     assert sum(line.count(word) for word in ("1 added", "1 removed")) == 2
     assert {each.name for each in found.iterdir()}.isdisjoint({LOCK, "previous.npz"})
+    with (found / "samples.csv").open() as file:
+        dogs = sum(line.startswith("dog/") and ",train," in line for line in file)
+    # weights mean what was learned with them, not what the data of today would teach
+    assert dogs == learned["dogs"] + 1 and Predictor.load(found).task.learned == learned
 
 
 def test_labels_that_changed_in_a_table_are_told(tmp_path, caplog):
-    from saccade.pipelines.checking.data import changes, checked_data
-    from saccade.pipelines.checking.splits import split
+    from saccade.pipelines.checking.data import changes, prepare_data
 
     for number in range(20):
         draw(tmp_path / f"{number}.png", number, 0)
@@ -206,7 +222,7 @@ def test_labels_that_changed_in_a_table_are_told(tmp_path, caplog):
             ],
         )
         source, task = made.open()
-        return checked_data(source, split(source, made.data), task, made.data)
+        return prepare_data(source, task, made.data, memory=0)
 
     (tmp_path / "samples.csv").write_text(data("a").listing())
     assert changes(tmp_path, data("a")) == []

@@ -8,13 +8,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from saccade.pipelines.predicting.picture_files import find_pictures
-from saccade.pipelines.sources.picture_listing import list_pictures
-from saccade.pipelines.sources.picture_tree import DiskTree
 
 import saccade
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError, temporary_folder
+from saccade.models.inputs.file_listing import list_pictures
+from saccade.models.inputs.file_tree import DiskTree
+from saccade.models.inputs.image.files import find_images
 from saccade.models.inputs.own_output import NOTE
 from saccade.pipelines.checking.check_cache import CheckCache, Known
 from saccade.pipelines.checking.data import _cache_file
@@ -46,7 +46,7 @@ def test_runs_and_bundles_among_the_data_are_no_class(with_runs, caplog):
     assert source.class_names == ["cats", "dogs"]
     assert source.keys == ["cats/1.png", "cats/2.png", "dogs/3.png", "dogs/deep/4.png"]
     assert "left out, because saccade wrote it: dogs/deep/tried here, bundles, old evaluation, runs" in caplog.text
-    assert len(find_pictures([str(with_runs)])) == 4
+    assert len(find_images([str(with_runs)])) == 4
 
 
 def test_a_run_that_only_began_is_no_class(draw):
@@ -92,14 +92,14 @@ def test_training_in_the_folder_of_the_images_goes_on_and_is_evaluated(encode, t
     run = saccade.train(*recipe, *few, "train.run=runs/one")
     assert saccade.evaluate(run)["accuracy"].value >= 0
     assert load_recipe(run / "recipe.yaml").open()[1].class_names == ("cats", "dogs")
-    pictures = find_pictures(["."])
+    pictures = find_images(["."])
     assert len(pictures) == 40
     assert not list((root / "cats").rglob(NOTE))
     list(saccade.predict(run, *pictures[:2], draw="drawn"))
     saccade.show(*recipe, *few, picture=root / "sheet.png", count=2)
-    assert len(find_pictures(["."])) == 40 and (root / "drawn").is_dir()
+    assert len(find_images(["."])) == 40 and (root / "drawn").is_dir()
     assert Folder(FolderOptions(source="folder", path="."), LABEL).class_names == ["cats", "dogs"]
-    assert len(find_pictures(["drawn"])) == 2  # who names it means it
+    assert len(find_images(["drawn"])) == 2  # who names it means it
 
 
 def test_what_systems_and_programs_keep_is_passed_over(draw):
@@ -149,7 +149,7 @@ def remembered(file: Path, caplog) -> list[str]:
     """What is told of a memory that one sample is put into."""
     caplog.clear()
     memory = CheckCache(file, "reader")
-    memory.put("a.png", Known("1", "abc", ""))
+    memory.put("a.png", Known("1", "abc", "", "", (), ""))
     memory.save()
     return [each.getMessage() for each in caplog.records]
 

@@ -132,7 +132,7 @@ def test_an_image_that_broke_since_the_check_is_named(place, monkeypatch):
 
     def breaking(self, position):
         made = (place / "run" / "proof" / "samples.jsonl").is_file()
-        return b"cut" if made and self.where(position) == str(broken) else read(self, position)
+        return {"bytes": b"cut"} if made and self.where(position) == str(broken) else read(self, position)
 
     monkeypatch.setattr(Folder, "read", breaking)
     with pytest.raises(InputError, match=rf"^{broken}: not an image"):

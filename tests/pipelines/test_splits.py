@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from saccade.models.classification.options import ClassificationOptions
+from saccade.models.classification.task import Classification
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError
-from saccade.pipelines.checking.splits import check_classes, hash_place, split
+from saccade.pipelines.checking.splits import check_classes, hash_place, split, split_unchecked
 from saccade.pipelines.source import DataOptions, Source
 from saccade.pipelines.sources import find_source
 
@@ -28,7 +30,7 @@ class Listed(Source):
         return {} if self._labels is None else {"label": np.int32(self._labels[position])}
 
     def read(self, position):
-        raise OSError("splits need no pictures")
+        raise OSError("splits need no images")
 
 
 def options(**values) -> DataOptions:
@@ -124,8 +126,8 @@ def test_cut_test_does_not_move_when_validation_grows():
 @pytest.mark.parametrize(
     ("source", "said", "told"),
     [
-        (Listed(MANY[:3]), {"validation": 0}, "the validation split of 3 pictures is empty, and training needs one"),
-        (Listed(MANY[:3], {"validation": [0], "test": [1, 2]}), {}, "the train split of 3 pictures is empty"),
+        (Listed(MANY[:3]), {"validation": 0}, "the validation split of 3 samples is empty, and training needs one"),
+        (Listed(MANY[:3], {"validation": [0], "test": [1, 2]}), {}, "the train split of 3 samples is empty"),
         (Listed(MANY[:3], {"train": [0], "val": [1]}), {}, "unknown split 'val': known: test, train, validation"),
     ],
 )
@@ -136,7 +138,35 @@ def test_splits_that_cannot_be(source, said, told):
 
 def test_empty_test_split_is_a_warning(caplog):
     split(Listed(MANY[:3], {"train": [0, 1], "validation": [2]}), options(test=0.0001))
-    assert "the test split of 3 pictures is empty" in caplog.text
+    assert "the test split of 3 samples is empty" in caplog.text
+
+
+class Written(Listed):
+    """Texts of some writers, whom truth names; the keys tell nothing of them."""
+
+    def truth(self, position):
+        return {"writer": f"w{position // 7}".encode()}
+
+
+class ByWriter(Classification):
+    truth = {"writer": Truth("string", role="group")}
+
+
+def test_groups_that_truth_names_stay_together():
+    """In a job that checks the data, where the check has read the truth, and in one that reads it now."""
+    source = Written(MANY[:700])
+    task = ByWriter((), ClassificationOptions(name="lenet"))
+    chosen = options(validation=0.3, test=0.2)
+    splits = split_unchecked(source, task, chosen)
+    writers = [{position // 7 for position in positions.tolist()} for positions in splits.values()]
+    assert all(len(each) > 5 for each in writers)
+    assert sum(map(len, writers)) == len(set.union(*writers)) == 100
+    groups = [f"w{position // 7}" for position in range(700)]
+    for name, positions in split(source, chosen, groups).items():
+        np.testing.assert_array_equal(positions, splits[name])
+    torn = Written(MANY[:14], {"train": list(range(10)), "validation": list(range(10, 14))})
+    with pytest.raises(InputError, match="group 'w1' stands in the data's own splits train and validation"):
+        split_unchecked(torn, task, options(test=0))
 
 
 def test_a_group_in_two_own_splits():
@@ -146,23 +176,23 @@ def test_a_group_in_two_own_splits():
     assert len(split(source, options(leaks="allow", test=0))["train"]) == 2
 
 
-def test_a_class_without_train_pictures():
-    source = Listed(MANY[:4], {"train": [0, 1], "validation": [2], "test": [3]}, labels=[0, 0, 1, 1])
+def test_a_class_without_train_samples():
+    splits = {"train": np.array([0, 1]), "validation": np.array([2]), "test": np.array([3])}
     told = (
-        "class 'b' has no picture in the train split of 2; it has 1 in validation and 1 in test: add pictures, or "
+        "class 'b' has no sample in the train split of 2; it has 1 in validation and 1 in test: add samples, or "
         "leave the class out"
     )
     with pytest.raises(InputError) as error:
-        split(source, options())
+        check_classes(splits, {0: (0,), 1: (0,), 2: (1,), 3: (1,)}, ["a", "b"])
     assert str(error.value) == told
 
 
 def test_classes_of_several_labels():
     positions = {"train": np.array([0, 1]), "validation": np.array([2])}
-    labels = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 0]])
-    check_classes(positions, labels[:, :2], ["a", "b"])
-    with pytest.raises(InputError, match="class 'c' has no picture in the train split of 2; it has none at all"):
-        check_classes(positions, labels, ["a", "b", "c"])
+    classes = {0: (0,), 1: (0, 1), 2: ()}
+    check_classes(positions, classes, ["a", "b"])
+    with pytest.raises(InputError, match="class 'c' has no sample in the train split of 2; it has none at all"):
+        check_classes(positions, classes, ["a", "b", "c"])
 
 
 def test_digits_keep_their_splits():

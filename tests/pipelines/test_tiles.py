@@ -11,6 +11,7 @@ from pixel_task import smooth, whole
 import saccade
 from saccade.models.errors import InputError
 from saccade.models.predictor import Predictor
+from saccade.models.segmentation import results as segmentation_results
 from saccade.pipelines.predicting.tile_layout import Tiles, as_asked, lay
 from saccade.pipelines.predicting.tiles import Tiler
 
@@ -26,20 +27,15 @@ def maps(monkeypatch):
     """What the tiles blend to, float32 `[height, width, classes]`, beside the results."""
 
     def seen(predictor: Predictor, picture: np.ndarray, tiles: Tiles) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        strips = []
+        strips, own = [], segmentation_results._blended
 
-        def kept(given, size, settings):
-            for strip in given:
+        def kept(given, size):
+            for strip in own(given, size):
                 strips.append(strip.copy())
                 yield strip
 
-        own = type(predictor.task).from_maps
         with monkeypatch.context() as patch:
-            patch.setattr(
-                type(predictor.task),
-                "from_maps",
-                lambda task, given, size, settings: own(task, kept(given, size, settings), size, settings),
-            )
+            patch.setattr(segmentation_results, "_blended", kept)
             results = Tiler(predictor, tiles)(picture)
         return results, np.concatenate(strips)
 
@@ -196,5 +192,5 @@ def test_a_network_that_sees_pictures_resized_has_no_tiles():
 
 
 def test_a_task_without_an_answer_for_each_pixel_has_no_tiles(digits_run):
-    with pytest.raises(InputError, match="^Classification has no answer for each pixel: predict without tiles$"):
+    with pytest.raises(InputError, match="^Classification cannot merge results of tiles: predict without tiles$"):
         saccade.predict(digits_run, __file__, tile=1024)

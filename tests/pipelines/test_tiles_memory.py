@@ -24,7 +24,7 @@ def peak():
 
 task = pixel_task.make(stride=32)
 predictor = Predictor(task, task.model())
-small, large = sys.argv[2:4]
+small, large = ((each, lambda each=each: {"bytes": Path(each).read_bytes()}) for each in sys.argv[2:4])
 tiles = Tiles(512, 64)
 next(predict(predictor, [small], tiles=tiles))  # the graph and its buffers for one tile
 before = peak()

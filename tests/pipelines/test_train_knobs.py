@@ -1,10 +1,11 @@
 """Knobs of the training loop in whole, tiny trainings: resume, averaged weights, precision, selection by bounds."""
 
 import json
+import math
+from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from saccade.models.errors import InputError
 from saccade.models.predictor import Predictor
@@ -13,29 +14,8 @@ from saccade.pipelines.train import dry_run, train
 from saccade.pipelines.training.watch import Interrupted
 from saccade.serving.export import export
 
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory):
-    """Fifty pictures, bright above or below; `below` is rare."""
-    folder, random = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
-    for label, count in (("above", 30), ("below", 20)):
-        (folder / label).mkdir()
-        for number in range(count):
-            picture = random.integers(0, 140, (12, 12, 3), dtype=np.uint8)
-            picture[:6] += np.uint8(90 * (label == "above"))
-            picture[6:] += np.uint8(90 * (label == "below"))
-            Image.fromarray(picture).save(folder / label / f"{number:02}.png")
-    return folder
-
-
-@pytest.fixture
-def tiny(photos, digits_recipe, tmp_path):
-    """A function from overrides to a recipe of two epochs of four or five steps."""
-    fixed = ("data={source: folder, validation: 0.3, test: 0.1}", f"data.path={photos}", "train.batch=8", "augment=[]")
-    return lambda *overrides: digits_recipe(*fixed, f"train.run={tmp_path / 'run'}", "train.epochs=2", *overrides)
-
-
 KNOBS = (
+    "augment=[{Affine: {rotate: [-10, 10], p: 0.5}}]",
     "train.optimizer={name: adamw, ema: 0.9, accumulate: 3, clip_norm: 1.0, learning_rate: 0.01}",
     "train.optimizer.stages={2: 0.0, 4: 0.5}",
     "train.schedule={name: polynomial, warmup: 1}",
@@ -46,10 +26,19 @@ KNOBS = (
 def test_a_stopped_training_with_every_knob_goes_on_to_the_same_weights(tiny, stop_at, state_of):
     recipe = tiny(*KNOBS, "train.callbacks=[stop_at:StopAt]")
     straight = train(tiny(*KNOBS, "train.callbacks=[stop_at:StopAt]", "train.run=straight"))
-    stop_at.steps = 2  # amid a group of accumulated gradients
-    with pytest.raises(Interrupted):
-        train(recipe)
-    run = train(recipe)
+    run = Path(recipe.train.run)
+    samples = json.loads((straight / "provenance.json").read_text())["data"]["samples"]["train"]
+    # amid the first epoch and a group of accumulated gradients, at its last step, amid the second
+    for steps in (2, math.ceil(samples / 8) - 2, 2):
+        stop_at.steps = steps
+        with pytest.raises(Interrupted):
+            train(recipe)
+        assert not Run(run).progress.finished
+    assert train(recipe) == run
+    for once, again in zip(Run(straight).history(), Run(run).history(), strict=True):  # training metrics, too
+        assert {"loss", "accuracy", "val_accuracy"} < once.keys() == again.keys()
+        for name in once.keys() - {"seconds", "pictures_per_second"}:
+            assert again[name] == once[name], name
     expected, found = state_of(straight), state_of(run)
     assert expected.keys() == found.keys()
     for name, value in expected.items():
@@ -140,12 +129,17 @@ def test_mixed_precision_is_exported_in_float32(tiny, tmp_path, caplog):
 
 def test_fine_tuning_keeps_the_statistics_of_batch_norm_through_a_stop(tiny, stop_at, state_of):
     """Two phases from a former run, with stages; what is kept is what was validated."""
-    former = train(tiny("model.name=resnet20", "train.epochs=1", "train.run=former"))
+    former = train(tiny("model.name=resnet20", "train.epochs=0", "train.run=former"))
     knobs = ["model={name: resnet20, calibrate: false}", f"model.weights={former}"]
-    knobs += ["train.head={epochs: 1}", "augment=[{HorizontalFlip: {p: 0.5}}]", "train.optimizer.stages={2: 0.5}"]
+    knobs += [
+        "train.epochs=1",
+        "train.head={epochs: 1}",
+        "augment=[{HorizontalFlip: {p: 0.5}}]",
+        "train.optimizer.stages={2: 0.5}",
+    ]
     knobs += ["train.select={minimise: log_loss}", "train.callbacks=[stop_at:StopAt]"]
     straight = train(tiny(*knobs, "train.run=straight"))
-    stop_at.steps = 9  # in the second phase
+    stop_at.steps = 6  # in the second phase
     with pytest.raises(Interrupted):
         train(tiny(*knobs))
     run = train(tiny(*knobs))
@@ -157,7 +151,7 @@ def test_fine_tuning_keeps_the_statistics_of_batch_norm_through_a_stop(tiny, sto
     assert len(still) == 4 * 19 and all("_bn/" in path for path in still)
     metrics = json.loads((run / "evaluation/validation/metrics.json").read_text())
     best = min(line["val_log_loss"] for line in Run(run).history())
-    assert metrics["figures"]["log_loss"]["value"] == pytest.approx(best, rel=1e-4)
+    assert metrics["metrics"]["log_loss"]["value"] == pytest.approx(best, rel=1e-4)
 
 
 def test_a_second_phase_that_spoils_all_loses_nothing_of_the_first(tiny):
@@ -167,5 +161,5 @@ def test_a_second_phase_that_spoils_all_loses_nothing_of_the_first(tiny):
     losses = [line["val_log_loss"] for line in Run(run).history()]
     assert len(losses) == 6 and min(losses[4:]) > min(losses[:4])
     metrics = json.loads((run / "evaluation/validation/metrics.json").read_text())
-    assert metrics["figures"]["log_loss"]["value"] == pytest.approx(min(losses[:4]), rel=1e-4)
+    assert metrics["metrics"]["log_loss"]["value"] == pytest.approx(min(losses[:4]), rel=1e-4)
     assert Run(run).progress.best_epoch == losses.index(min(losses)) + 1

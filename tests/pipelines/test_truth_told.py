@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
-from saccade.models.image_decode import decode
-from saccade.pipelines.predicting.picture_files import find_pictures
-from saccade.pipelines.sources.exports import read_labelmap
 
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError
+from saccade.models.inputs.exports import read_labelmap
 from saccade.models.inputs.file_listing import list_pictures
 from saccade.models.inputs.file_tree import DiskTree, open_tree
+from saccade.models.inputs.image.decode import decode
+from saccade.models.inputs.image.files import find_images
 from saccade.models.inputs.reasons import reason
 from saccade.models.segmentation.options import SegmentationInput, SegmentationOptions
 from saccade.models.segmentation.task import Segmentation
-from saccade.pipelines.checking.data import Data, checked_data
+from saccade.pipelines.checking.data import Data, prepare_data
 from saccade.pipelines.source import Source
 from saccade.pipelines.sources import find_source
 from saccade.pipelines.sources.folder import Folder, FolderOptions
@@ -51,8 +51,12 @@ def checked(source: Source, tmp_path: Path, monkeypatch, train: int) -> Data:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     task = Segmentation(source.class_names, SegmentationOptions(name="unet"), SegmentationInput())
     everything = np.arange(len(source))
-    splits = {"train": everything[:train], "validation": everything[train : train + 1], "test": everything[train + 1 :]}
-    return checked_data(source, splits, task, MasksOptions(source="masks", path="i", masks="m", leaks="allow"))
+    source.splits = {
+        "train": everything[:train],
+        "validation": everything[train : train + 1],
+        "test": everything[train + 1 :],
+    }
+    return prepare_data(source, task, MasksOptions(source="masks", path="i", masks="m", leaks="allow"), memory=2**20)
 
 
 def warnings(caplog) -> list[str]:
@@ -94,8 +98,8 @@ def test_one_image_in_two_classes_is_a_contradiction(draw, tmp_path, monkeypatch
     task = digits_recipe().open()[1]
     task.class_names = ("cats", "dogs")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    splits = {"train": np.array([0, 2, 3]), "validation": np.array([1]), "test": np.array([], np.int64)}
-    data = checked_data(source, splits, task, FolderOptions(source="folder", path=str(root)))
+    source.splits = {"train": [0, 2, 3], "validation": [1], "test": []}
+    data = prepare_data(source, task, FolderOptions(source="folder", path=str(root)), memory=0)
     assert warnings(caplog) == [
         f"one image under two labels: {root}/cats/1.png (cats) and {root}/dogs/333.png (dogs) are identical files: "
         "correct one, or remove it"
@@ -120,7 +124,7 @@ def test_formats_that_are_not_read_are_counted(draw, caplog):
     assert warnings(caplog) == [f"data.path={root}: {told}"]
     assert "files ignored that are no pictures by their name: 3" in caplog.text
     caplog.clear()
-    assert len(find_pictures([str(root)])) == 2 and warnings(caplog) == [f"{root}: {told}"]
+    assert len(find_images([str(root)])) == 2 and warnings(caplog) == [f"{root}: {told}"]
     with pytest.raises(InputError, match=r"class folder 'birds' has no pictures \(1 are in formats that are not read"):
         (root / "birds").mkdir()
         (root / "birds/7.avif").write_bytes(b"")
@@ -135,7 +139,7 @@ def test_nothing_but_formats_that_are_not_read(tmp_path):
     with pytest.raises(InputError, match=re.escape(f"data.path={told}")):
         Folder(FolderOptions(source="folder", path=str(tmp_path)), LABEL)
     with pytest.raises(InputError, match="^" + re.escape(told)):
-        find_pictures([str(tmp_path)])
+        find_images([str(tmp_path)])
 
 
 def test_masks_in_tiff_below_the_images_are_read_and_not_told_of(draw, mark, caplog):

@@ -15,10 +15,10 @@ from saccade.models.classification.task import Classification
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError
 from saccade.models.inputs.image.options import ImageOptions
-from saccade.pipelines.checking.data import checked_data
+from saccade.pipelines.checking.data import Data, prepare_data
 from saccade.pipelines.feeding import reading
 from saccade.pipelines.feeding.reading import Column, reader
-from saccade.pipelines.source import DataOptions, Source
+from saccade.pipelines.source import DataOptions, ImageSource
 
 SIZES = [(8, 12), (10, 6), (7, 7), (9, 11), (12, 5), (6, 6)]
 
@@ -28,7 +28,10 @@ class Masked(pixel_task.Pixels):
 
     @property
     def truth(self):
-        return {"mask": Truth("uint8", (None, None)), "table": Truth("int32", (None,), trains=False)}
+        return {"mask": Truth("uint8", (None, None), moves="mask"), "table": Truth("int32", (None,), trains=False)}
+
+    def adapt(self, truths):
+        """It needs nothing of them."""
 
     def check(self, size, truth):
         if truth["mask"].shape != size:
@@ -39,14 +42,15 @@ class Masked(pixel_task.Pixels):
             raise InputError(f"value {truth['mask'].max()} is no class")
 
 
-class Painted(Source):
+class Painted(ImageSource):
     """Pictures with a mask and a table each, in files; it remembers what was read."""
 
     def __init__(self, folder: Path):
         self.folder = folder
         self.class_names = pixel_task.NAMES
         self.keys = [str(number) for number in range(len(SIZES))]
-        self.groups, self.splits = self.keys, {}
+        self.groups = self.keys
+        self.splits = {"train": [0, 1, 2], "validation": [3], "test": [4, 5]}
         self.read_truth: list[int] = []
 
     def truth(self, position):
@@ -57,7 +61,7 @@ class Painted(Source):
             raise InputError("its mask is no array") from None
         return {"mask": mask, "table": np.arange(position, dtype=np.int32)}
 
-    def read(self, position):
+    def encoded(self, position):
         return (self.folder / f"{position}.png").read_bytes()
 
     def where(self, position):
@@ -78,11 +82,12 @@ def source(tmp_path, monkeypatch) -> Painted:
     return Painted(tmp_path)
 
 
-def checked(source: Painted, max_bad: float | int = 0.5, names=pixel_task.NAMES):
+def checked(
+    source: Painted, max_bad: float | int = 0.5, names=pixel_task.NAMES, memory: int = 2**20
+) -> tuple[Data, Painted]:
     """A check by a source that has read nothing yet."""
     fresh = Painted(source.folder)
-    splits = {"train": np.array([0, 1, 2]), "validation": np.array([3]), "test": np.array([4, 5])}
-    data = checked_data(fresh, splits, pixel_task.make(Masked, names), DataOptions(source="own", max_bad=max_bad))
+    data = prepare_data(fresh, pixel_task.make(Masked, names), DataOptions(source="own", max_bad=max_bad), memory)
     return data, fresh
 
 
@@ -117,33 +122,33 @@ def test_truth_that_cannot_be_read_is_told(source):
 
 
 def test_changed_truth_changes_the_fingerprint(source):
-    before = checked(source)[0].findings.fingerprint
+    before = checked(source)[0].fingerprint
     mask = np.load(source.folder / "0.npy")
     np.save(source.folder / "0.npy", (mask + 1) % 3)
-    changed = checked(source)[0].findings.fingerprint
+    changed = checked(source)[0].fingerprint
     np.save(source.folder / "0.npy", mask)
-    assert changed != before == checked(source)[0].findings.fingerprint
+    assert changed != before == checked(source)[0].fingerprint
 
 
 def test_what_was_checked_is_not_read_again_unless_its_truth_changed(source):
-    before = checked(source)[0].findings.fingerprint
+    before = checked(source)[0].fingerprint
     data, fresh = checked(source)
-    assert fresh.read_truth == [] and data.findings.fingerprint == before
+    assert fresh.read_truth == [] and data.fingerprint == before
     np.save(source.folder / "3.npy", np.zeros(SIZES[3], np.uint8))
     assert checked(source)[1].read_truth == [3]
 
 
 def test_findings_are_not_used_for_other_classes(source):
     checked(source)
-    with pytest.raises(InputError, match="^none of the 3 pictures in train can be used, first .*: value 2 is no class"):
+    with pytest.raises(InputError, match="^none of the 3 samples in train can be used, first .*: value 2 is no class"):
         checked(source, names=("background", "red"), max_bad=1.0)
 
 
 @pytest.mark.parametrize("memory", [2**20, 0], ids=["in memory", "from the source"])
-@pytest.mark.parametrize("keep_decoded", [False, True])
-def test_varying_truth_is_the_same_from_memory_and_from_the_source(source, memory, keep_decoded):
+@pytest.mark.parametrize("keep_loaded", [False, True])
+def test_varying_truth_is_the_same_from_memory_and_from_the_source(source, memory, keep_loaded):
     positions = [5, 0, 3]
-    read = reader(pixel_task.make(Masked), source, positions, memory, keep_decoded)
+    read = reader(pixel_task.make(Masked), source, positions, memory, keep_loaded)
     source.read_truth.clear()
     samples = tf.data.Dataset.from_tensor_slices(np.array(positions, np.int64)).map(read)
     assert samples.element_spec["mask"] == tf.TensorSpec([None, None], tf.uint8)
@@ -156,14 +161,14 @@ def test_varying_truth_is_the_same_from_memory_and_from_the_source(source, memor
     assert source.read_truth == ([] if memory else positions)
 
 
-class Plain(Source):
+class Plain(ImageSource):
     """Pictures of one colour, of given sizes: a few bytes each, however large they are."""
 
     def __init__(self, sizes):
         self.class_names = ("a", "b")
         self.keys = [str(number) for number in range(len(sizes))]
         self.groups, self.splits = self.keys, {}
-        self.encoded = {size: self.encode(size) for size in set(sizes)}
+        self.images = {size: self.encode(size) for size in set(sizes)}
         self.sizes = sizes
 
     @staticmethod
@@ -175,8 +180,8 @@ class Plain(Source):
     def truth(self, position):
         return {"label": position % 2}
 
-    def read(self, position):
-        return self.encoded[self.sizes[position]]
+    def encoded(self, position):
+        return self.images[self.sizes[position]]
 
 
 def decoding(sizes, memory, monkeypatch) -> int:
@@ -190,7 +195,7 @@ def decoding(sizes, memory, monkeypatch) -> int:
             yield each
 
     monkeypatch.setattr(reading, "bar", counted)
-    read = reader(task, source, np.arange(len(sizes)), memory, keep_decoded=True)
+    read = reader(task, source, np.arange(len(sizes)), memory, keep_loaded=True)
     gc.collect()
     for position in {0, len(sizes) // 2, len(sizes) - 1}:
         sample = read(tf.constant(position, tf.int64))

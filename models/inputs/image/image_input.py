@@ -147,7 +147,7 @@ class ImageInput(Input):
     def encode(self, item: Any) -> Raw:
         """A path, encoded bytes, a uint8 array `[height, width, 3]` (RGB) or `[height, width]` (grey), a PIL image, or
         a mapping with `bytes`."""
-        return {"bytes": to_bytes(item["bytes"] if isinstance(item, Mapping) else item)}
+        return {"bytes": to_bytes(item["bytes"] if isinstance(item, Mapping) and "bytes" in item else item)}
 
     def items(self, given: Any) -> list[Any]:
         """As the base; an array `[n, height, width, 3]` is n images."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 from ....models.errors import InputError, in_yaml
-from ..exports import LABELMAP, colors_value
+from ....models.inputs.exports import LABELMAP, colors_value
 from .encoding import KINDS, MANY, Binary, Colors, Encoding, Ids, Instances, Palette, default_names, pixels
 from .found_colors import FoundColors, find_colors
 from .instance_maps import CLASSES

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from ....models.errors import InputError
-from ....models.inputs.image.files import BROKEN, read_header
+from ....models.inputs.image.header import BROKEN, read_header
 
 if TYPE_CHECKING:
     from PIL import Image
