@@ -14,8 +14,8 @@ from ...models.files import WEIGHTS, read_json, saving, write_atomically
 from ...models.naming import folders_of_run
 from ...models.predictor import Predictor
 from ...models.views import Views
-from ..checking.data import checked_data
-from ..checking.splits import split
+from ..data.data import checked_data
+from ..data.splits import split
 from ..evaluating.evaluation_files import write_evaluation
 from ..evaluating.validation import settle
 from ..progress import bar

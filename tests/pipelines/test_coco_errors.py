@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError
-from saccade.pipelines.sources.coco import Coco, CocoOptions
+from saccade.pipelines.data.formats.coco import Coco, CocoOptions
 
 MASK = {"mask": Truth("uint8", (None, None))}
 BOXES = {"boxes": Truth("float32", (None, 4)), "classes": Truth("int32", (None,))}

@@ -13,11 +13,11 @@ from saccade.models.contract import Truth
 from saccade.models.errors import InputError
 from saccade.models.segmentation.options import SegmentationInput, SegmentationOptions
 from saccade.models.segmentation.task import Segmentation
-from saccade.pipelines.checking.splits import split
+from saccade.pipelines.data.formats import find_source
+from saccade.pipelines.data.formats.scene_material import PHOTOGRAPHS, material
+from saccade.pipelines.data.source import SPLITS
+from saccade.pipelines.data.splits import split
 from saccade.pipelines.recipe import load_recipe
-from saccade.pipelines.source import SPLITS
-from saccade.pipelines.sources import find_source
-from saccade.pipelines.sources.scene_material import PHOTOGRAPHS, material
 
 MASK = {"mask": Truth("uint8", (None, None))}
 MASKS = MASK | {"instances": Truth("uint16", (None, None))}

@@ -9,8 +9,8 @@ from sklearn.datasets import load_digits
 
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError
-from saccade.pipelines.source import DataOptions
-from saccade.pipelines.sources import SOURCES, find_source
+from saccade.pipelines.data.formats import SOURCES, find_source
+from saccade.pipelines.data.source import DataOptions
 
 LABEL = {"label": Truth("int32")}
 OPTIONS = DataOptions(source="digits")

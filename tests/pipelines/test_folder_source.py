@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError
-from saccade.pipelines.sources.folder import Folder, FolderOptions
+from saccade.pipelines.data.formats.folder import Folder, FolderOptions
 
 LABEL = {"label": Truth("int32")}
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError
-from saccade.pipelines.sources.csv_table import Csv, CsvOptions
+from saccade.pipelines.data.formats.csv_table import Csv, CsvOptions
 
 MASK = {"mask": Truth("uint8", (None, None))}
 BOTH = MASK | {"instances": Truth("uint16", (None, None), trains=False)}

@@ -10,10 +10,10 @@ from mask_pictures import BLACK, GREEN, RED, encoded, grey, palette, rgb
 from PIL import Image
 
 from saccade.models.errors import InputError
-from saccade.pipelines.sources.mask_formats.detection import Detection
-from saccade.pipelines.sources.mask_formats.encoding import Encoding
-from saccade.pipelines.sources.mask_formats.image import check_turn, read_mask
-from saccade.pipelines.sources.mask_formats.options import MaskOptions
+from saccade.pipelines.data.formats.mask_detection import Detection
+from saccade.pipelines.data.formats.mask_encoding import Encoding
+from saccade.pipelines.data.formats.mask_image import check_turn, read_mask
+from saccade.pipelines.data.formats.mask_options import MaskOptions
 
 
 def refused(call: Callable, *arguments, **options) -> str:

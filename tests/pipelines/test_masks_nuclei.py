@@ -9,7 +9,7 @@ from PIL import Image
 from scipy import ndimage
 
 from saccade.models.contract import Truth
-from saccade.pipelines.sources.masks import Masks, MasksOptions
+from saccade.pipelines.data.formats.masks import Masks, MasksOptions
 
 TRUTH = {"mask": Truth("uint8", (None, None)), "instances": Truth("uint16", (None, None), trains=False)}
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from saccade.models.contract import Truth
-from saccade.pipelines.sources.masks import Masks, MasksOptions
+from saccade.pipelines.data.formats.masks import Masks, MasksOptions
 
 MASK = {"mask": Truth("uint8", (None, None))}
 BOTH = MASK | {"instances": Truth("uint16", (None, None), trains=False)}

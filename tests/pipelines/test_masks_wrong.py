@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError, RecipeError
-from saccade.pipelines.sources.mask_formats import sample
-from saccade.pipelines.sources.masks import Masks, MasksOptions
+from saccade.pipelines.data.formats import mask_sample as sample
+from saccade.pipelines.data.formats.masks import Masks, MasksOptions
 
 MASK = {"mask": Truth("uint8", (None, None))}
 BOTH = MASK | {"instances": Truth("uint16", (None, None), trains=False)}

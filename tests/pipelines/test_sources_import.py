@@ -8,8 +8,8 @@ HEAVY = ("tensorflow", "tensorflow_datasets", "keras", "sklearn", "pandas", "PIL
 
 def test_sources_and_splits_are_light(root):
     program = (
-        "import sys, saccade.pipelines.checking.splits as _\n"
-        "from saccade.pipelines.sources import SOURCES, find_source\n"
+        "import sys, saccade.pipelines.data.splits as _\n"
+        "from saccade.pipelines.data.formats import SOURCES, find_source\n"
         "for name in SOURCES: find_source(name).Options\n"
         f"print([name for name in {HEAVY} if name in sys.modules])"
     )

@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError, JobError
-from saccade.pipelines.sources.tfds import Tfds, TfdsOptions
+from saccade.pipelines.data.formats.tfds import Tfds, TfdsOptions
 
 LABEL = {"label": Truth("int32")}
 LABELS = {"labels": Truth("float32", (0,))}

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError
+from saccade.pipelines.data.formats.tfds import Tfds, TfdsOptions
 from saccade.pipelines.recipe import load_recipe
-from saccade.pipelines.sources.tfds import Tfds, TfdsOptions
 
 MASK = {"mask": Truth("uint8", (None, None))}
 NAMES = ["soil", "weed", "crop"]

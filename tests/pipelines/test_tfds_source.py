@@ -11,11 +11,11 @@ import tensorflow_datasets as tfds
 
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError
-from saccade.pipelines.checking.splits import split
+from saccade.pipelines.data.formats import find_source
+from saccade.pipelines.data.formats.tfds import Tfds, TfdsOptions
+from saccade.pipelines.data.splits import split
 from saccade.pipelines.feeding.reading import reader
 from saccade.pipelines.recipe import load_recipe
-from saccade.pipelines.sources import find_source
-from saccade.pipelines.sources.tfds import Tfds, TfdsOptions
 
 LABEL = {"label": Truth("int32")}
 LABELS = {"labels": Truth("float32", (0,))}

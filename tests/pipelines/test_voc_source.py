@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError
-from saccade.pipelines.sources import find_source
-from saccade.pipelines.sources.voc import Voc, VocOptions
+from saccade.pipelines.data.formats import find_source
+from saccade.pipelines.data.formats.voc import Voc, VocOptions
 
 MASK = {"mask": Truth("uint8", (None, None))}
 MASKS = MASK | {"instances": Truth("uint16", (None, None), trains=False)}
