@@ -18,7 +18,7 @@ from ..models.contract import Task
 from ..models.errors import InputError
 from ..models.files import saving, whole_file
 from .data.check import bad_among
-from .data.findings import log_bad
+from .data.data import log_bad
 from .data.source import Source, Truths, request
 from .data.splits import split_unchecked
 from .feeding.batches import batches_of_samples, make_augmenter, mixing

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from ...models.contract import Raw, Task, Truth
 from ...models.errors import InputError
+from ...models.inputs.file_tree import FileTree
 from ...models.options import Incidental, Options
 
 Split = Literal["train", "validation", "test"]
@@ -153,6 +154,25 @@ class ImageSource(Source):
         Raises:
             OSError: the file cannot be read.
         """
+
+
+class FileSource(ImageSource):
+    """A source whose keys are paths in a tree of files.
+
+    Attributes:
+        tree: where the files lie; subclasses set it.
+    """
+
+    tree: FileTree
+
+    def encoded(self, position: int) -> bytes:
+        return self.tree.read(self.keys[position])
+
+    def where(self, position: int) -> str:
+        return self.tree.where(self.keys[position])
+
+    def stamp(self, position: int) -> str | None:
+        return self.tree.stamp(self.keys[position])
 
 
 class Truths(Sequence):

@@ -86,7 +86,7 @@ def evaluated(
         find_column(source, by)
 
     from ...models.predictor import Predictor
-    from ..data.findings import log_bad, refuse_bad
+    from ..data.data import log_bad, refuse_bad
     from ..data.splits import split_unchecked
     from .evaluation_files import evaluation_folder, write_evaluation
     from .validation import evaluate_positions

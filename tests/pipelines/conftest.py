@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from saccade.models.naming import make_importable
-from saccade.pipelines.source import Source
+from saccade.pipelines.data.source import Source
 
 make_importable(Path(__file__).parent.parent)  # pixel_task.py, mask_pictures.py
 

@@ -13,9 +13,7 @@ from pycocotools.coco import COCO
 
 from saccade.models.contract import Truth
 from saccade.pipelines.data.formats import find_source
-from saccade.pipelines.data.formats.coco import Coco, CocoOptions
-from saccade.pipelines.data.formats.coco_file import Annotation
-from saccade.pipelines.data.formats.coco_truth import paint
+from saccade.pipelines.data.formats.coco import Annotation, Coco, CocoOptions, paint
 from saccade.pipelines.data.formats.run_lengths import covered, run_lengths
 
 # pycocotools 2.0.11 gives its masks to NumPy 2 by the older protocol; only the tests let it decode.

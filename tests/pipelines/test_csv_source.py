@@ -10,8 +10,7 @@ from pydantic import ValidationError
 
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError
-from saccade.pipelines.data.formats.csv_rows import read_rows
-from saccade.pipelines.data.formats.csv_table import Csv, CsvOptions
+from saccade.pipelines.data.formats.csv_table import Csv, CsvOptions, read_rows
 
 LABEL = {"label": Truth("int32")}
 LABELS = {"labels": Truth("float32", (None,))}

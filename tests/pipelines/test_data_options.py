@@ -2,7 +2,6 @@
 
 import pytest
 from pydantic import ValidationError
-
 from saccade.pipelines.source import DataOptions
 
 

@@ -14,7 +14,7 @@ from saccade.models.errors import InputError
 from saccade.models.segmentation.options import SegmentationInput, SegmentationOptions
 from saccade.models.segmentation.task import Segmentation
 from saccade.pipelines.data.formats import find_source
-from saccade.pipelines.data.formats.scene_material import PHOTOGRAPHS, material
+from saccade.pipelines.data.formats.scene_drawing import PHOTOGRAPHS, material
 from saccade.pipelines.data.source import SPLITS
 from saccade.pipelines.data.splits import split
 from saccade.pipelines.recipe import load_recipe

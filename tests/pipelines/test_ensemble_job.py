@@ -5,12 +5,12 @@ import shutil
 
 import numpy as np
 import pytest
+from saccade.pipelines.checking.splits import split
 
 import saccade
 from saccade.cli import main
 from saccade.models.errors import InputError
 from saccade.models.predictor import Predictor
-from saccade.pipelines.checking.splits import split
 from saccade.pipelines.combining.agreement import recipes_in_agreement
 from saccade.pipelines.evaluating.validation import settle
 from saccade.pipelines.recipe import load_recipe

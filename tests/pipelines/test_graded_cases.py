@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
+from saccade.pipelines.source import Source
 
 from saccade.models.classification.evaluation import SingleLabelEvaluation
 from saccade.models.errors import InputError, RecipeError
@@ -19,7 +20,6 @@ from saccade.pipelines.evaluating.validation import evaluate_positions
 from saccade.pipelines.recipe import load_recipe
 from saccade.pipelines.report.evaluations import read_evaluation
 from saccade.pipelines.report.report import report
-from saccade.pipelines.source import Source
 
 NAMES = ("background", "cell")
 

@@ -5,10 +5,10 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
+from saccade.pipelines.sources.mask_formats import sample
 
 from saccade.models.errors import InputError
 from saccade.pipelines.recipe import load_recipe
-from saccade.pipelines.sources.mask_formats import sample
 from saccade.pipelines.train import train
 
 NET = ["model.name=unet", "model.backbone=none", "model.weights=none", "model.width=2", "model.depth=1"]

@@ -10,10 +10,9 @@ from mask_pictures import BLACK, GREEN, RED, encoded, grey, palette, rgb
 from PIL import Image
 
 from saccade.models.errors import InputError
-from saccade.pipelines.data.formats.mask_detection import Detection
-from saccade.pipelines.data.formats.mask_encoding import Encoding
+from saccade.pipelines.data.formats.mask_encoding import Encoding, MaskOptions
+from saccade.pipelines.data.formats.mask_files import Detection
 from saccade.pipelines.data.formats.mask_image import check_turn, read_mask
-from saccade.pipelines.data.formats.mask_options import MaskOptions
 
 
 def refused(call: Callable, *arguments, **options) -> str:

@@ -12,11 +12,9 @@ from PIL import Image
 from pydantic import ValidationError
 
 from saccade.models.errors import InputError
-from saccade.pipelines.data.formats.mask_detection import Detection
-from saccade.pipelines.data.formats.mask_encoding import Encoding
+from saccade.pipelines.data.formats.mask_encoding import Encoding, MaskOptions
+from saccade.pipelines.data.formats.mask_files import LOOKED_AT, Detection, look_at
 from saccade.pipelines.data.formats.mask_image import read_mask
-from saccade.pipelines.data.formats.mask_options import MaskOptions
-from saccade.pipelines.data.formats.mask_sample import LOOKED_AT, look_at
 
 
 def found(*masks, **options) -> tuple[Encoding, str]:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from saccade.pipelines.data.formats.mask_objects import classes_of
+from saccade.pipelines.data.formats.mask_encoding import classes_of
 
 
 def around(objects: np.ndarray, row: int, column: int) -> set[int]:

@@ -7,11 +7,9 @@ import pytest
 from mask_pictures import BLACK, GREEN, RED, WHITE, encoded, grey, palette, rgb
 
 from saccade.models.errors import InputError, RecipeError
-from saccade.pipelines.data.formats.mask_detection import Detection
-from saccade.pipelines.data.formats.mask_encoding import Encoding
+from saccade.pipelines.data.formats.mask_encoding import Encoding, MaskOptions
+from saccade.pipelines.data.formats.mask_files import Detection, look_at
 from saccade.pipelines.data.formats.mask_image import read_mask
-from saccade.pipelines.data.formats.mask_options import MaskOptions
-from saccade.pipelines.data.formats.mask_sample import look_at
 
 
 def found(*masks, **options) -> tuple[Encoding, str]:

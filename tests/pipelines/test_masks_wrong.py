@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError, RecipeError
-from saccade.pipelines.data.formats import mask_sample as sample
+from saccade.pipelines.data.formats import mask_files
 from saccade.pipelines.data.formats.masks import Masks, MasksOptions
 
 MASK = {"mask": Truth("uint8", (None, None))}

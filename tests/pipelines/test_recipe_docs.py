@@ -5,12 +5,12 @@ from typing import get_args
 
 import pytest
 import yaml
+from saccade.pipelines.source import DataOptions
 
 from saccade.models.contract import ModelOptions
 from saccade.models.options import Options
 from saccade.pipelines.options.train_options import ExportOptions, TrainOptions
 from saccade.pipelines.recipe import load_recipe
-from saccade.pipelines.source import DataOptions
 
 
 def keys(schema: type[Options]) -> set[str]:
@@ -25,8 +25,9 @@ def keys(schema: type[Options]) -> set[str]:
 
 
 def schemas():
-    from saccade.models import TASKS, find_task
     from saccade.pipelines.sources import SOURCES, find_source
+
+    from saccade.models import TASKS, find_task
 
     for name in TASKS:
         yield from (find_task(name).ModelOptions, find_task(name).Input.Options)

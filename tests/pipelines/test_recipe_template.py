@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from saccade.pipelines.source import DataOptions
+from saccade.pipelines.sources import SOURCES, find_source
 
 import saccade
 from saccade.cli import main
@@ -13,8 +15,6 @@ from saccade.models.errors import InputError
 from saccade.models.options import Options
 from saccade.pipelines.options.train_options import ExportOptions, TrainOptions
 from saccade.pipelines.recipe import load_recipe
-from saccade.pipelines.source import DataOptions
-from saccade.pipelines.sources import SOURCES, find_source
 
 COMMENTED = re.compile(r"^  # (?=\w+: )", re.M)
 PATH = "data.path=photos"

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from saccade.pipelines.checking.check import CheckCache
 
 from saccade.cli import main
 from saccade.models.classification.evaluation import SingleLabelEvaluation
 from saccade.models.errors import InputError
 from saccade.models.predictor import Predictor
 from saccade.models.stopping import Interrupted
-from saccade.pipelines.checking.check import CheckCache
 from saccade.pipelines.recipe import load_recipe
 from saccade.pipelines.run import LOCK, Run, alone_in
 from saccade.pipelines.train import train

@@ -5,9 +5,16 @@ import pytest
 from PIL import Image
 from sklearn.neighbors import KNeighborsClassifier
 
-from saccade.pipelines.data.formats.scene_drawing import MAX_ANGLE, Scene, draw_scene, most_digits, sides
-from saccade.pipelines.data.formats.scene_material import Material, material
-from saccade.pipelines.data.formats.scene_strokes import strokes
+from saccade.pipelines.data.formats.scene_drawing import (
+    MAX_ANGLE,
+    Material,
+    Scene,
+    draw_scene,
+    material,
+    most_digits,
+    sides,
+    strokes,
+)
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,12 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from saccade.pipelines.checking.splits import hash_place
 
 import saccade
 from saccade.cli import main
 from saccade.models.errors import InputError, JobError
 from saccade.models.predictor import Predictor
-from saccade.pipelines.checking.splits import hash_place
 
 TINY = """
 task: classification

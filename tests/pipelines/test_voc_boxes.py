@@ -3,8 +3,7 @@
 import pytest
 
 from saccade.models.errors import InputError
-from saccade.pipelines.data.formats.voc import CLASSES
-from saccade.pipelines.data.formats.voc_boxes import read_boxes
+from saccade.pipelines.data.formats.voc import CLASSES, read_boxes
 
 
 def objects(*entries: tuple) -> bytes:

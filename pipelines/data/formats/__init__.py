@@ -5,7 +5,7 @@ from ..source import Source
 
 SOURCES = {
     "digits": ".digits:Digits",
-    "digit_scenes": ".digit_scenes:DigitScenes",
+    "digit_scenes": ".digits:DigitScenes",
     "folder": ".folder:Folder",
     "masks": ".masks:Masks",
     "csv": ".csv_table:Csv",

@@ -1,24 +1,29 @@
-"""Pictures with COCO annotations: masks, objects, boxes."""
+"""Images with COCO annotations: masks, objects, boxes."""
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from ....models.contract import Truth
 from ....models.errors import InputError, nearest
+from ....models.inputs.exports import CVAT_XML, LABELME, is_labelme
 from ....models.inputs.file_tree import DiskTree
 from ....models.inputs.image.options import IGNORE
 from ....models.options import RecipePath
 from ..source import SPLITS, ClassNames, DataOptions, ImageSource, Split, check_truth
-from .coco_file import CocoFile, CocoPicture
-from .coco_truth import boxes, paint
-from .mask_pixels import BACKGROUND
+from .mask_image import BACKGROUND
+from .run_lengths import covered, run_lengths
+
+_log = logging.getLogger(__name__)
 
 OFFERED = {
     "mask": Truth("uint8", (None, None)),
@@ -158,3 +163,247 @@ def _refuse_missing(file: str, folder: str, pictures: Sequence[CocoPicture]) -> 
             f"data.annotations={file}: {len(missing)} of {len(pictures)} pictures are missing in {folder} (first "
             f"{missing[0]}): data.images is the folder that file names start from"
         )
+
+
+LARGEST = 100_000
+"""Pixels of a side: a number beyond is a mistake, and no mask of it would fit into memory."""
+
+
+class Annotation(NamedTuple):
+    """One object of a picture.
+
+    Attributes:
+        id: as the file has it, for messages.
+        class_id: of the task, not the file's category.
+        is_crowd: a region of many objects that were not told apart.
+        segmentation: polygons or run lengths, None where it has none or none is wanted.
+        bbox: x, y, width, height in pixels, None where it has none or none is wanted.
+    """
+
+    id: Any
+    class_id: int
+    is_crowd: bool
+    segmentation: Any
+    bbox: Any
+
+
+@dataclass(frozen=True)
+class CocoPicture:
+    """A picture and what is known of it.
+
+    Attributes:
+        file: its path as the file has it.
+        height: in pixels, as the file says.
+        width: likewise.
+        text: its annotations as JSON: lists of numbers would take several times the room.
+    """
+
+    file: str
+    height: int
+    width: int
+    text: bytes
+
+    @property
+    def annotations(self) -> list[Annotation]:
+        return [Annotation(*each) for each in json.loads(self.text)]
+
+
+class CocoFile:
+    """What a COCO file holds (https://cocodataset.org/#format-data).
+
+    Args:
+        file: the JSON file.
+        has_truth: whether annotations and categories must be there.
+
+    Raises:
+        InputError: no such file, no JSON, or not a COCO file; a value that is missing or stands there twice.
+    """
+
+    def __init__(self, file: str, has_truth: bool):
+        self._place = f"data.annotations={file}"
+        self._document = _load(file, self._place)
+        self._check_keys(("images", "annotations", "categories") if has_truth else ("images",))
+        categories = self._entries("categories", {"id": int, "name": str}) if has_truth else []
+        self._refuse_twice("categories", "name", categories)
+        self._refuse_twice("categories", "id", categories)
+        self.categories = {each["id"]: each["name"] for each in sorted(categories, key=lambda each: each["id"])}
+        """Id to name, in the order of the ids."""
+
+    def take_pictures(self, class_ids: Mapping[int, int], fields: Sequence[str]) -> list[CocoPicture]:
+        """The pictures in the file's order; the file itself is let go, so this works once.
+
+        Args:
+            class_ids: category id to class id; annotations of other categories are left out.
+            fields: what annotations are needed for: `segmentation`, `bbox`; empty: they are not looked at.
+
+        Raises:
+            InputError: see the class; an unknown category, or annotations of which none has a wanted field.
+        """
+        images = self._entries("images", {"id": (int, str), "file_name": str, "height": int, "width": int})
+        self._refuse_twice("images", "id", images)
+        self._refuse_twice("images", "file_name", images)
+        if not images:
+            raise InputError(f"{self._place}: no pictures in it: 'images' is empty")
+        for each in images:
+            if not 0 < min(each["height"], each["width"]) <= max(each["height"], each["width"]) <= LARGEST:
+                size = f"{each['height']} x {each['width']}"
+                raise InputError(f"{self._place}: '{each['file_name']}' is {size} pixels: no size of a picture")
+        of_picture: dict[int | str, list[Annotation]] = {each["id"]: [] for each in images}
+        if fields:
+            self._sort_annotations(of_picture, class_ids, fields)
+        self._document = {}
+        return [
+            CocoPicture(
+                each["file_name"],
+                each["height"],
+                each["width"],
+                json.dumps(of_picture.pop(each["id"]), separators=(",", ":")).encode(),
+            )
+            for each in images
+        ]
+
+    def _sort_annotations(
+        self, of_picture: dict[int | str, list[Annotation]], class_ids: Mapping[int, int], fields: Sequence[str]
+    ) -> None:
+        annotations = self._entries("annotations", {"image_id": (int, str), "category_id": int})
+        strange, without = 0, dict.fromkeys(fields, 0)
+        for at, each in enumerate(annotations):
+            category, number = each["category_id"], each.get("id", at)
+            if category not in self.categories:
+                known = ", ".join(f"{key} ({name})" for key, name in list(self.categories.items())[:12])
+                raise InputError(
+                    f"{self._place}: annotation {number}: its category_id {category} is not among the categories: "
+                    f"{known or 'there are none'}"
+                )
+            if each["image_id"] not in of_picture:
+                strange += 1
+            elif category in class_ids:
+                values = {name: each.get(name) or None for name in fields}
+                of_picture[each["image_id"]].append(
+                    Annotation(
+                        number,
+                        class_ids[category],
+                        bool(each.get("iscrowd", 0)),
+                        values.get("segmentation"),
+                        values.get("bbox"),
+                    )
+                )
+            for name in fields:
+                without[name] += not each.get(name)
+        if strange:
+            _log.warning("%s: annotations of pictures that it does not list are left out: %d", self._place, strange)
+        for name, count in without.items():
+            if count and count == len(annotations):
+                raise InputError(
+                    f"{self._place}: none of its {count} annotations has a '{name}', and the task needs it"
+                )
+
+    def _check_keys(self, keys: Sequence[str]) -> None:
+        if not isinstance(self._document, dict):
+            kind = type(self._document).__name__
+            raise InputError(f"{self._place}: not a COCO file, which is a mapping with {_listed(keys)}: it is a {kind}")
+        if is_labelme(self._document):
+            raise InputError(f"{self._place}: not a COCO file: {LABELME}")
+        for key in keys:
+            if key not in self._document:
+                has = _listed(list(self._document)[:8]) if self._document else "nothing"
+                raise InputError(f"{self._place}: not a COCO file: no '{key}' in it, which has {has}")
+
+    def _entries(self, key: str, fields: Mapping[str, type | tuple[type, ...]]) -> list[dict[str, Any]]:
+        """The list under a key, whose entries have all the fields."""
+        entries = self._document[key]
+        if not isinstance(entries, list):
+            raise InputError(f"{self._place}: not a COCO file: '{key}' is no list")
+        for at, entry in enumerate(entries):
+            for name, kinds in fields.items():
+                if not isinstance(entry, dict) or name not in entry:
+                    raise InputError(f"{self._place}: not a COCO file: {key}[{at}] has no '{name}'")
+                if not isinstance(entry[name], kinds) or isinstance(entry[name], bool):
+                    raise InputError(f"{self._place}: {key}[{at}]: '{name}' is {entry[name]!r}")
+        return entries
+
+    def _refuse_twice(self, key: str, field: str, entries: Sequence[Mapping[str, Any]]) -> None:
+        seen = set()
+        for entry in entries:
+            if entry[field] in seen:
+                raise InputError(f"{self._place}: two {key} have the {field} {entry[field]!r}")
+            seen.add(entry[field])
+
+
+def _load(file: str, place: str) -> Any:
+    try:
+        with open(file, encoding="utf-8") as stream:
+            return json.load(stream)
+    except FileNotFoundError:
+        raise InputError(f"{place}: no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"{place}: a folder, not a JSON file: data.images names the folder of the pictures") from None
+    except OSError as error:
+        raise InputError(f"{place}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:  # no JSON, no UTF-8
+        if file.lower().endswith(".xml"):
+            raise InputError(f"{place}: not JSON: {CVAT_XML}") from None
+        raise InputError(f"{place}: not JSON: {error}") from None
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
+
+
+def paint(annotations: Sequence[Annotation], height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Objects on the background 0, the smaller over the larger, so that a cup on a table is seen; of two as large the
+    later one. Crowd regions lie below all objects and do not count.
+
+    COCO does not say what lies in front: its panoptic truth was made with overlaps settled by hand, and torchvision's
+    reference (references/segmentation/coco_utils.py) gives up the pixels that two objects share.
+
+    Args:
+        annotations: of one picture.
+        height: of the picture, in pixels.
+        width: likewise.
+
+    Returns:
+        mask: uint8 `[height, width]`, class ids, 255 for crowds.
+        instances: uint16 `[height, width]`, an object's place among the annotations from 1, 0 for background, crowds.
+
+    Raises:
+        InputError: a segmentation that cannot be drawn, in a phrase.
+    """
+    mask = np.zeros((height, width), np.uint8)
+    instances = np.zeros((height, width), np.uint16)
+    drawn = []
+    for number, each in enumerate(annotations, 1):
+        if each.segmentation is None:
+            raise InputError(f"annotation {each.id} has no segmentation")
+        try:
+            lengths = run_lengths(each.segmentation, height, width)
+        except InputError as error:
+            raise InputError(f"annotation {each.id}: {error}") from None
+        drawn.append((not each.is_crowd, -lengths[1::2].sum(), number, each, lengths))
+    for _, _, number, each, lengths in sorted(drawn, key=lambda one: one[:3]):
+        place = covered(lengths, height, width)
+        mask[place] = IGNORE if each.is_crowd else each.class_id
+        instances[place] = number if each.class_id and not each.is_crowd else 0
+    return mask, instances
+
+
+def boxes(annotations: Sequence[Annotation]) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes of all objects but crowds.
+
+    Returns:
+        boxes: float32 `[n, 4]`, x_min, y_min, x_max, y_max in pixels.
+        classes: int32 `[n]`.
+
+    Raises:
+        InputError: an annotation without a box of four numbers, in a phrase.
+    """
+    corners, classes = [], []
+    for each in annotations:
+        box = each.bbox
+        if not isinstance(box, list) or len(box) != 4 or not all(type(value) in (int, float) for value in box):
+            raise InputError(f"annotation {each.id}: its bbox is {box!r}, not [x, y, width, height]")
+        if not each.is_crowd:
+            x, y, width, height = box
+            corners.append((x, y, x + width, y + height))
+            classes.append(each.class_id)
+    return np.array(corners, np.float32).reshape(-1, 4), np.array(classes, np.int32)

@@ -1,16 +1,62 @@
-"""From the pixels of a mask to class ids, by a rule that holds for all masks of a data set."""
+"""What the pixels of masks mean: the recipe's word on it, and the rule from them to class ids."""
+
+from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field, ValidationInfo, field_validator
 
 from ....models.errors import InputError, RecipeError
 from ....models.inputs.image.options import IGNORE
+from ..source import ClassNames, DataOptions
 from .mask_image import Kind, MaskImage
-from .mask_objects import CLASSES, classes_of, object_numbers
-from .mask_options import IGNORED, Color
+
+Byte = Annotated[int, Field(ge=0, le=255)]
+Color = Annotated[tuple[Byte, ...], Field(min_length=3, max_length=3)]
+
+IGNORED = "ignore"
+"""The name in `data.colors` of what does not count."""
+
+
+class MaskOptions(DataOptions):
+    """The part of the recipe's `data` section that says how a mask's pixels become classes."""
+
+    encoding: Literal["auto", "ids", "binary", "palette", "colors", "instances"] = "auto"
+    """What a mask's pixels are: `ids` class numbers in one channel of 8 or 16 bits; `binary` 0 and 255 (or 1);
+    `palette` the indices of palette images; `colors` those of data.colors; `instances` 0 and a number for each object;
+    `auto` finds out, says so in the log, and refuses what could mean two things."""
+    classes: ClassNames | None = None
+    """The class names in the order of their ids; unless given background, foreground of two, class_0, class_1, ... of
+    more, as many as the masks show."""
+    colors: dict[str, Color] = {}
+    """Class name to its colour, in the order of the classes: `{background: [0, 0, 0], road: [128, 64, 128]}`; a grey
+    is three equal numbers, and what is called `ignore` does not count."""
+    ignore: int = Field(255, ge=0, le=65535)
+    """The value, in `ids`, `palette` and `binary`, of pixels that do not count; in 0/255 masks, 255 is foreground."""
+    instances: Literal["foreground", "separated", "boundary"] = "foreground"
+    """What object numbers become: `foreground` makes one class of them all; `separated` the same with a line of
+    background, one pixel wide, between objects that touch; `boundary` parts them into interior and boundary."""
+
+    @field_validator("colors")
+    @classmethod
+    def _make_sense(cls, value: dict[str, Color], info: ValidationInfo) -> dict[str, Color]:
+        if not value:
+            return value
+        names = list(value)
+        for at, name in enumerate(names):
+            for other in names[:at]:
+                if value[name] == value[other]:
+                    raise ValueError(f"'{other}' and '{name}' have the same colour")
+        if info.data.get("classes"):
+            raise ValueError("they name the classes already: leave data.classes out")
+        encoding = info.data.get("encoding")
+        if encoding not in ("auto", "colors", None):
+            raise ValueError(f"data.encoding={encoding} has no use for colours: leave one of them out")
+        return value
+
 
 MANY = 32
 """Classes that nobody named may be this many; more numbers are rather objects, more colours smooth edges."""
@@ -214,3 +260,48 @@ def unpack(code: int) -> Color:
 def pixels(count: int) -> str:
     """Their number in words."""
     return "1 pixel" if count == 1 else f"{count} pixels"
+
+
+CLASSES = {
+    "foreground": ["background", "foreground"],
+    "separated": ["background", "foreground"],
+    "boundary": ["background", "interior", "boundary"],
+}
+"""The classes of each way, in the order of their ids."""
+
+_MOST = 65535
+
+
+def object_numbers(values: np.ndarray) -> np.ndarray:
+    """Numbers as uint16 `[h, w]`.
+
+    Raises:
+        InputError: negative, or more than 16 bits hold.
+    """
+    low, high = (int(values.min()), int(values.max())) if values.size else (0, 0)
+    if low < 0 or high > _MOST:
+        raise InputError(f"object number {low if low < 0 else high}: they lie between 0 and {_MOST}")
+    return values.astype(np.uint16)
+
+
+def classes_of(objects: np.ndarray, way: str) -> np.ndarray:
+    """Class ids, uint8 `[h, w]`, of object numbers uint16 `[h, w]`, where 0 is none.
+
+    Pixels touch at their corners, too; the picture's edge is no boundary.
+
+    Args:
+        objects: the numbers.
+        way: `foreground`, all objects alike; `separated`, where of two that touch the one of the higher number loses
+            its outermost pixels to the background (Ronneberger et al. 2015, section 3, and figure 3); `boundary`,
+            where each object's outermost pixels are a class of their own.
+    """
+    import cv2
+
+    inside, around = objects > 0, np.ones((3, 3), np.uint8)
+    if way == "foreground":
+        return inside.astype(np.uint8)
+    if way == "separated":
+        smallest = cv2.erode(np.where(inside, objects, _MOST).astype(np.uint16), around)
+        return (inside & (smallest == objects)).astype(np.uint8)
+    outermost = (cv2.erode(objects, around) != objects) | (cv2.dilate(objects, around) != objects)
+    return inside.astype(np.uint8) + (inside & outermost)

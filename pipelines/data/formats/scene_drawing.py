@@ -3,15 +3,95 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .scene_material import Material
-from .scene_strokes import strokes
+from ..source import Split
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+PHOTOGRAPHS: dict[Split, tuple[str, ...]] = {
+    "train": ("astronaut", "camera", "china", "coffee", "coins", "grass", "hubble_deep_field"),
+    "validation": ("flower", "gravel", "moon"),
+    "test": ("brick", "chelsea", "rocket"),
+}
+"""Those in the wheels of both libraries that show no writing and were not taken through a microscope."""
+
+_OF_SCIKIT_LEARN = ("china", "flower")
+
+# The pages of one writer follow one another in that set, so parts cut out in one piece hardly share a hand.
+_DIGITS: dict[Split, slice] = {
+    "train": slice(0, 1257),
+    "validation": slice(1257, 1527),
+    "test": slice(1527, 1797),
+}
+
+
+@dataclass(frozen=True)
+class Material:
+    """What the scenes of one split are made of.
+
+    Attributes:
+        photographs: RGB pictures of at least 300 pixels a side.
+        digits: how much of each pixel is ink, float64 `[n, 8, 8]` in 0..1.
+        classes: which digit each is, 0..9, int64 `[n]`.
+    """
+
+    photographs: tuple[Image, ...]
+    digits: np.ndarray
+    classes: np.ndarray
+
+
+@cache
+def material(split: Split) -> Material:
+    """The digits and photographs of one split; no two splits share any."""
+    from sklearn.datasets import load_digits  # slow to import
+
+    data = load_digits()
+    part = _DIGITS[split]
+    return Material(tuple(_photograph(name) for name in PHOTOGRAPHS[split]), data.images[part] / 16, data.target[part])
+
+
+def _photograph(name: str) -> Image:
+    from PIL import Image
+    from skimage import data
+    from sklearn.datasets import load_sample_image
+
+    pixels = load_sample_image(f"{name}.jpg") if name in _OF_SCIKIT_LEARN else getattr(data, name)()
+    return Image.fromarray(pixels).convert("RGB")
+
+
+_INK = 0.45  # the edge of the strokes: lower, and holes close; higher, and strokes break
+
+
+def strokes(digit: np.ndarray, side: float, angle: float) -> np.ndarray:
+    """A digit, turned and enlarged by cubic splines, with an edge about one pixel wide.
+
+    Args:
+        digit: how much of each pixel is ink, float `[8, 8]` in 0..1.
+        side: of the whole field of 8 x 8, in pixels.
+        angle: in degrees, counter-clockwise.
+
+    Returns:
+        How much of each pixel is ink, float `[height, width]` in 0..1; no more rows and columns than have some.
+    """
+    from scipy.ndimage import affine_transform
+
+    field = np.zeros((14, 14))
+    field[3:-3, 3:-3] = digit  # what the splines see beside it is empty
+    step = 8 / side
+    sine, cosine = step * np.sin(np.deg2rad(angle)), step * np.cos(np.deg2rad(angle))
+    turn = np.array([[cosine, sine], [-sine, cosine]])  # from rows and columns of the result to those of the field
+    length = int(np.ceil(1.5 * side))  # 1.5 > sqrt(2): the whole field at any angle
+    offset = (len(field) - 1) / 2 - turn @ np.full(2, (length - 1) / 2)
+    smooth = affine_transform(field, turn, offset, (length, length), order=3)
+    ink = np.clip((smooth - _INK) / (0.7 * step) + 0.5, 0, 1)  # across an edge it rises by about 0.7 a field's pixel
+    rows, columns = np.flatnonzero(ink.any(1)), np.flatnonzero(ink.any(0))
+    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
 
 MAX_ANGLE = 25
 """How far a digit is turned, in degrees; beyond, a 6 is a 9."""

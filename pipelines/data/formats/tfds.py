@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field, field_validator
 
 from ....models.contract import Truth
-from ....models.errors import InputError
+from ....models.errors import InputError, advise, nearest
+from ....models.inputs.image.options import IGNORE
 from ....models.options import RecipePath
 from ..source import DataOptions, ImageSource, Split, check_truth
-from .mask_pixels import class_ids
-from .tfds_features import find_features
-from .tfds_masks import mask_classes
-from .tfds_records import open_examples
-from .tfds_set import open_set
-from .tfds_splits import choose_samples
+from .mask_image import class_ids, listed
+from .tfds_records import Features, choose_samples, open_examples, open_set
+
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
 
 
 class TfdsOptions(DataOptions):
@@ -142,3 +143,159 @@ def _value(name: str, classes: tuple[int, ...], count: int, dtype: str) -> np.ge
     present = np.zeros(count, dtype)
     present[list(classes)] = 1
     return present
+
+
+def find_features(
+    builder: tfds.core.DatasetBuilder, named: Mapping[str, str | None], truth: Mapping[str, Any]
+) -> Features:
+    """The named features, or the only ones of their kind.
+
+    Args:
+        builder: of the set.
+        named: the features for `image`, `label` and `mask`, None for one to be found.
+        truth: `label` for one class a picture, `labels` for any number, `mask` for a class a pixel, empty for none.
+
+    Raises:
+        InputError: no such feature, one of another kind, none, or several to choose from.
+    """
+    import tensorflow_datasets as tfds
+
+    features, set_name = dict(builder.info.features.items()), builder.info.full_name
+    images = [
+        name
+        for name, each in features.items()
+        # A labeled image holds a class in each pixel.
+        if isinstance(each, tfds.features.Image) and not isinstance(each, tfds.features.LabeledImage)
+    ]
+    mask = named["mask"]
+    if "mask" in truth:
+        only = images[0] if len(images) == 1 else None
+        mask = _find_mask(set_name, mask, named["image"] or only, features)
+        if named["image"] is None:  # beside a colour picture, others of one channel are maps, too
+            images = [name for name in images if features[name].shape[-1] != 1] or images
+    images = [name for name in images if name != mask]
+    image = _choose(set_name, "image", "an image", named["image"], images, features)
+    if np.issubdtype(features[image].np_dtype, np.floating):
+        raise InputError(f"data.image={image}: pictures of floating point numbers have no encoding that can be read")
+    label, class_names = None, []
+    if "label" in truth or "labels" in truth:
+        several = "labels" in truth
+        class_labels = {name: _class_label(each, several) for name, each in features.items()}
+        fitting = [name for name, each in class_labels.items() if each is not None]
+        kind = "a sequence of class labels" if several else "a class label"
+        label = _choose(set_name, "label", kind, named["label"], fitting, features)
+        class_names = list(class_labels[label].names)
+    if "mask" in truth:
+        is_labeled = isinstance(features[mask], tfds.features.LabeledImage)
+        class_names = list(features[mask].names) if is_labeled and features[mask].num_classes else []
+    return Features(image, label, mask if "mask" in truth else None, class_names)
+
+
+def _find_mask(set_name: str, mask: str | None, image: str | None, features: Mapping[str, Any]) -> str:
+    """The feature with a class in each pixel: a labeled image, else one of whole numbers in one channel."""
+    import tensorflow_datasets as tfds
+
+    fitting = [name for name, each in features.items() if name != image and _is_map(each)]
+    labeled = [name for name in fitting if isinstance(features[name], tfds.features.LabeledImage)]
+    if mask is None:
+        fitting = labeled or fitting
+    mask = _choose(set_name, "mask", "a mask (whole numbers, one channel)", mask, fitting, features)
+    if isinstance(features[mask], tfds.features.Image) and features[mask].encoding_format == "jpeg":
+        raise InputError(f"data.mask={mask}: {set_name} keeps it as JPEG, whose compression changes class ids")
+    return mask
+
+
+def _is_map(feature: Any) -> bool:
+    """Whether it holds one whole number for each pixel."""
+    import tensorflow_datasets as tfds
+
+    if not isinstance(feature, tfds.features.Image) and type(feature) is not tfds.features.Tensor:
+        return False
+    is_one = len(feature.shape) == 2 or len(feature.shape) == 3 and feature.shape[-1] == 1
+    return is_one and np.issubdtype(feature.np_dtype, np.integer)
+
+
+def _class_label(feature: Any, several: bool) -> tfds.features.ClassLabel | None:
+    """The class label in a feature of the wanted kind, None for another kind."""
+    import tensorflow_datasets as tfds
+
+    if several:
+        feature = feature.feature if isinstance(feature, tfds.features.Sequence) else None
+    return feature if isinstance(feature, tfds.features.ClassLabel) else None
+
+
+def _choose(
+    set_name: str, key: str, kind: str, name: str | None, fitting: list[str], features: Mapping[str, Any]
+) -> str:
+    """The named feature, or the only fitting one."""
+    if name is None and len(fitting) == 1:
+        return fitting[0]
+    if name is None and fitting:
+        raise InputError(f"{set_name}: {_list(fitting)} are each {kind}: choose by data.{key}")
+    if name is None:
+        kinds = [f"{each} ({type(feature).__name__})" for each, feature in features.items()]
+        raise InputError(f"{set_name} has no feature that is {kind}, but {_list(kinds)}")
+    if name not in features:
+        raise InputError(f"data.{key}={name}: {set_name} has no such feature: {nearest(name, features)}")
+    if name not in fitting:
+        found = f"which {_list(fitting)} would be" if fitting else "and no other feature is"
+        raise InputError(f"data.{key}={name}: it is {type(features[name]).__name__}, not {kind}, {found}")
+    return name
+
+
+def _list(names: list[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+def mask_classes(
+    features: Features,
+    classes: list[str] | None,
+    values: list[int] | None,
+    first: Sequence[int],
+    read: Callable[[int], np.ndarray],
+) -> tuple[list[str], Sequence[int]]:
+    """The class names, and for each the number that stands for it in masks.
+
+    Args:
+        features: of the set.
+        classes: the names that the recipe gives, None for those of the set.
+        values: the numbers that the recipe gives, None for 0, 1, 2, ...
+        first: positions of some samples, enough to tell how a set numbers its classes.
+        read: the mask at a position.
+
+    Raises:
+        InputError: no names, another count of names or numbers than there are classes, or most masks hold a number
+            that is none of the classes'. What few masks hold is for the check of every sample to refuse.
+    """
+    names, place = classes or features.class_names, f"data.mask={features.mask}"
+    if classes and features.class_names and len(classes) != len(features.class_names):
+        count = len(features.class_names)
+        raise InputError(f"data.classes gives {len(classes)} names, and {place} has {count} classes")
+    held = [set(np.unique(mask).tolist()) - {IGNORE} for mask in _readable(first, read)]
+    found = sorted(set().union(*held))
+    if not names:
+        which = "" if found[:1] == [0] else f" {advise('data.values', found)}"
+        line = advise("data.classes", [f"class_{number}" for number in found])
+        raise InputError(
+            f"{place}: the set does not name its classes, and its first masks hold {listed(found)}: say with your "
+            f"names, in their order, {line}{which}"
+        )
+    if values is not None and len(values) != len(names):
+        raise InputError(f"data.values gives {len(values)} numbers for {len(names)} classes: {', '.join(names[:12])}")
+    numbers = range(len(names)) if values is None else values
+    strange = [not each.issubset(numbers) for each in held]
+    if sum(strange) * 2 > len(held):
+        line = advise("data.values", found) if len(found) == len(names) else "data.values lists them"
+        raise InputError(
+            f"{place}: its first masks hold {listed(found)}, and the {len(names)} classes are numbered "
+            f"{listed(numbers)}: say which number each has, in their order: {line}"
+        )
+    return list(names), numbers
+
+
+def _readable(positions: Sequence[int], read: Callable[[int], np.ndarray]) -> list[np.ndarray]:
+    masks = []
+    for position in positions:
+        with suppress(OSError, InputError):  # the check of all samples will name it
+            masks.append(read(position))
+    return masks
