@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 from tqdm import tqdm
 
 from ...models.contract import Task, Truth, classes_in, with_role
@@ -77,6 +76,8 @@ def check(source: Source, task: Task, cache: Path | None = None, memory: int = 0
     Raises:
         RecipeError: a sample shows that the recipe does not fit the data.
     """
+    import tensorflow as tf  # a recipe is checked without it
+
     remembered = CheckCache(cache, f"3 tensorflow {tf.__version__}")
     stamps = {position: source.stamp(position) for position in range(len(source))}
     found, todo = Check(), []

@@ -88,7 +88,7 @@ def test_by_hand(write):
     expected[10:, 14:] = 3
     assert read.truth(0)["mask"].dtype == np.uint8 and (read.truth(0)["mask"] == expected).all()
     assert (read.truth(1)["mask"] == 2 * cup).all() and not read.truth(2)["mask"].any()
-    assert read.read(1) == (Path(file).parent / "images/b.png").read_bytes()
+    assert read.read(1) == {"bytes": (Path(file).parent / "images/b.png").read_bytes()}
     assert read.where(1) == str(Path(file).parent / "images/b.png")
     assert find_source("coco") is Coco
 

@@ -49,7 +49,7 @@ def test_labels_are_class_names(table):
     source = opened(file)
     assert source.class_names == ["cat", "dog"] and values(source, "label") == [1, 0, 1]
     assert source.keys == ["1.png", "sub/4.png", "2.png"]
-    assert source.read(1) == (file.parent / "sub/4.png").read_bytes()
+    assert source.read(1) == {"bytes": (file.parent / "sub/4.png").read_bytes()}
     assert source.where(1) == str(file.parent / "sub/4.png") and source.stamp(1)
     assert source.truth(0)["label"].dtype == np.int32 and source.truth(0)["label"].shape == ()
     assert source.groups == source.keys and source.splits == {}

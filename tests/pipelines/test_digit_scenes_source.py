@@ -30,7 +30,7 @@ def opened(truth=None, **options):
 
 
 def picture(source, position):
-    return np.asarray(Image.open(io.BytesIO(source.read(position))))
+    return np.asarray(Image.open(io.BytesIO(source.read(position)["bytes"])))
 
 
 @st.composite
@@ -114,7 +114,7 @@ def test_splits_are_the_sources_own():
             f"digit_scenes/{name}/{index:04d}" for index in range(len(splits[name]))
         ]
     assert sorted(np.concatenate(list(splits.values()))) == list(range(50))
-    assert len({source.read(position) for position in range(50)}) == 50
+    assert len({source.read(position)["bytes"] for position in range(50)}) == 50
 
 
 def test_no_test_split_where_none_is_wanted():

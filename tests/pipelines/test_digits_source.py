@@ -33,7 +33,7 @@ def test_has_every_digit_of_scikit_learn(digits):
 def test_pictures_are_grey_pngs_with_the_full_range(digits):
     reference = load_digits().images
     for position in range(0, 1797, 97):
-        image = Image.open(io.BytesIO(digits.read(position)))
+        image = Image.open(io.BytesIO(digits.read(position)["bytes"]))
         assert (image.format, image.mode, image.size) == ("PNG", "L", (8, 8))
         assert np.abs(np.asarray(image) / 255 - reference[position] / 16).max() < 0.5 / 255 + 1e-9
 

@@ -45,7 +45,7 @@ def test_a_folder_a_class(draw):
     }
     assert list(source.keys) == sorted(source.keys) and source.groups == source.keys and source.splits == {}
     assert source.columns == {}
-    assert source.read(0) == (root / "a/x.jpeg").read_bytes()
+    assert source.read(0) == {"bytes": (root / "a/x.jpeg").read_bytes()}
     assert source.where(0) == str(root / "a/x.jpeg")
     label = source.truth(5)["label"]
     assert label == 2 and label.dtype == np.int32 and label.shape == ()

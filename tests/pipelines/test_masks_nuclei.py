@@ -34,7 +34,7 @@ def test_object_numbers_as_they_are_stored(root, caplog):
         with Image.open(root / "labels" / f"{Path(source.keys[at]).stem}.png") as image:
             stored = np.array(image)
         assert (truth["instances"] == stored).all() and (truth["mask"] == (stored > 0)).all()
-        with Image.open(io.BytesIO(source.read(at))) as picture:
+        with Image.open(io.BytesIO(source.read(at)["bytes"])) as picture:
             assert truth["mask"].shape == picture.size[::-1]
         counts.append(len(np.unique(truth["instances"][truth["mask"] == 1])))
     assert counts[:5] == [27, 53, 9, 60, 16]

@@ -28,7 +28,7 @@ def test_masks_called_as_their_pictures(draw, mark, caplog, pairs):
     assert source.keys == ["a.png", "b.jpg", "deep/c.jpg"] and source.class_names == ["background", "foreground"]
     assert pairs(source, "m/a.png", "m/b.png", "m/deep/c.png")
     assert source.splits == {} and source.groups == source.keys and source.columns == {}
-    assert source.read(1) == (root / "i/b.jpg").read_bytes() and source.where(1) == str(root / "i/b.jpg")
+    assert source.read(1) == {"bytes": (root / "i/b.jpg").read_bytes()} and source.where(1) == str(root / "i/b.jpg")
     mask = source.truth(0)["mask"]
     assert mask.dtype == np.uint8 and mask.shape == (12, 16)
     assert [each.message for each in caplog.records] == ["masks: 0/255 in one channel: background and foreground"]

@@ -115,7 +115,7 @@ def test_a_picture_broken_in_the_zip_file(pack):
     source = folder(file)
     with pytest.raises(OSError, match="broken in the zip file: Bad CRC-32 for file 'a/1.png'"):
         source.read(0)
-    assert source.read(1).startswith(b"\x89PNG")
+    assert source.read(1)["bytes"].startswith(b"\x89PNG")
 
 
 def test_what_is_no_zip_file(pack, tmp_path):
@@ -148,4 +148,4 @@ def test_cifar10(data_dir, tmp_path):
     source, task = recipe.open()
     assert len(source) == 10_000 and list(source.splits) == ["train"]
     assert task.class_names[:3] == ("airplane", "automobile", "bird") and len(task.class_names) == 10
-    assert source.read(0).startswith(b"\xff\xd8\xff")
+    assert source.read(0)["bytes"].startswith(b"\xff\xd8\xff")
