@@ -11,7 +11,7 @@ from PIL import Image
 
 from saccade.models.errors import InputError
 from saccade.pipelines.data.formats.mask_encoding import Encoding, MaskOptions
-from saccade.pipelines.data.formats.mask_files import Detection
+from saccade.pipelines.data.formats.mask_files import find_encoding
 from saccade.pipelines.data.formats.mask_image import check_turn, read_mask
 
 
@@ -28,7 +28,7 @@ def encoding(**options) -> Encoding:
     def look():
         raise AssertionError("the recipe says it all")
 
-    return Detection(look, MaskOptions(source="masks", **options), "PLACE").encoding()[0]
+    return find_encoding(look, MaskOptions(source="masks", **options), "PLACE")[0]
 
 
 @pytest.mark.parametrize(

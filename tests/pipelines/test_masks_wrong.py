@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError, RecipeError
-from saccade.pipelines.data.formats import mask_files
+from saccade.pipelines.data.formats import mask_image
 from saccade.pipelines.data.formats.masks import Masks, MasksOptions
 
 MASK = {"mask": Truth("uint8", (None, None))}
@@ -163,7 +163,7 @@ def test_a_colour_outside_the_table(draw):
 
 
 def test_a_class_that_nobody_looked_at(draw, monkeypatch):
-    monkeypatch.setattr(sample, "LOOKED_AT", 2)
+    monkeypatch.setattr(mask_image, "LOOKED_AT", 2)
     root = draw(*(f"i/{at}.jpg" for at in range(3)))
     (root / "m").mkdir()
     for at in range(3):
@@ -202,7 +202,9 @@ def test_an_ambiguous_folder_names_itself(draw):
     root = draw("i/a.jpg")
     (root / "m").mkdir()
     Image.fromarray(np.eye(12, 16, dtype=np.uint8) * 38).save(root / "m/a.png")
-    assert refused(root).startswith("data.masks=ROOT/m: ambiguous: the values 0, 38; write below data 'colors: {")
+    assert refused(root).startswith(
+        "data.masks=ROOT/m: ambiguous: the values 0, 38; write below data 'encoding: ids' if"
+    )
 
 
 def test_splits_that_contradict_each_other(draw, mark):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, ValidationInfo, field_validator
@@ -12,10 +12,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from ....models.errors import InputError, RecipeError
 from ....models.inputs.image.options import IGNORE
 from ..source import ClassNames, DataOptions
-from .mask_image import Kind, MaskImage
-
-Byte = Annotated[int, Field(ge=0, le=255)]
-Color = Annotated[tuple[Byte, ...], Field(min_length=3, max_length=3)]
+from .mask_image import Color, Kind, MaskImage, count_values, pack, pixels, unpack
 
 IGNORED = "ignore"
 """The name in `data.colors` of what does not count."""
@@ -233,33 +230,9 @@ class Instances(Encoding):
         return {"mask": classes_of(objects, self._way), "instances": objects}
 
 
-def count_values(values: np.ndarray) -> dict[int, int]:
-    """Value to pixels, sorted; bytes are counted without sorting all of them."""
-    if values.dtype == np.uint8:
-        count = np.bincount(values.ravel(), minlength=256)
-        return {value: int(count[value]) for value in np.flatnonzero(count).tolist()}
-    return dict(zip(*(each.tolist() for each in np.unique(values, return_counts=True)), strict=True))
-
-
 def default_names(count: int) -> list[str]:
     """Class names where nobody gives any."""
     return CLASSES["foreground"] if count == 2 else [f"class_{at}" for at in range(count)]
-
-
-def pack(colors: np.ndarray) -> np.ndarray:
-    """Colours uint8 `[..., 3]` as numbers, int32 `[...]`."""
-    red, green, blue = (colors[..., at].astype(np.int32) for at in range(3))
-    return red << 16 | green << 8 | blue
-
-
-def unpack(code: int) -> Color:
-    """The colour behind a number of `pack`."""
-    return code >> 16, code >> 8 & 255, code & 255
-
-
-def pixels(count: int) -> str:
-    """Their number in words."""
-    return "1 pixel" if count == 1 else f"{count} pixels"
 
 
 CLASSES = {

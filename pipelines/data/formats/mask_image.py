@@ -1,13 +1,17 @@
-"""A mask file's pixels as they are stored: indices stay indices, numbers of 16 bits keep them."""
+"""A mask file's pixels as they are stored, indices as indices and 16 bits as they are, and what some of many hold."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from ....models.errors import InputError
 from ....models.inputs.image.header import BROKEN, read_header
@@ -17,6 +21,12 @@ if TYPE_CHECKING:
     from PIL import Image
 
 Kind = Literal["bits", "grey", "palette", "colors", "deep"]
+
+Byte = Annotated[int, Field(ge=0, le=255)]
+Color = Annotated[tuple[Byte, ...], Field(min_length=3, max_length=3)]
+
+LOOKED_AT = 200
+"""Masks that are looked at, spread over all."""
 
 EXTENSIONS = ("png", "bmp", "gif", "tif", "tiff", "jpg", "jpeg", "webp")
 """Of files that are meant as masks; the last three are refused, with the reason."""
@@ -181,3 +191,123 @@ def listed(values: Sequence[int]) -> str:
     if len(values) > 2 and values == list(range(values[0], values[-1] + 1)):
         return f"{values[0]} to {values[-1]}"
     return ", ".join(map(str, values[:12])) + (", ..." if len(values) > 12 else "")
+
+
+def count_values(values: np.ndarray) -> dict[int, int]:
+    """Value to pixels, sorted; bytes are counted without sorting all of them."""
+    if values.dtype == np.uint8:
+        count = np.bincount(values.ravel(), minlength=256)
+        return {value: int(count[value]) for value in np.flatnonzero(count).tolist()}
+    return dict(zip(*(each.tolist() for each in np.unique(values, return_counts=True)), strict=True))
+
+
+def pack(colors: np.ndarray) -> np.ndarray:
+    """Colours uint8 `[..., 3]` as numbers, int32 `[...]`."""
+    red, green, blue = (colors[..., at].astype(np.int32) for at in range(3))
+    return red << 16 | green << 8 | blue
+
+
+def unpack(code: int) -> Color:
+    """The colour behind a number of `pack`."""
+    return code >> 16, code >> 8 & 255, code & 255
+
+
+def pixels(count: int) -> str:
+    """Their number in words."""
+    return "1 pixel" if count == 1 else f"{count} pixels"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one mask holds.
+
+    Attributes:
+        name: of the mask.
+        kind: of its pixels.
+        values: value to pixels that have it; of colours their numbers (`encoding.pack`).
+        colors: of a palette, index to its colour, of those that occur.
+    """
+
+    name: str
+    kind: Kind
+    values: dict[int, int]
+    colors: dict[int, Color]
+
+    def in_colors(self) -> Counter[Color]:
+        """Colour to pixels, not of `deep`."""
+        found: Counter[Color] = Counter()
+        for value, count in self.values.items():
+            if self.kind == "colors":
+                found[unpack(value)] += count
+            else:
+                found[self.colors[value] if self.kind == "palette" else (value, value, value)] += count
+        return found
+
+
+@dataclass(frozen=True)
+class SeenMasks:
+    """What the masks that were looked at hold.
+
+    Attributes:
+        seen: one each.
+        total: how many masks there are.
+    """
+
+    seen: Sequence[Seen]
+    total: int
+
+    @property
+    def kinds(self) -> set[Kind]:
+        return {each.kind for each in self.seen}
+
+    @cached_property
+    def values(self) -> Counter[int]:
+        """Value to pixels over all masks."""
+        return sum((Counter(each.values) for each in self.seen), Counter())
+
+    @cached_property
+    def colors(self) -> Counter[Color]:
+        """Colour to pixels over all masks, none of them `deep`."""
+        return sum((each.in_colors() for each in self.seen), Counter())
+
+    @property
+    def share(self) -> str:
+        """How many of all were looked at, where it is not all of them; ends in a space."""
+        return f"({len(self.seen)} of {self.total} looked at) " if len(self.seen) < self.total else ""
+
+
+def look_at(names: Sequence[str], read: Callable[[int], MaskImage]) -> SeenMasks:
+    """Reads all masks of a small set, of a large one `LOOKED_AT` that are spread over it.
+
+    A mask that cannot be read is passed over here: the check of the data names it.
+
+    Args:
+        names: of all masks.
+        read: reads the one at a position.
+
+    Raises:
+        InputError: of the first mask, if none can be read.
+    """
+    positions = np.unique(np.linspace(0, len(names) - 1, LOOKED_AT).round().astype(int)).tolist()
+
+    def look(position: int) -> Seen | InputError:
+        try:
+            return _seen(names[position], read(position))
+        except OSError as error:
+            return InputError(f"mask {error.filename or names[position]}: {error.strerror or error}")
+        except InputError as error:
+            return error
+
+    with ThreadPoolExecutor() as pool:  # Pillow and NumPy decode and count outside Python's lock
+        found: list[Any] = list(pool.map(look, positions))
+    seen = [each for each in found if isinstance(each, Seen)]
+    if not seen:
+        raise found[0]
+    return SeenMasks(seen, len(names))
+
+
+def _seen(name: str, image: MaskImage) -> Seen:
+    values = pack(image.values) if image.kind == "colors" else image.values
+    held = count_values(values)
+    colors = {index: tuple(image.palette[index].tolist()) for index in held} if image.kind == "palette" else {}
+    return Seen(name, image.kind, held, colors)
