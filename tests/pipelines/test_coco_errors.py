@@ -143,6 +143,13 @@ def test_a_box_of_something_else(refused, box):
     assert told == f"annotation 41: its bbox is {box!r}, not [x, y, width, height]"
 
 
+@pytest.mark.parametrize("area", ["big", -1, float("nan"), [4]])
+def test_an_area_of_something_else(refused, area):
+    assert (
+        refused(annotation("area", area), truth=BOXES) == f"annotation 41: its area is {area!r}, not a number of pixels"
+    )
+
+
 def test_classes_that_are_not_there(refused):
     assert refused(classes=["cart"]) == "data.classes: no category 'cart' in ROOT/all.json: did you mean cat?"
 
@@ -167,7 +174,7 @@ def test_splits_with_other_categories(refused, tmp_path):
 
 def test_what_it_does_not_bring(refused):
     assert refused(truth={"label": Truth("int32")}).startswith(
-        "data.source=coco brings mask, instances, boxes, classes, and the task wants 'label' of shape ()"
+        "data.source=coco brings mask, instances, boxes, classes, crowd, area, and the task wants 'label' of shape ()"
     )
 
 

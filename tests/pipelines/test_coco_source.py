@@ -117,6 +117,24 @@ def test_crowds_do_not_count_where_no_object_is(write):
     assert not (source(under).truth(0)["mask"] == 255).any()
 
 
+def test_crowds_are_boxes_where_the_task_is_told_which_they_are(write):
+    """Area is the file's own, and of a box that has none its own."""
+    whole = uncompressed(np.ones((HEIGHT, WIDTH), bool))
+    entries = [entry(1, 1, 3, whole, crowd=1), entry(2, 1, 7, square(0, 0, 4)) | {"area": 12.5}]
+    file = write(entries)
+    fields = {
+        name: Truth(dtype, (None,), moves="box_field") for name, dtype in (("crowd", "int32"), ("area", "float32"))
+    }
+    truth = source(file, BOXES | fields).truth(0)
+    assert truth["boxes"].tolist() == [[1, 2, 4.5, 6], [2, 2, 5.5, 6]] and truth["classes"].tolist() == [0, 1]
+    assert truth["crowd"].tolist() == [1, 0] and truth["crowd"].dtype == np.int32
+    assert truth["area"].tolist() == [14, 12.5] and truth["area"].dtype == np.float32
+    without = source(file, BOXES | {"area": fields["area"]}).truth(0)
+    assert without["boxes"].tolist() == [[2, 2, 5.5, 6]] and without["area"].tolist() == [12.5]
+    empty = source(file, BOXES | fields).truth(1)
+    assert [empty[name].shape for name in ("boxes", "crowd", "area")] == [(0, 4), (0,), (0,)]
+
+
 def test_boxes_alone_have_no_background(write):
     file = write([entry(5, 1, 90, []), entry(6, 1, 3, [])])
     read = source(file, BOXES)

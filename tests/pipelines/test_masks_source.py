@@ -1,5 +1,6 @@
-"""Pictures with masks on disk: which belongs to which, splits, zip files, threads."""
+"""Images with masks on disk: which belongs to which, splits, zip files, threads; and the Data Science Bowl's nuclei."""
 
+import io
 import os
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import ndimage
 
 from saccade.models.contract import Truth
 from saccade.pipelines.data.formats.masks import Masks, MasksOptions
@@ -176,3 +178,49 @@ def test_objects_where_the_task_wants_them(draw):
     assert truth["instances"][0, :4].tolist() == [500, 500, 3, 0]
     assert list(opened(root).truth(0)) == ["mask"]
     assert opened(root, {"mask": Truth("int32", (None, None))}).truth(0)["mask"].dtype == np.int32
+
+
+@pytest.fixture(scope="module")
+def nuclei(data_dir) -> Path:
+    return data_dir / "segmentation/dsb2018_nuclei"
+
+
+def test_object_numbers_as_they_are_stored(nuclei, caplog):
+    source = opened(nuclei, BOTH, "images", "labels")
+    assert len(source) == 445 and source.class_names == ["background", "foreground"] and source.splits == {}
+    assert "masks: object numbers, 16 bits, up to 111 in one mask: background, foreground" in caplog.text
+    counts = []
+    for at in range(0, 445, 20):
+        truth = source.truth(at)
+        with Image.open(nuclei / "labels" / f"{Path(source.keys[at]).stem}.png") as image:
+            stored = np.array(image)
+        assert (truth["instances"] == stored).all() and (truth["mask"] == (stored > 0)).all()
+        with Image.open(io.BytesIO(source.read(at)["bytes"])) as picture:
+            assert truth["mask"].shape == picture.size[::-1]
+        counts.append(len(np.unique(truth["instances"][truth["mask"] == 1])))
+    assert counts[:5] == [27, 53, 9, 60, 16]
+
+
+def test_a_line_parts_nuclei_that_touch(nuclei):
+    """Counted by SciPy: pixels that touch are one object, and separated there are nearly as many as are numbered."""
+    joined, parted, known = 0, 0, 0
+    whole, separated = (
+        opened(nuclei, BOTH, "images", "labels"),
+        opened(nuclei, BOTH, "images", "labels", instances="separated"),
+    )
+    for at in range(0, 445, 40):
+        truth = whole.truth(at)
+        known += int(truth["instances"].max())
+        joined += ndimage.label(truth["mask"], np.ones((3, 3)))[1]
+        parted += ndimage.label(separated.truth(at)["mask"], np.ones((3, 3)))[1]
+    assert joined < parted and abs(parted - known) < (known - joined) / 2
+
+
+def test_boundaries(nuclei):
+    source = opened(nuclei, BOTH, "images", "labels", instances="boundary")
+    assert source.class_names == ["background", "interior", "boundary"]
+    truth = source.truth(0)
+    inside = ndimage.minimum_filter(truth["instances"], 3, mode="nearest") == truth["instances"]
+    inside &= ndimage.maximum_filter(truth["instances"], 3, mode="nearest") == truth["instances"]
+    expected = np.where(truth["instances"] == 0, 0, np.where(inside, 1, 2))
+    assert (truth["mask"] == expected).all()

@@ -28,9 +28,13 @@ _log = logging.getLogger(__name__)
 OFFERED = {
     "mask": Truth("uint8", (None, None)),
     "instances": Truth("uint16", (None, None)),
-    "boxes": Truth("float32", (None, 4)),
-    "classes": Truth("int32", (None,)),
+    "boxes": Truth("float32", (None, 4), moves="boxes"),
+    "classes": Truth("int32", (None,), moves="box_field"),
+    "crowd": Truth("int32", (None,), moves="box_field"),
+    "area": Truth("float32", (None,), moves="box_field"),
 }
+"""What annotations bring. `crowd` is 1 for a region of many objects, 0 for one object; `area` is in pixels."""
+_OF_BOXES = ("boxes", "classes", "crowd", "area")
 
 
 def _form(value: Any) -> str:
@@ -85,7 +89,7 @@ class Coco(ImageSource):
         check_truth("coco", truth, OFFERED)
         self._truth = truth or {}
         has_masks = not self._truth.keys().isdisjoint(("mask", "instances"))
-        has_boxes = not self._truth.keys().isdisjoint(("boxes", "classes"))
+        has_boxes = not self._truth.keys().isdisjoint(_OF_BOXES)
         fields = ["segmentation"] * has_masks + ["bbox"] * has_boxes
         self.class_names: Sequence[str] = ()
         self.keys: list[str] = []
@@ -114,8 +118,8 @@ class Coco(ImageSource):
         annotations = picture.annotations if self._truth else []
         if "mask" in self._truth or "instances" in self._truth:
             values["mask"], values["instances"] = paint(annotations, picture.height, picture.width)
-        if "boxes" in self._truth or "classes" in self._truth:
-            values["boxes"], values["classes"] = boxes(annotations)
+        if not self._truth.keys().isdisjoint(_OF_BOXES):
+            values |= boxes(annotations, crowds="crowd" in self._truth)
         return {name: values[name].astype(wanted.dtype, copy=False) for name, wanted in self._truth.items()}
 
     def encoded(self, position: int) -> bytes:
@@ -178,6 +182,7 @@ class Annotation(NamedTuple):
         is_crowd: a region of many objects that were not told apart.
         segmentation: polygons or run lengths, None where it has none or none is wanted.
         bbox: x, y, width, height in pixels, None where it has none or none is wanted.
+        area: in pixels, None where the file does not say it.
     """
 
     id: Any
@@ -185,6 +190,7 @@ class Annotation(NamedTuple):
     is_crowd: bool
     segmentation: Any
     bbox: Any
+    area: Any = None
 
 
 @dataclass(frozen=True)
@@ -286,6 +292,7 @@ class CocoFile:
                         bool(each.get("iscrowd", 0)),
                         values.get("segmentation"),
                         values.get("bbox"),
+                        each.get("area"),
                     )
                 )
             for name in fields:
@@ -387,23 +394,38 @@ def paint(annotations: Sequence[Annotation], height: int, width: int) -> tuple[n
     return mask, instances
 
 
-def boxes(annotations: Sequence[Annotation]) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes of all objects but crowds.
+def boxes(annotations: Sequence[Annotation], crowds: bool) -> dict[str, np.ndarray]:
+    """Boxes and what belongs to each.
+
+    Args:
+        annotations: of one picture.
+        crowds: whether crowd regions are among them; a task that is not told which they are must not learn them.
 
     Returns:
         boxes: float32 `[n, 4]`, x_min, y_min, x_max, y_max in pixels.
         classes: int32 `[n]`.
+        crowd: int32 `[n]`, 1 for a crowd region, else 0.
+        area: float32 `[n]` in pixels, as the file says, else of the box.
 
     Raises:
-        InputError: an annotation without a box of four numbers, in a phrase.
+        InputError: an annotation without a box of four numbers, or with an area that is none, in a phrase.
     """
-    corners, classes = [], []
+    corners, others = [], []
     for each in annotations:
         box = each.bbox
         if not isinstance(box, list) or len(box) != 4 or not all(type(value) in (int, float) for value in box):
             raise InputError(f"annotation {each.id}: its bbox is {box!r}, not [x, y, width, height]")
-        if not each.is_crowd:
-            x, y, width, height = box
+        x, y, width, height = box
+        area = width * height if each.area is None else each.area
+        if type(area) not in (int, float) or not 0 <= area < np.inf:
+            raise InputError(f"annotation {each.id}: its area is {area!r}, not a number of pixels")
+        if crowds or not each.is_crowd:
             corners.append((x, y, x + width, y + height))
-            classes.append(each.class_id)
-    return np.array(corners, np.float32).reshape(-1, 4), np.array(classes, np.int32)
+            others.append((each.class_id, each.is_crowd, area))
+    classes, crowd, area = zip(*others, strict=True) if others else ((), (), ())
+    return {
+        "boxes": np.array(corners, np.float32).reshape(-1, 4),
+        "classes": np.array(classes, np.int32),
+        "crowd": np.array(crowd, np.int32),
+        "area": np.array(area, np.float32),
+    }

@@ -51,8 +51,9 @@ class CsvOptions(MaskOptions):
 class Csv(FileSource):
     """One row a picture: its path, its truth, and `split` and `group` where the table has such columns.
 
-    Keys are the paths relative to `root`. "label" and "labels" are class names, also where they look like numbers;
-    "mask" is the path of a mask file, which brings "instances", too.
+    Keys are the paths relative to `root`. Truth of the roles "class_ids" and "multi_hot" is class names, also where
+    they look like numbers; "mask" is the path of a mask file, which brings "instances", too; the rest is a number or a
+    text, as its type says.
     """
 
     Options = CsvOptions
@@ -91,7 +92,7 @@ class Csv(FileSource):
             self._masks = MaskFiles(self.tree, paths, options, in_masks, f"{self._file}: masks", self.encoded)
             self.class_names = self._masks.class_names
 
-    def truth(self, position: int) -> dict[str, np.generic | np.ndarray]:
+    def truth(self, position: int) -> dict[str, np.generic | np.ndarray | str]:
         values = {name: reader.value(parsed[position]) for name, (reader, parsed) in self._columns.items()}
         return values | (self._masks.truth(position) if self._masks else {})
 
@@ -254,7 +255,7 @@ class Column(ABC):
 
     def __init__(self, name: str, wanted: Truth):
         self.name = name
-        self.dtype = np.dtype(wanted.dtype)
+        self.dtype = None if wanted.dtype == "string" else np.dtype(wanted.dtype)
 
     @abstractmethod
     def parse(self, cell: str) -> Any:
@@ -265,7 +266,7 @@ class Column(ABC):
         """
 
     @abstractmethod
-    def value(self, parsed: Any) -> np.generic | np.ndarray:
+    def value(self, parsed: Any) -> np.generic | np.ndarray | str:
         """The truth itself, of the wanted dtype and shape."""
 
 
@@ -323,6 +324,18 @@ class NumberColumn(Column):
         return parsed
 
 
+class TextColumn(Column):
+    """The text of a cell, shape ()."""
+
+    def parse(self, cell: str) -> str:
+        if not cell:
+            raise ValueError(f"no {self.name}")
+        return cell
+
+    def value(self, parsed: str) -> str:
+        return parsed
+
+
 def class_names_in(cell: str, separator: str | None) -> list[str]:
     """The class names of a cell, without white space around them; a cell may be empty."""
     parts = cell.split(separator) if separator else [cell]
@@ -330,30 +343,32 @@ def class_names_in(cell: str, separator: str | None) -> list[str]:
 
 
 def column(name: str, wanted: Truth, cells: Sequence[str], classes: list[str] | None, separator: str | None) -> Column:
-    """The reader of the truth `name`: "label" and "labels" are class names, any other scalar is a number.
+    """The reader of a truth: class names by its role, else a number or a text by its type.
 
     Args:
         name: what the task calls it.
-        wanted: its dtype and shape.
+        wanted: its type, shape and role.
         cells: all cells of the column, for the class names where `classes` does not give them.
         classes: the class names in their order, or None: those that occur, sorted.
         separator: what stands between the class names of one cell.
 
     Raises:
-        InputError: "labels" without a separator, too few classes, or a truth that a cell cannot hold.
+        InputError: several classes without a separator, too few classes, or a truth that a cell cannot hold.
     """
-    if name in ("label", "labels"):
-        several = name == "labels"
+    several = wanted.role == "multi_hot"
+    if several or wanted.role == "class_ids" and wanted.shape == ():
         if several and separator is None:
             found = next((each for each in "|;," if any(each in cell for cell in cells)), "|")
             line = advise("data.separator", found)
-            raise InputError(f"the task wants several labels a picture: say what separates them, {line}")
+            raise InputError(f"the task wants several {name} an image: say what separates them, {line}")
         between = separator if several else None
         names = classes or sorted({each for cell in cells for each in class_names_in(cell, between)})
         if len(names) < (1 if several else 2):
             only = f"only one class, '{names[0]}'; it takes two or more" if names else "no class names at all"
             raise InputError(f"column of '{name}': {only}")
         return ClassesColumn(name, wanted, names, separator) if several else ClassColumn(name, wanted, names)
+    if wanted.shape == () and wanted.dtype == "string":
+        return TextColumn(name, wanted)
     if wanted.shape == () and np.dtype(wanted.dtype).kind in "fiu":
         return NumberColumn(name, wanted)
-    raise InputError(f"data.source=csv reads class names and numbers, and the task wants '{name}': {wanted}")
+    raise InputError(f"data.source=csv reads class names, numbers and text, and the task wants '{name}': {wanted}")

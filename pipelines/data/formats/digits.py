@@ -61,8 +61,8 @@ class Digits(ImageSource):
 _OFFERED = {
     "mask": Truth("uint8", (None, None)),
     "instances": Truth("uint16", (None, None)),
-    "boxes": Truth("float32", (None, 4)),
-    "classes": Truth("int32", (None,)),
+    "boxes": Truth("float32", (None, 4), moves="boxes"),
+    "classes": Truth("int32", (None,), moves="box_field"),
 }
 
 _MEMORY = 2**28

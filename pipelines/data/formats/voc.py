@@ -35,10 +35,12 @@ _LISTS: dict[str, Split] = {"train": "train", "val": "validation", "test": "test
 OFFERED = {
     "mask": Truth("uint8", (None, None)),
     "instances": Truth("uint16", (None, None)),
-    "boxes": Truth("float32", (None, 4)),
-    "classes": Truth("int32", (None,)),
+    "boxes": Truth("float32", (None, 4), moves="boxes"),
+    "classes": Truth("int32", (None,), moves="box_field"),
+    "difficult": Truth("int32", (None,), moves="box_field"),
 }
-_FOLDER_OF = {"mask": MASKS, "instances": OBJECTS, "boxes": BOXES, "classes": BOXES}
+"""What a set brings. `difficult` is 1 for an object that VOC itself does not count, else 0."""
+_FOLDER_OF = {"mask": MASKS, "instances": OBJECTS, "boxes": BOXES, "classes": BOXES, "difficult": BOXES}
 
 
 class VocOptions(DataOptions):
@@ -88,8 +90,8 @@ class Voc(FileSource):
         if "instances" in self._truth:
             pixels = read_pixels(self._read(OBJECTS, position))
             values["instances"] = np.where(pixels == IGNORE, 0, pixels) if pixels.dtype == np.uint8 else pixels
-        if "boxes" in self._truth or "classes" in self._truth:
-            values["boxes"], values["classes"] = read_boxes(self._read(BOXES, position), self.class_names)
+        if BOXES in self._files:
+            values |= read_boxes(self._read(BOXES, position), self.class_names, difficult="difficult" in self._truth)
         return {name: values[name].astype(wanted.dtype, copy=False) for name, wanted in self._truth.items()}
 
     def stamp(self, position: int) -> str | None:
@@ -238,8 +240,8 @@ def _refuse_missing(place: str, names: Sequence[str], found: Mapping[str, Mappin
             )
 
 
-def read_boxes(data: bytes, class_names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """The objects of one picture, without those marked as difficult, which VOC does not count either.
+def read_boxes(data: bytes, class_names: Sequence[str], difficult: bool) -> dict[str, np.ndarray]:
+    """The objects of one picture.
 
     VOC numbers pixels from 1 and means the last one, too (as its devkit says): an object on the first pixel alone is
     1, 1, 1, 1 there and 0, 0, 1, 1 here. Boxes of other tools, which number from 0, still stay within the picture.
@@ -247,10 +249,13 @@ def read_boxes(data: bytes, class_names: Sequence[str]) -> tuple[np.ndarray, np.
     Args:
         data: the XML file; expat, which reads it, limits how far entities may grow.
         class_names: class ids are positions in it.
+        difficult: whether objects that are marked as difficult are among them; VOC does not count them, so a task that
+            is not told which they are must not learn them.
 
     Returns:
         boxes: float32 `[n, 4]`, x_min, y_min, x_max, y_max in pixels.
         classes: int32 `[n]`.
+        difficult: int32 `[n]`, 1 where an object is marked so, else 0.
 
     Raises:
         InputError: no XML, an object without name or box, a class that is not among the names; in a phrase.
@@ -259,17 +264,22 @@ def read_boxes(data: bytes, class_names: Sequence[str]) -> tuple[np.ndarray, np.
         root = ElementTree.fromstring(data)
     except (ElementTree.ParseError, ValueError, LookupError) as error:  # the latter two for its encoding
         raise InputError(f"its annotation is not XML: {error}") from None
-    boxes, classes = [], []
+    boxes, classes, marks = [], [], []
     for entry in root.iter("object"):
         name = (entry.findtext("name") or "").strip()
         if name not in class_names:
             raise InputError(f"object '{name}' is not in data.classes: {nearest(name, class_names)}")
-        corners = [_number(entry, name, key) for key in ("xmin", "ymin", "xmax", "ymax")]
-        if (entry.findtext("difficult") or "0").strip() in ("0", ""):
-            x_min, y_min, x_max, y_max = corners
+        x_min, y_min, x_max, y_max = (_number(entry, name, key) for key in ("xmin", "ymin", "xmax", "ymax"))
+        is_difficult = (entry.findtext("difficult") or "0").strip() not in ("0", "")
+        if difficult or not is_difficult:
             boxes.append((max(x_min - 1, 0), max(y_min - 1, 0), x_max, y_max))
             classes.append(list(class_names).index(name))
-    return np.array(boxes, np.float32).reshape(-1, 4), np.array(classes, np.int32)
+            marks.append(is_difficult)
+    return {
+        "boxes": np.array(boxes, np.float32).reshape(-1, 4),
+        "classes": np.array(classes, np.int32),
+        "difficult": np.array(marks, np.int32),
+    }
 
 
 def _number(entry: ElementTree.Element, name: str, key: str) -> float:
