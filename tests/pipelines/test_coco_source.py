@@ -48,7 +48,7 @@ def document(annotations: list[dict], names=("a.png", "b.png", "c.png"), categor
 
 @pytest.fixture
 def write(draw, tmp_path) -> Callable[..., str]:
-    """`write(annotations, name, names)`: a JSON file, and its pictures in the folder `images`."""
+    """`write(annotations, name, names)`: a JSON file, and its images in the folder `images`."""
 
     def written(annotations, name="all.json", names=("a.png", "b.png", "c.png"), categories=CATEGORIES) -> str:
         draw(*(f"images/{each}" for each in names))
@@ -76,7 +76,7 @@ def uncompressed(mask: np.ndarray) -> dict:
 
 
 def test_by_hand(write):
-    """A cat at (2, 3), 4 pixels wide; a cup as run lengths; the third picture has nothing."""
+    """A cat at (2, 3), 4 pixels wide; a cup as run lengths; the third image has nothing."""
     cup = np.zeros((HEIGHT, WIDTH), bool)
     cup[10:, 14:] = True
     file = write([entry(1, 1, 3, square(2, 3, 4)), entry(2, 1, 90, rle(cup)), entry(3, 2, 7, uncompressed(cup))])
@@ -211,7 +211,7 @@ def test_the_stamp_changes_with_the_picture_and_with_its_own_annotations(write, 
 
 def test_annotations_of_unlisted_pictures_are_counted(write, caplog):
     source(write([entry(1, 1, 3, square(0, 0, 4)), entry(2, 77, 3, square(0, 0, 4))]))
-    assert "annotations of pictures that it does not list are left out: 1" in caplog.text
+    assert "annotations of images that it does not list are left out: 1" in caplog.text
 
 
 def test_every_form_draws_what_pycocotools_draws(write, tmp_path, capsys):

@@ -21,7 +21,7 @@ AGE = {"age": Truth("float32")}
 
 @pytest.fixture
 def table(draw):
-    """`table(text)`: a CSV file beside the pictures 1.png, 2.png, 3.png and sub/4.png."""
+    """`table(text)`: a CSV file beside the images 1.png, 2.png, 3.png and sub/4.png."""
 
     def written(text: str | bytes) -> Path:
         file = draw("1.png", "2.png", "3.png", "sub/4.png") / "table.csv"
@@ -151,8 +151,8 @@ def test_prediction_needs_paths_alone(table):
         ("path,label\n,a\n2.png,b\n", "ROOT/table.csv:2: no path"),
         ("path,label\n1.png,a\n2.png,a\n", "only one class, 'a'; it takes two or more"),
         ("path,label\n1.png,a\n\n./1.png,b\n", "ROOT/table.csv:4: '1.png' stands in line 2 already"),
-        ("path,label\n1.png,a\n7.png,b\n", "ROOT/table.csv:3: no picture ROOT/7.png: data.root is the folder"),
-        ("path,label\n1.png,a\n7.png,b\n8.png,b\n", "no picture ROOT/7.png (2 of 3 pictures are missing): data.root"),
+        ("path,label\n1.png,a\n7.png,b\n", "ROOT/table.csv:3: no image ROOT/7.png: data.root is the folder"),
+        ("path,label\n1.png,a\n7.png,b\n8.png,b\n", "no image ROOT/7.png (2 of 3 images are missing): data.root"),
         ("path,label,split\n1.png,a,trian\n2.png,b,test\n", "ROOT/table.csv:2: split 'trian': did you mean train?"),
         ("path,label,split\n1.png,a,train\n2.png,b,\n", "ROOT/table.csv:3: split '': known: test, train, val"),
         ("path,label,group\n1.png,a,g\n2.png,b,\n", "ROOT/table.csv:3: no group"),
@@ -177,7 +177,7 @@ def test_one_of_several_labels_outside_the_classes(table):
 
 
 def test_the_line_is_where_the_row_begins(table):
-    assert refused(table('path,label\n1.png,"a\nb"\n2.png,"c\n\nd"\n9.png,b\n')).startswith("ROOT/table.csv:7: no pict")
+    assert refused(table('path,label\n1.png,"a\nb"\n2.png,"c\n\nd"\n9.png,b\n')).startswith("ROOT/table.csv:7: no imag")
 
 
 def test_several_labels_need_a_separator(table):
@@ -276,8 +276,8 @@ def test_a_column_of_masks(draw, mark, caplog, pairs):
 def test_a_column_of_masks_beside_others(draw, mark, pairs):
     draw("i/a.jpg", "i/b.jpg")
     root = mark("m/1.png", "m/2.png")
-    text = "picture;age;M\na.jpg;3;../m/1.png\nb.jpg;4;../m/2.png\n"
-    columns = {"path": "picture", "mask": "M"}
+    text = "image;age;M\na.jpg;3;../m/1.png\nb.jpg;4;../m/2.png\n"
+    columns = {"path": "image", "mask": "M"}
     source = mask_table(
         root, text, MASK | {"age": Truth("float32")}, columns=columns, delimiter=";", root=str(root / "i")
     )

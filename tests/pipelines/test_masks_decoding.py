@@ -134,15 +134,15 @@ def test_a_mask_belongs_to_the_upright_picture(orientation):
         check_turn((30, 20), picture)
         told = refused(check_turn, (20, 30), picture)
         assert told == (
-            f"20 x 30 as its picture is stored, which EXIF orientation {orientation} turns to 30 x 20: save the mask "
-            "as the picture is seen, upright"
+            f"20 x 30 as its image is stored, which EXIF orientation {orientation} turns to 30 x 20: save the mask "
+            "as the image is seen, upright"
         )
     check_turn((7, 7), picture)  # a size of no kind is told by the task
     check_turn((20, 20), turned_picture(orientation, 20, 20))
 
 
 def test_a_picture_that_is_broken_is_told_elsewhere():
-    check_turn((20, 30), b"no picture")
+    check_turn((20, 30), b"no image")
 
 
 def test_the_exif_of_a_mask_turns_nothing():

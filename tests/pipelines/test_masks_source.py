@@ -41,13 +41,13 @@ def test_masks_with_an_ending(draw, mark, caplog, ending, pairs):
     draw("i/a.jpg", "i/a_1.jpg", "i/b.jpg", "i/c/b.jpg")
     names = [f"m/{name}{ending}.png" for name in ("a", "a_1", "b", "c/b")]
     assert pairs(opened(mark(*names)), *names)
-    assert f"masks are called {{path}}{ending} after their pictures" in caplog.text
+    assert f"masks are called {{path}}{ending} after their images" in caplog.text
 
 
 def test_masks_in_one_folder_by_bare_names(draw, mark, caplog, pairs):
     draw("i/x/a.jpg", "i/y/b.jpg")
     assert pairs(opened(mark("m/a.png", "m/b.png")), "m/a.png", "m/b.png")
-    assert "masks are called {stem} after their pictures" in caplog.text
+    assert "masks are called {stem} after their images" in caplog.text
     assert pairs(opened(mark("n/z/a_L.png", "n/b_L.png"), masks="n"), "n/z/a_L.png", "n/b_L.png")
 
 
@@ -55,7 +55,7 @@ def test_the_same_name_goes_before_an_ending(draw, mark, caplog, pairs):
     draw("i/a.jpg", "i/b.jpg")
     root = mark("m/a.png", "m/a_edge.png", "m/b.png", "m/b_edge.png", "m/zebra.png")
     assert pairs(opened(root), "m/a.png", "m/b.png")
-    assert "data.masks=" in caplog.text and "masks without a picture: 3 (first a_edge.png)" in caplog.text
+    assert "data.masks=" in caplog.text and "masks without an image: 3 (first a_edge.png)" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_masks_beside_their_pictures_are_no_pictures(draw, mark, masks, caplog, 
     names = ["i/a_mask.png", "i/b_mask.png", "i/x/c_mask.png"]
     source = opened(mark(*names), masks=masks, match="{path}_mask.png")
     assert source.keys == ["a.png", "b.jpg", "x/c.jpg"] and pairs(source, *names)
-    assert "without a picture" not in caplog.text
+    assert "without an image" not in caplog.text
 
 
 def test_a_folder_of_masks_among_those_of_pictures(draw, mark, pairs):

@@ -46,7 +46,7 @@ def objects(*entries: tuple) -> str:
 
 @pytest.fixture
 def voc(draw, tmp_path) -> Callable[..., Path]:
-    """`voc(list=names, ...)`: a set of five pictures; each list of ImageSets/Segmentation and Main with its names."""
+    """`voc(list=names, ...)`: a set of five images; each list of ImageSets/Segmentation and Main with its names."""
 
     def made(**lists: str) -> Path:
         names = [f"2007_{number:06d}" for number in range(5)]
@@ -223,8 +223,8 @@ def test_lists_that_name_a_picture_twice(voc):
 @pytest.mark.parametrize(
     ("content", "hint"),
     [
-        (b"\n \n", "names no picture: remove the list, or fill it"),
-        (b"\xff\xfe", "not a list of pictures: it is not UTF-8 text"),
+        (b"\n \n", "names no image: remove the list, or fill it"),
+        (b"\xff\xfe", "not a list of images: it is not UTF-8 text"),
     ],
 )
 def test_lists_that_are_none(voc, content, hint):
@@ -237,7 +237,7 @@ def test_no_picture_with_a_mask(voc):
     root = voc()
     for file in (root / "SegmentationClass").iterdir():
         file.rename(file.with_stem(file.stem + "_mask"))
-    assert told(root) == "data.path=VOC: no picture in 'JPEGImages' has a file in SegmentationClass"
+    assert told(root) == "data.path=VOC: no image in 'JPEGImages' has a file in SegmentationClass"
 
 
 def test_masks_that_are_none(voc):
@@ -248,7 +248,7 @@ def test_masks_that_are_none(voc):
     assert told(root) == ("mask with the values 21, 30, and those of the classes are 0 to 20 (255 does not count)")
     Image.fromarray(np.full((4, 4, 3), [0, 0, 128], np.uint8)).save(file)
     assert told(root) == (
-        "a mask of colours, not of class ids as a palette or grey picture: data.source=masks takes data.colors"
+        "a mask of colours, not of class ids as a palette or grey image: data.source=masks takes data.colors"
     )
     Image.fromarray(mask(0)).save(file, "JPEG")
     jpeg = "a JPEG: compression changes class ids at every edge: save masks as PNG"

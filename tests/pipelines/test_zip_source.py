@@ -1,4 +1,4 @@
-"""Pictures in a zip file: the same samples as from the unpacked folder."""
+"""Images in a zip file: the same samples as from the unpacked folder."""
 
 import shutil
 import zipfile
@@ -29,10 +29,10 @@ def refused(path: Path, **options) -> str:
 
 @pytest.fixture
 def pack(draw, tmp_path_factory):
-    """`pack(*paths)`: pictures in a folder, and a zip file of it beside that, with the compression."""
+    """`pack(*paths)`: images in a folder, and a zip file of it beside that, with the compression."""
 
     def packed(*paths: str, compression: int = zipfile.ZIP_DEFLATED) -> tuple[Path, Path]:
-        root, file = draw(*paths), tmp_path_factory.mktemp("zip") / "pictures.zip"
+        root, file = draw(*paths), tmp_path_factory.mktemp("zip") / "images.zip"
         with zipfile.ZipFile(file, "w", compression) as archive:
             for each in paths:
                 archive.write(root / each, each)
@@ -55,8 +55,8 @@ def test_a_zip_file_holds_what_its_folder_holds(pack, compression):
 def test_a_zip_file_that_lists_its_folders(draw, tmp_path_factory):
     root = draw("a/1.png", "b/x/1.png")
     (root / "c").mkdir()
-    file = shutil.make_archive(str(tmp_path_factory.mktemp("zip") / "pictures"), "zip", root)
-    assert "class folder 'c' has no pictures" in refused(Path(file))
+    file = shutil.make_archive(str(tmp_path_factory.mktemp("zip") / "images"), "zip", root)
+    assert "class folder 'c' has no images" in refused(Path(file))
     assert folder(Path(file), exclude=["c"]).keys == ["a/1.png", "b/x/1.png"]
 
 

@@ -70,7 +70,7 @@ class CocoOptions(DataOptions):
         return self
 
     def parts(self) -> dict[Split | None, tuple[str, str]]:
-        """JSON file and folder of the pictures by split; under None where one file holds all."""
+        """JSON file and folder of the images by split; under None where one file holds all."""
         files = self.annotations if isinstance(self.annotations, dict) else {None: self.annotations}
         folders = self.images if isinstance(self.images, dict) else dict.fromkeys(files, self.images)
         order = [split for split in (None, *SPLITS) if split in files]
@@ -78,7 +78,7 @@ class CocoOptions(DataOptions):
 
 
 class Coco(ImageSource):
-    """One JSON file, or one for each split. A key is the picture's `file_name`, below its split if there are several.
+    """One JSON file, or one for each split. A key is the image's `file_name`, below its split if there are several.
 
     For masks the class 0 is the background, which a category of that name is too; for boxes alone there is none.
     """
@@ -94,7 +94,7 @@ class Coco(ImageSource):
         self.class_names: Sequence[str] = ()
         self.keys: list[str] = []
         self.splits: dict[str, range] = {}
-        self._pictures: list[CocoPicture] = []
+        self._images: list[CocoImage] = []
         self._trees: list[DiskTree] = []
         for split, (file, folder) in options.parts().items():
             content = CocoFile(file, has_truth=bool(fields))
@@ -104,34 +104,34 @@ class Coco(ImageSource):
                     _refuse_new(content, file, self.class_names)
             of_name = {name: class_id for class_id, name in enumerate(self.class_names)}
             class_ids = {key: of_name[name] for key, name in content.categories.items() if name in of_name}
-            pictures = content.take_pictures(class_ids, fields)
-            _refuse_missing(file, folder, pictures)
+            images = content.take_images(class_ids, fields)
+            _refuse_missing(file, folder, images)
             if split:
-                self.splits[split] = range(len(self.keys), len(self.keys) + len(pictures))
-            self.keys += [f"{split}/{each.file}" if split else each.file for each in pictures]
-            self._pictures += pictures
-            self._trees += [DiskTree(folder)] * len(pictures)
+                self.splits[split] = range(len(self.keys), len(self.keys) + len(images))
+            self.keys += [f"{split}/{each.file}" if split else each.file for each in images]
+            self._images += images
+            self._trees += [DiskTree(folder)] * len(images)
         self.groups = self.keys
 
     def truth(self, position: int) -> dict[str, np.ndarray]:
-        picture, values = self._pictures[position], {}
-        annotations = picture.annotations if self._truth else []
+        image, values = self._images[position], {}
+        annotations = image.annotations if self._truth else []
         if "mask" in self._truth or "instances" in self._truth:
-            values["mask"], values["instances"] = paint(annotations, picture.height, picture.width)
+            values["mask"], values["instances"] = paint(annotations, image.height, image.width)
         if not self._truth.keys().isdisjoint(_OF_BOXES):
             values |= boxes(annotations, crowds="crowd" in self._truth)
         return {name: values[name].astype(wanted.dtype, copy=False) for name, wanted in self._truth.items()}
 
     def encoded(self, position: int) -> bytes:
-        return self._trees[position].read(self._pictures[position].file)
+        return self._trees[position].read(self._images[position].file)
 
     def where(self, position: int) -> str:
-        return self._trees[position].where(self._pictures[position].file)
+        return self._trees[position].where(self._images[position].file)
 
     def stamp(self, position: int) -> str | None:
-        picture = self._pictures[position]
-        stamp = self._trees[position].stamp(picture.file)
-        truth = f"{picture.height} {picture.width} ".encode() + picture.text
+        image = self._images[position]
+        stamp = self._trees[position].stamp(image.file)
+        truth = f"{image.height} {image.width} ".encode() + image.text
         return stamp and f"{stamp} {blake2b(truth, digest_size=16).hexdigest()}"
 
 
@@ -160,11 +160,11 @@ def _refuse_new(content: CocoFile, file: str, class_names: Sequence[str]) -> Non
         )
 
 
-def _refuse_missing(file: str, folder: str, pictures: Sequence[CocoPicture]) -> None:
-    missing = [each.file for each in pictures if not os.path.exists(os.path.join(folder, each.file))]
+def _refuse_missing(file: str, folder: str, images: Sequence[CocoImage]) -> None:
+    missing = [each.file for each in images if not os.path.exists(os.path.join(folder, each.file))]
     if missing:
         raise InputError(
-            f"data.annotations={file}: {len(missing)} of {len(pictures)} pictures are missing in {folder} (first "
+            f"data.annotations={file}: {len(missing)} of {len(images)} images are missing in {folder} (first "
             f"{missing[0]}): data.images is the folder that file names start from"
         )
 
@@ -174,7 +174,7 @@ LARGEST = 100_000
 
 
 class Annotation(NamedTuple):
-    """One object of a picture.
+    """One object of an image.
 
     Attributes:
         id: as the file has it, for messages.
@@ -194,8 +194,8 @@ class Annotation(NamedTuple):
 
 
 @dataclass(frozen=True)
-class CocoPicture:
-    """A picture and what is known of it.
+class CocoImage:
+    """An image and what is known of it.
 
     Attributes:
         file: its path as the file has it.
@@ -235,8 +235,8 @@ class CocoFile:
         self.categories = {each["id"]: each["name"] for each in sorted(categories, key=lambda each: each["id"])}
         """Id to name, in the order of the ids."""
 
-    def take_pictures(self, class_ids: Mapping[int, int], fields: Sequence[str]) -> list[CocoPicture]:
-        """The pictures in the file's order; the file itself is let go, so this works once.
+    def take_images(self, class_ids: Mapping[int, int], fields: Sequence[str]) -> list[CocoImage]:
+        """The images in the file's order; the file itself is let go, so this works once.
 
         Args:
             class_ids: category id to class id; annotations of other categories are left out.
@@ -249,27 +249,27 @@ class CocoFile:
         self._refuse_twice("images", "id", images)
         self._refuse_twice("images", "file_name", images)
         if not images:
-            raise InputError(f"{self._place}: no pictures in it: 'images' is empty")
+            raise InputError(f"{self._place}: no images in it: 'images' is empty")
         for each in images:
             if not 0 < min(each["height"], each["width"]) <= max(each["height"], each["width"]) <= LARGEST:
                 size = f"{each['height']} x {each['width']}"
-                raise InputError(f"{self._place}: '{each['file_name']}' is {size} pixels: no size of a picture")
-        of_picture: dict[int | str, list[Annotation]] = {each["id"]: [] for each in images}
+                raise InputError(f"{self._place}: '{each['file_name']}' is {size} pixels: no size of an image")
+        of_image: dict[int | str, list[Annotation]] = {each["id"]: [] for each in images}
         if fields:
-            self._sort_annotations(of_picture, class_ids, fields)
+            self._sort_annotations(of_image, class_ids, fields)
         self._document = {}
         return [
-            CocoPicture(
+            CocoImage(
                 each["file_name"],
                 each["height"],
                 each["width"],
-                json.dumps(of_picture.pop(each["id"]), separators=(",", ":")).encode(),
+                json.dumps(of_image.pop(each["id"]), separators=(",", ":")).encode(),
             )
             for each in images
         ]
 
     def _sort_annotations(
-        self, of_picture: dict[int | str, list[Annotation]], class_ids: Mapping[int, int], fields: Sequence[str]
+        self, of_image: dict[int | str, list[Annotation]], class_ids: Mapping[int, int], fields: Sequence[str]
     ) -> None:
         annotations = self._entries("annotations", {"image_id": (int, str), "category_id": int})
         strange, without = 0, dict.fromkeys(fields, 0)
@@ -281,11 +281,11 @@ class CocoFile:
                     f"{self._place}: annotation {number}: its category_id {category} is not among the categories: "
                     f"{known or 'there are none'}"
                 )
-            if each["image_id"] not in of_picture:
+            if each["image_id"] not in of_image:
                 strange += 1
             elif category in class_ids:
                 values = {name: each.get(name) or None for name in fields}
-                of_picture[each["image_id"]].append(
+                of_image[each["image_id"]].append(
                     Annotation(
                         number,
                         class_ids[category],
@@ -298,7 +298,7 @@ class CocoFile:
             for name in fields:
                 without[name] += not each.get(name)
         if strange:
-            _log.warning("%s: annotations of pictures that it does not list are left out: %d", self._place, strange)
+            _log.warning("%s: annotations of images that it does not list are left out: %d", self._place, strange)
         for name, count in without.items():
             if count and count == len(annotations):
                 raise InputError(
@@ -344,7 +344,7 @@ def _load(file: str, place: str) -> Any:
     except FileNotFoundError:
         raise InputError(f"{place}: no such file") from None
     except IsADirectoryError:
-        raise InputError(f"{place}: a folder, not a JSON file: data.images names the folder of the pictures") from None
+        raise InputError(f"{place}: a folder, not a JSON file: data.images names the folder of the images") from None
     except OSError as error:
         raise InputError(f"{place}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:  # no JSON, no UTF-8
@@ -365,8 +365,8 @@ def paint(annotations: Sequence[Annotation], height: int, width: int) -> tuple[n
     reference (references/segmentation/coco_utils.py) gives up the pixels that two objects share.
 
     Args:
-        annotations: of one picture.
-        height: of the picture, in pixels.
+        annotations: of one image.
+        height: of the image, in pixels.
         width: likewise.
 
     Returns:
@@ -398,7 +398,7 @@ def boxes(annotations: Sequence[Annotation], crowds: bool) -> dict[str, np.ndarr
     """Boxes and what belongs to each.
 
     Args:
-        annotations: of one picture.
+        annotations: of one image.
         crowds: whether crowd regions are among them; a task that is not told which they are must not learn them.
 
     Returns:

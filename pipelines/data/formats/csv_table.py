@@ -26,12 +26,12 @@ _FIXED = ("path", "split", "group")
 
 
 class CsvOptions(MaskOptions):
-    """The recipe's `data` section of a table of pictures."""
+    """The recipe's `data` section of a table of images."""
 
     path: RecipePath
     """The CSV file; its first line names the columns."""
     root: RecipePath = ""
-    """The folder that paths of pictures and masks are relative to; empty: the folder of the CSV file."""
+    """The folder that paths of images and masks are relative to; empty: the folder of the CSV file."""
     columns: dict[str, str] = {}
     """`path`, a truth of the task (`label`, `mask`, ...), `split` or `group` to the column's name, where it differs."""
     classes: ClassNames | None = None
@@ -49,7 +49,7 @@ class CsvOptions(MaskOptions):
 
 
 class Csv(FileSource):
-    """One row a picture: its path, its truth, and `split` and `group` where the table has such columns.
+    """One row an image: its path, its truth, and `split` and `group` where the table has such columns.
 
     Keys are the paths relative to `root`. Truth of the roles "class_ids" and "multi_hot" is class names, also where
     they look like numbers; "mask" is the path of a mask file, which brings "instances", too; the rest is a number or a
@@ -74,7 +74,7 @@ class Csv(FileSource):
         self.keys = self._each(rows, lambda row: _path(row, "path", root))
         self.tree = DiskTree(root)
         self._check_repeated(rows)
-        self._check_files(rows, self.keys, "picture")
+        self._check_files(rows, self.keys, "image")
         self.splits = self._read_splits(rows)
         self.groups = self._each(rows, _group) if "group" in rows[0].cells else self.keys
 
@@ -97,8 +97,8 @@ class Csv(FileSource):
         return values | (self._masks.truth(position) if self._masks else {})
 
     def stamp(self, position: int) -> str | None:
-        picture = super().stamp(position)
-        return self._masks.stamp(position, picture) if self._masks else picture
+        image = super().stamp(position)
+        return self._masks.stamp(position, image) if self._masks else image
 
     @property
     def columns(self) -> Mapping[str, list[str]]:

@@ -16,21 +16,21 @@ from ..source import SPLITS, DataOptions, ImageSource, Split, check_truth
 from .scene_drawing import Scene, draw_scene, material, most_digits
 
 
-def stored_png(picture: np.ndarray) -> bytes:
-    """A picture as PNG that is stored, not deflated: the same bytes with every zlib.
+def stored_png(image: np.ndarray) -> bytes:
+    """An image as PNG that is stored, not deflated: the same bytes with every zlib.
 
     Args:
-        picture: uint8, `[height, width]` grey or `[height, width, 3]` RGB.
+        image: uint8, `[height, width]` grey or `[height, width, 3]` RGB.
     """
     from PIL import Image
 
     stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, "png", compress_level=0)
+    Image.fromarray(image).save(stream, "png", compress_level=0)
     return stream.getvalue()
 
 
 class Digits(ImageSource):
-    """1,797 grey pictures of 8 x 8 pixels, 43 people's digits 0 to 9, written about equally often.
+    """1,797 grey images of 8 x 8 pixels, 43 people's digits 0 to 9, written about equally often.
 
     From "Optical Recognition of Handwritten Digits", E. Alpaydin and C. Kaynak, 1998, UCI Machine Learning Repository:
     its test part, which is what scikit-learn ships. Grey values 0..16 are stretched to 0..255.
@@ -49,13 +49,13 @@ class Digits(ImageSource):
         self.groups = self.keys
         self._labels = data.target
         self._truth = truth or {}
-        self._pictures = [stored_png(grey) for grey in np.round(data.images * (255 / 16)).astype(np.uint8)]
+        self._images = [stored_png(grey) for grey in np.round(data.images * (255 / 16)).astype(np.uint8)]
 
     def truth(self, position: int) -> dict[str, np.generic]:
         return {name: np.dtype(wanted.dtype).type(self._labels[position]) for name, wanted in self._truth.items()}
 
     def encoded(self, position: int) -> bytes:
-        return self._pictures[position]
+        return self._images[position]
 
 
 _OFFERED = {
@@ -147,7 +147,7 @@ class DigitScenes(ImageSource):
         return {name: make[name](scene).astype(wanted.dtype) for name, wanted in self._truth.items()}
 
     def encoded(self, position: int) -> bytes:
-        return stored_png(self._scene(position).picture)
+        return stored_png(self._scene(position).image)
 
     def _scene(self, position: int) -> Scene:
         # Drawing keeps Python's own lock: threads that drew at once would take half as long again, waiting for it.

@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 class FolderOptions(DataOptions):
-    """The recipe's `data` section of pictures in folders."""
+    """The recipe's `data` section of images in folders."""
 
     path: RecipePath
     """A folder or a zip file: it holds one folder per class, or `train`, `val` (`valid`, `validation`) and `test` with
@@ -31,7 +31,7 @@ class FolderOptions(DataOptions):
     """Globs of paths inside the folder to leave out; "*" matches "/" too: `*.gif`, `cats/blurred*`, `unsorted`."""
     group: str | None = None
     """A regular expression, searched in the path inside the folder, whose first bracket tells what belongs together:
-    with `(patient\\d+)` no patient's pictures come into two splits."""
+    with `(patient\\d+)` no patient's images come into two splits."""
 
     @field_validator("group")
     @classmethod
@@ -45,7 +45,7 @@ class FolderOptions(DataOptions):
 
 
 class Folder(FileSource):
-    """Files with a picture's extension; a key is the path inside the folder. For prediction folders mean nothing."""
+    """Files with an image's extension; a key is the path inside the folder. For prediction folders mean nothing."""
 
     Options = FolderOptions
 
@@ -54,10 +54,10 @@ class Folder(FileSource):
         self.tree = open_tree(options.path)
         listing = list_pictures(self.tree, options.exclude)
         if not truth:
-            layout = Layout(class_names=[], pictures=listing.pictures)
+            layout = Layout(class_names=[], images=listing.pictures)
         else:
             layout = read_layout(options.path, listing)
-        self.class_names, self.keys, self.splits = layout.class_names, layout.pictures, layout.splits
+        self.class_names, self.keys, self.splits = layout.class_names, layout.images, layout.splits
         self.groups = self.keys if options.group is None else groups_of(self.keys, options.group)
         self._labels = layout.labels
         self._truth = truth or {}
@@ -82,17 +82,17 @@ def groups_of(keys: Sequence[str], pattern: str) -> list[str]:
 
 @dataclass
 class Layout:
-    """The labelled pictures of a listing.
+    """The labelled images of a listing.
 
     Attributes:
         class_names: sorted; a label is a position in it.
-        pictures: paths relative to the root, sorted.
-        labels: one for each picture.
-        splits: positions of pictures by split, empty where the folders are the classes themselves.
+        images: paths relative to the root, sorted.
+        labels: one for each image.
+        splits: positions of images by split, empty where the folders are the classes themselves.
     """
 
     class_names: list[str]
-    pictures: list[str] = field(default_factory=list)
+    images: list[str] = field(default_factory=list)
     labels: list[int] = field(default_factory=list)
     splits: dict[str, list[int]] = field(default_factory=dict)
 
@@ -112,14 +112,14 @@ def read_layout(root: str, listing: Listing) -> Layout:
     _check_classes(root, listing, class_names, classes, prefixes)
     of_class = {name: label for label, name in enumerate(class_names)}
     rows = sorted(
-        (picture, of_class[name], split)
-        for split, pictures_by_class in classes.items()
-        for name, pictures in pictures_by_class.items()
-        for picture in pictures
+        (image, of_class[name], split)
+        for split, images_by_class in classes.items()
+        for name, images in images_by_class.items()
+        for image in images
     )
     return Layout(
         class_names=class_names,
-        pictures=[picture for picture, _, _ in rows],
+        images=[image for image, _, _ in rows],
         labels=[label for _, label, _ in rows],
         splits={split: [at for at, row in enumerate(rows) if row[2] == split] for split in classes if split},
     )
@@ -127,9 +127,9 @@ def read_layout(root: str, listing: Listing) -> Layout:
 
 def _split_folders(root: str, listing: Listing) -> dict[str, str]:
     """Folders of the first level that are splits, to the split's name; empty where they are the classes."""
-    with_pictures = sorted({path.partition("/")[0] for path in listing.pictures if "/" in path})
-    splits = {name: SPLIT_NAMES[name.lower()] for name in with_pictures if name.lower() in SPLIT_NAMES}
-    others = [name for name in with_pictures if name not in splits]
+    with_images = sorted({path.partition("/")[0] for path in listing.pictures if "/" in path})
+    splits = {name: SPLIT_NAMES[name.lower()] for name in with_images if name.lower() in SPLIT_NAMES}
+    others = [name for name in with_images if name not in splits]
     train = [name for name, split in splits.items() if split == "train"]
     if not train:
         if splits and not others:
@@ -137,7 +137,7 @@ def _split_folders(root: str, listing: Listing) -> dict[str, str]:
         return {}
     if others:
         if any(path.count("/") == 1 and path.startswith(f"{train[0]}/") for path in listing.pictures):
-            return {}  # pictures lie in it as in the others: a class, trains beside buses
+            return {}  # images lie in it as in the others: a class, trains beside buses
         raise InputError(
             f"data.path={root}: '{others[0]}' stands beside the split '{train[0]}': rename it if it is a class, or "
             f"leave it out by {leave_out(others[0], listing.patterns)}"
@@ -148,7 +148,7 @@ def _split_folders(root: str, listing: Listing) -> dict[str, str]:
 
 
 def _classes(root: str, prefix: str, listing: Listing) -> dict[str, list[str]]:
-    """The folders directly below `prefix`, each with the pictures at any depth in it."""
+    """The folders directly below `prefix`, each with the images at any depth in it."""
     inside = [path[len(prefix) :] for path in listing.folders if path.startswith(prefix)]
     classes: dict[str, list[str]] = {path: [] for path in inside if "/" not in path}
     loose = []
@@ -159,7 +159,7 @@ def _classes(root: str, prefix: str, listing: Listing) -> dict[str, list[str]]:
     place = f"data.path={root}" + (f": folder '{prefix}'" if prefix else "")
     if loose and not classes:
         raise InputError(
-            f"{place}: pictures without class folders around them: {len(loose)} (first {loose[0]}): move each into a "
+            f"{place}: images without class folders around them: {len(loose)} (first {loose[0]}): move each into a "
             "folder of its class, or name the classes in a table (data.source=csv)"
         )
     _warn_of_loose(place, loose)
@@ -168,7 +168,7 @@ def _classes(root: str, prefix: str, listing: Listing) -> dict[str, list[str]]:
 
 def _warn_of_loose(place: str, loose: list[str]) -> None:
     if loose:
-        _log.warning("%s: pictures beside the class folders are ignored: %d (first %s)", place, len(loose), loose[0])
+        _log.warning("%s: images beside the class folders are ignored: %d (first %s)", place, len(loose), loose[0])
 
 
 def _check_classes(
@@ -178,14 +178,14 @@ def _check_classes(
     classes: dict[str, dict[str, list[str]]],
     prefixes: dict[str, str],
 ) -> None:
-    for split, pictures_by_class in classes.items():
-        for name, pictures in pictures_by_class.items():
+    for split, images_by_class in classes.items():
+        for name, images in images_by_class.items():
             if name not in class_names:
                 raise InputError(
                     f"data.path={root}: class '{name}' is in '{prefixes[split]}' and not in '{prefixes['train']}', "
                     f"which has {', '.join(class_names)}"
                 )
-            if not pictures:
+            if not images:
                 _report_empty(root, prefixes[split] + name, split, listing)
     if len(class_names) < 2:
         raise InputError(_one_class(root, prefixes.get("train", "") + class_names[0], listing))
@@ -193,7 +193,7 @@ def _check_classes(
 
 def _report_empty(root: str, folder: str, split: str, listing: Listing) -> None:
     if split not in ("", "train"):  # a rare class may have nothing to validate with
-        _log.warning("data.path=%s: class folder '%s' has no pictures", root, folder)
+        _log.warning("data.path=%s: class folder '%s' has no images", root, folder)
         return
     excluded = sum(n for at, n in listing.excluded.items() if f"{at}/".startswith(f"{folder}/"))
     unread = sum(path.startswith(f"{folder}/") for path in listing.unread)
@@ -202,7 +202,7 @@ def _report_empty(root: str, folder: str, split: str, listing: Listing) -> None:
     )
     because = f" ({', '.join(reasons)})" if reasons else ""
     raise InputError(
-        f"data.path={root}: class folder '{folder}' has no pictures{because}: add some, or leave the class out by "
+        f"data.path={root}: class folder '{folder}' has no images{because}: add some, or leave the class out by "
         f"{leave_out(folder, listing.patterns)}"
     )
 

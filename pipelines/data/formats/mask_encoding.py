@@ -260,7 +260,7 @@ def object_numbers(values: np.ndarray) -> np.ndarray:
 def classes_of(objects: np.ndarray, way: str) -> np.ndarray:
     """Class ids, uint8 `[h, w]`, of object numbers uint16 `[h, w]`, where 0 is none.
 
-    Pixels touch at their corners, too; the picture's edge is no boundary.
+    Pixels touch at their corners, too; the image's edge is no boundary.
 
     Args:
         objects: the numbers.

@@ -48,7 +48,7 @@ class MaskFiles:
         options: what their pixels mean.
         truth: what the task wants of them, of `OFFERED`.
         place: what a person calls them all, for messages.
-        read_picture: the encoded picture at a position.
+        read_image: the encoded image at a position.
 
     Attributes:
         class_names: in the order of their ids.
@@ -65,11 +65,11 @@ class MaskFiles:
         options: MaskOptions,
         truth: Mapping[str, Truth],
         place: str,
-        read_picture: Callable[[int], bytes],
+        read_image: Callable[[int], bytes],
     ):
-        self._tree, self._paths, self._read_picture = tree, paths, read_picture
+        self._tree, self._paths, self._read_image = tree, paths, read_image
         self._dtypes = {name: np.dtype(wanted.dtype) for name, wanted in truth.items()}
-        self._upright: set[int] = set()  # positions whose picture's EXIF was looked at
+        self._upright: set[int] = set()  # positions whose image's EXIF was looked at
         lossy = [path for path in paths if path.lower().rpartition(".")[2] in LOSSY]
         if lossy:
             kind = "WebP" if lossy[0].lower().endswith("webp") else "JPEG"
@@ -95,17 +95,17 @@ class MaskFiles:
         image = self._image(position)
         try:
             if position not in self._upright:
-                check_turn(image.size, self._read_picture(position))
+                check_turn(image.size, self._read_image(position))
                 self._upright.add(position)
             values = self._encoding.decode(image)
         except InputError as error:
             raise self._told(position, error) from None
         return {name: values[name].astype(dtype, copy=False) for name, dtype in self._dtypes.items()}
 
-    def stamp(self, position: int, picture: str | None) -> str | None:
-        """What changes whenever the picture, by its own stamp, or the mask does; None where that cannot be told."""
+    def stamp(self, position: int, image: str | None) -> str | None:
+        """What changes whenever the image, by its own stamp, or the mask does; None where that cannot be told."""
         mask = self._tree.stamp(self._paths[position])
-        return None if picture is None or mask is None else f"{picture} {mask}"
+        return None if image is None or mask is None else f"{image} {mask}"
 
     def _image(self, position: int) -> MaskImage:
         data = self._tree.read(self._paths[position])

@@ -62,7 +62,7 @@ class MaskImage:
 
 
 def read_mask(data: bytes) -> MaskImage:
-    """Decodes a mask. Its own EXIF turns nothing: a mask is stored as it lies on the upright picture.
+    """Decodes a mask. Its own EXIF turns nothing: a mask is stored as it lies on the upright image.
 
     Raises:
         InputError: why it cannot be a mask, in a phrase.
@@ -112,24 +112,24 @@ def _palette(image: Image.Image) -> np.ndarray:
     return colors
 
 
-def check_turn(size: tuple[int, int], picture: bytes) -> None:
-    """Refuses a mask that lies on a picture as it is stored, where the picture's EXIF orientation turns that.
+def check_turn(size: tuple[int, int], image: bytes) -> None:
+    """Refuses a mask that lies on an image as it is stored, where the image's EXIF orientation turns that.
 
     Args:
         size: height and width of the mask.
-        picture: the encoded picture.
+        image: the encoded image.
 
     Raises:
         InputError: in a phrase.
     """
-    header = read_header(picture)
-    if header is None:  # the check of pictures tells what is wrong with it
+    header = read_header(image)
+    if header is None:  # the check of images tells what is wrong with it
         return
     height, width, orientation = header
     if header.upright != (height, width) and size == (height, width):
         raise InputError(
-            f"{height} x {width} as its picture is stored, which EXIF orientation {orientation} turns to "
-            f"{width} x {height}: save the mask as the picture is seen, upright"
+            f"{height} x {width} as its image is stored, which EXIF orientation {orientation} turns to "
+            f"{width} x {height}: save the mask as the image is seen, upright"
         )
 
 
@@ -138,7 +138,7 @@ BACKGROUND = "background"
 
 
 def read_pixels(data: bytes) -> np.ndarray:
-    """The numbers in an encoded picture: grey values as they are, of a palette picture the indices and not the colours.
+    """The numbers in an encoded image: grey values as they are, of a palette image the indices and not the colours.
 
     Args:
         data: PNG, or another format that loses nothing.
@@ -147,7 +147,7 @@ def read_pixels(data: bytes) -> np.ndarray:
         uint8, or int32 where the format has more bits; `[height, width]`.
 
     Raises:
-        InputError: no picture, one of colours, or one that compression has changed; in a phrase.
+        InputError: no image, one of colours, or one that compression has changed; in a phrase.
     """
     try:
         image = read_mask(data)
@@ -155,7 +155,7 @@ def read_pixels(data: bytes) -> np.ndarray:
         raise InputError(f"a mask that cannot be used: {error}") from None
     if image.kind == "colors":
         raise InputError(
-            "a mask of colours, not of class ids as a palette or grey picture: data.source=masks takes data.colors"
+            "a mask of colours, not of class ids as a palette or grey image: data.source=masks takes data.colors"
         )
     return image.values
 

@@ -29,28 +29,28 @@ _log = logging.getLogger(__name__)
 
 
 class MasksOptions(MaskOptions, FolderOptions):
-    """The recipe's `data` section of pictures with masks."""
+    """The recipe's `data` section of images with masks."""
 
     path: RecipePath
-    """A folder or a zip file with the pictures, in depth; `train`, `val` (`valid`, `validation`) and `test` at its top
+    """A folder or a zip file with the images, in depth; `train`, `val` (`valid`, `validation`) and `test` at its top
     are splits."""
     masks: RecipePath = ""
-    """A folder or a zip file with a mask for each picture, called as it is: for `x/a.jpg` it is `x/a.png`, `a.png`, or
-    with the same ending everywhere `a_mask.png`. Empty: beside the pictures, as `match` says."""
+    """A folder or a zip file with a mask for each image, called as it is: for `x/a.jpg` it is `x/a.png`, `a.png`, or
+    with the same ending everywhere `a_mask.png`. Empty: beside the images, as `match` says."""
     match: str | None = None
-    """Where a picture's mask is, inside `masks`: `{stem}_mask.png`, `{folder}/../labels/{stem}.png`; `{path}` is the
-    picture's path without its extension, `{folder}` and `{stem}` are the parts of it."""
+    """Where an image's mask is, inside `masks`: `{stem}_mask.png`, `{folder}/../labels/{stem}.png`; `{path}` is the
+    image's path without its extension, `{folder}` and `{stem}` are the parts of it."""
 
     @field_validator("match")
     @classmethod
-    def _names_the_picture(cls, value: str | None) -> str | None:
+    def _names_the_image(cls, value: str | None) -> str | None:
         if value is not None:
             check_pattern(value)
         return value
 
 
 class Masks(FileSource):
-    """Files with a picture's extension, each with a mask; a key is the picture's path.
+    """Files with an image's extension, each with a mask; a key is the image's path.
 
     Where no truth is wanted, as for prediction, masks are not looked for.
     """
@@ -60,7 +60,7 @@ class Masks(FileSource):
     def __init__(self, options: MasksOptions, truth: Mapping[str, Truth] | None):
         check_truth("masks", truth, OFFERED)
         self.tree = open_tree(options.path)
-        # A mask below the pictures' folder is told of once, with the masks.
+        # A mask below the images' folder is told of once, with the masks.
         unread = UNREAD if not truth or not _inside(options) else [each for each in UNREAD if each not in EXTENSIONS]
         self.keys: Sequence[str] = list_pictures(self.tree, options.exclude, unread=unread).pictures
         self.splits, self.class_names, self._masks = {}, [], None
@@ -81,59 +81,59 @@ class Masks(FileSource):
         return self._masks.truth(position) if self._masks else {}
 
     def stamp(self, position: int) -> str | None:
-        picture = super().stamp(position)
-        return self._masks.stamp(position, picture) if self._masks else picture
+        image = super().stamp(position)
+        return self._masks.stamp(position, image) if self._masks else image
 
 
 def _paired(
-    tree: FileTree, pictures: Sequence[str], options: MasksOptions, place: str
+    tree: FileTree, images: Sequence[str], options: MasksOptions, place: str
 ) -> tuple[FileTree, dict[str, str]]:
-    """Where masks lie, and for each picture its mask; what is a mask itself is no picture."""
+    """Where masks lie, and for each image its mask; what is a mask itself is no image."""
     if options.match is None and options.masks in ("", options.path):
         if told := advice(tree):
             raise InputError(f"data.path={options.path}: {told}")
         raise InputError(
             f"data.path={options.path}: and where are the masks: data.masks is their folder, or, where they lie beside "
-            "the pictures, say how they are called, for example data.match='{path}_mask.png'"
+            "the images, say how they are called, for example data.match='{path}_mask.png'"
         )
     root = options.masks or options.path
     masks_tree = open_tree(root, "data.masks")
     unread = () if _inside(options) else UNREAD
     masks = list_pictures(masks_tree, [], place, "masks", EXTENSIONS, unread).pictures
     where = {os.path.normpath(masks_tree.where(mask)): mask for mask in masks}
-    both = {picture: where.get(os.path.normpath(tree.where(picture))) for picture in pictures}
+    both = {image: where.get(os.path.normpath(tree.where(image))) for image in images}
     if options.match is not None:
-        found = match_by_pattern(pictures, masks, options.match)
-        found = {picture: mask for picture, mask in found.items() if both[picture] != mask}
+        found = match_by_pattern(images, masks, options.match)
+        found = {image: mask for image, mask in found.items() if both[image] != mask}
         used = set(found.values())
-        pictures = [picture for picture in pictures if both[picture] not in used]
+        images = [image for image in images if both[image] not in used]
     else:
         if _inside(options):
-            pictures = [picture for picture in pictures if both[picture] is None]
+            images = [image for image in images if both[image] is None]
         else:
             masks = sorted(set(masks) - set(both.values()))
-        found = match_by_name(pictures, masks, place)
-    refuse_missing(pictures, found, masks, options.match, place)
-    found = {picture: found[picture] for picture in pictures}
+        found = match_by_name(images, masks, place)
+    refuse_missing(images, found, masks, options.match, place)
+    found = {image: found[image] for image in images}
     refuse_shared(found, options.match, place)
-    without = sorted(set(masks) - set(found.values()) - {both[picture] for picture in pictures})
+    without = sorted(set(masks) - set(found.values()) - {both[image] for image in images})
     if without:
-        _log.info("%s: masks without a picture: %d (first %s)", place, len(without), without[0])
+        _log.info("%s: masks without an image: %d (first %s)", place, len(without), without[0])
     return masks_tree, found
 
 
 def _inside(options: MasksOptions) -> bool:
-    """Whether masks lie in the folder of the pictures."""
+    """Whether masks lie in the folder of the images."""
     return Path(options.masks or options.path).is_relative_to(options.path)
 
 
-def _splits(root: str, pictures: Sequence[str], exclude: Sequence[str]) -> dict[str, list[int]]:
+def _splits(root: str, images: Sequence[str], exclude: Sequence[str]) -> dict[str, list[int]]:
     """Positions by split, where the folders at the top are splits; else nothing."""
-    tops = {picture: picture.partition("/")[0] if "/" in picture else "" for picture in pictures}
+    tops = {image: image.partition("/")[0] if "/" in image else "" for image in images}
     names = {top: SPLIT_NAMES[top.lower()] for top in sorted(set(tops.values())) if top.lower() in SPLIT_NAMES}
     if not names:
         return {}
-    others = [top or picture for picture, top in tops.items() if top not in names]
+    others = [top or image for image, top in tops.items() if top not in names]
     if others:
         raise InputError(
             f"data.path={root}: '{others[0]}' lies beside the split '{next(iter(names))}': leave it out by "
@@ -150,14 +150,14 @@ def _splits(root: str, pictures: Sequence[str], exclude: Sequence[str]) -> dict[
 
 
 FIELDS = ("path", "folder", "stem")
-"""Of a pattern: the picture's path without its extension, its folder, and its name without the extension."""
+"""Of a pattern: the image's path without its extension, its folder, and its name without the extension."""
 
-_PROBED, _TRIED = 20, 6  # pictures that show endings, endings that are tried with all
+_PROBED, _TRIED = 20, 6  # images that show endings, endings that are tried with all
 _SAY = "say which, for example by data.match='{path}_mask.png'"
 
 
 def check_pattern(pattern: str) -> None:
-    """Refuses a pattern that names no picture.
+    """Refuses a pattern that names no image.
 
     Raises:
         ValueError: what is wrong with it.
@@ -167,56 +167,56 @@ def check_pattern(pattern: str) -> None:
         if name not in FIELDS:
             raise ValueError(f"it has no '{{{name}}}': {nearest(name, FIELDS)}")
     if not fields:
-        raise ValueError("it takes '{path}', '{folder}' or '{stem}' of the picture, as in '{stem}_mask.png'")
+        raise ValueError("it takes '{path}', '{folder}' or '{stem}' of the image, as in '{stem}_mask.png'")
 
 
-def match_by_pattern(pictures: Sequence[str], masks: Sequence[str], pattern: str) -> dict[str, str]:
-    """Picture to mask, for pictures that have one.
+def match_by_pattern(images: Sequence[str], masks: Sequence[str], pattern: str) -> dict[str, str]:
+    """Image to mask, for images that have one.
 
     Args:
-        pictures: paths inside their root.
+        images: paths inside their root.
         masks: paths inside theirs.
-        pattern: from a picture's path to its mask's; `..` steps out of a folder.
+        pattern: from an image's path to its mask's; `..` steps out of a folder.
     """
     known = set(masks)
-    wanted = {picture: looked_for(picture, pattern) for picture in pictures}
-    return {picture: mask for picture, mask in wanted.items() if mask in known}
+    wanted = {image: looked_for(image, pattern) for image in images}
+    return {image: mask for image, mask in wanted.items() if mask in known}
 
 
-def looked_for(picture: str, pattern: str) -> str:
-    """The path of a picture's mask by a pattern."""
-    path = posixpath.splitext(picture)[0]
+def looked_for(image: str, pattern: str) -> str:
+    """The path of an image's mask by a pattern."""
+    path = posixpath.splitext(image)[0]
     folder, stem = posixpath.split(path)
     values = {"path": path, "folder": folder or ".", "stem": stem}
     return posixpath.normpath(re.sub(r"\{(\w+)\}", lambda field: values[field[1]], pattern))
 
 
-def match_by_name(pictures: Sequence[str], masks: Sequence[str], place: str) -> dict[str, str]:
-    """Picture to mask, for pictures that have one, where masks are called as pictures are, but for their ending.
+def match_by_name(images: Sequence[str], masks: Sequence[str], place: str) -> dict[str, str]:
+    """Image to mask, for images that have one, where masks are called as images are, but for their ending.
 
-    A mask has the picture's path, or else its bare name, without the extension; or all have the same words behind that,
+    A mask has the image's path, or else its bare name, without the extension; or all have the same words behind that,
     as in `a_mask.png`. The way that finds most is taken.
 
     Raises:
-        InputError: two masks for one picture.
+        InputError: two masks for one image.
     """
-    whole, ending = _way(pictures, masks, place)
+    whole, ending = _way(images, masks, place)
     by_name: dict[str, str] = {}
-    wanted = {_name(picture, whole) + ending for picture in pictures}
+    wanted = {_name(image, whole) + ending for image in images}
     for mask in masks:
         name = _name(mask, whole)
         if name in wanted and by_name.setdefault(name, mask) != mask:
-            raise InputError(f"{place}: two masks for one picture, {by_name[name]} and {mask}: {_SAY}")
-    found = {picture: by_name.get(_name(picture, whole) + ending) for picture in pictures}
-    return {picture: mask for picture, mask in found.items() if mask is not None}
+            raise InputError(f"{place}: two masks for one image, {by_name[name]} and {mask}: {_SAY}")
+    found = {image: by_name.get(_name(image, whole) + ending) for image in images}
+    return {image: mask for image, mask in found.items() if mask is not None}
 
 
-def _way(pictures: Sequence[str], masks: Sequence[str], place: str) -> tuple[bool, str]:
+def _way(images: Sequence[str], masks: Sequence[str], place: str) -> tuple[bool, str]:
     """Whether masks are called after whole paths, and the ending that they all have."""
     best, tied = (0, True, ""), ""
     for whole in (True, False):
         names = {_name(mask, whole) for mask in masks}
-        stems = [_name(picture, whole) for picture in pictures]
+        stems = [_name(image, whole) for image in images]
         for ending in _endings(stems, names):
             count = sum(stem + ending in names for stem in stems)
             if count > best[0]:
@@ -225,21 +225,21 @@ def _way(pictures: Sequence[str], masks: Sequence[str], place: str) -> tuple[boo
                 tied = ending
     _, whole, ending = best
     if tied:
-        raise InputError(f"{place}: two masks for one picture, they end in '{ending}' and in '{tied}': {_SAY}")
+        raise InputError(f"{place}: two masks for one image, they end in '{ending}' and in '{tied}': {_SAY}")
     if ending or not whole:
-        _log.info("masks are called %s%s after their pictures", "{path}" if whole else "{stem}", ending)
+        _log.info("masks are called %s%s after their images", "{path}" if whole else "{stem}", ending)
     return whole, ending
 
 
 def refuse_missing(
-    pictures: Sequence[str], found: Mapping[str, str], masks: Sequence[str], pattern: str | None, place: str
+    images: Sequence[str], found: Mapping[str, str], masks: Sequence[str], pattern: str | None, place: str
 ) -> None:
-    """Refuses pictures without a mask.
+    """Refuses images without a mask.
 
     Raises:
         InputError: how many, the first, and what was looked for.
     """
-    missing = [picture for picture in pictures if picture not in found]
+    missing = [image for image in images if image not in found]
     if missing:
         first = missing[0]
         if pattern is None:
@@ -252,25 +252,25 @@ def refuse_missing(
         free = sorted(set(masks) - set(found.values()))
         there = f"; there is {_closest(sought, free)}" if free else ""
         raise InputError(
-            f"{place}: no mask for {len(missing)} of {len(pictures)} pictures, first {first}: looked for {sought}"
-            f"{there}: {way}, and data.exclude leaves pictures out"
+            f"{place}: no mask for {len(missing)} of {len(images)} images, first {first}: looked for {sought}"
+            f"{there}: {way}, and data.exclude leaves images out"
         )
 
 
 def refuse_shared(found: Mapping[str, str], pattern: str | None, place: str) -> None:
-    """Refuses two pictures that have one mask, unless a pattern of `{folder}` alone means that.
+    """Refuses two images that have one mask, unless a pattern of `{folder}` alone means that.
 
     Raises:
-        InputError: the pictures and the mask.
+        InputError: the images and the mask.
     """
     if pattern is not None and "{path}" not in pattern and "{stem}" not in pattern:
         return
     first: dict[str, str] = {}
-    for picture, mask in found.items():
-        if first.setdefault(mask, picture) != picture:
+    for image, mask in found.items():
+        if first.setdefault(mask, image) != image:
             raise InputError(
-                f"{place}: one mask for two pictures, {mask} for {first[mask]} and {picture}: give masks the paths of "
-                "their pictures, or leave pictures out by data.exclude"
+                f"{place}: one mask for two images, {mask} for {first[mask]} and {image}: give masks the paths of "
+                "their images, or leave images out by data.exclude"
             )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from ....models.errors import InputError
 
 FARTHEST = 100_000
-"""Pixels: coordinates beyond are no place in or near a picture, and pycocotools crashes on very large ones."""
+"""Pixels: coordinates beyond are no place in or near an image, and pycocotools crashes on very large ones."""
 
 
 def run_lengths(segmentation: Any, height: int, width: int) -> np.ndarray:
@@ -21,7 +21,7 @@ def run_lengths(segmentation: Any, height: int, width: int) -> np.ndarray:
     Args:
         segmentation: polygons `[[x1, y1, x2, y2, ...], ...]` in pixels, or `{"size": [height, width], "counts": ...}`
             with a list (uncompressed) or a text (compressed).
-        height: of the picture, in pixels.
+        height: of the image, in pixels.
         width: likewise.
 
     Returns:
@@ -35,7 +35,7 @@ def run_lengths(segmentation: Any, height: int, width: int) -> np.ndarray:
     if not isinstance(segmentation, dict) or not {"size", "counts"} <= segmentation.keys():
         raise InputError("neither polygons nor run lengths with 'size' and 'counts'")
     if segmentation["size"] != [height, width]:
-        raise InputError(f"run lengths of {_size(segmentation['size'])}, and the picture is {height} x {width}")
+        raise InputError(f"run lengths of {_size(segmentation['size'])}, and the image is {height} x {width}")
     counts = segmentation["counts"]
     if isinstance(counts, str):
         lengths = _of_text(counts)
@@ -67,7 +67,7 @@ def _of_polygons(polygons: list[Any], height: int, width: int) -> np.ndarray:
             raise InputError(f"a polygon of {len(polygon) // 2} points; it takes three or more")
         far = [each for each in polygon if not abs(each) <= FARTHEST]  # so that nan is far, too
         if far:
-            raise InputError(f"a polygon with the coordinate {far[0]:g}, in a picture of {height} x {width}")
+            raise InputError(f"a polygon with the coordinate {far[0]:g}, in an image of {height} x {width}")
     drawn = coco_mask.merge(coco_mask.frPyObjects(polygons, height, width))
     return _of_text(drawn["counts"].decode())
 

@@ -35,7 +35,7 @@ class Material:
     """What the scenes of one split are made of.
 
     Attributes:
-        photographs: RGB pictures of at least 300 pixels a side.
+        photographs: RGB images of at least 300 pixels a side.
         digits: how much of each pixel is ink, float64 `[n, 8, 8]` in 0..1.
         classes: which digit each is, 0..9, int64 `[n]`.
     """
@@ -111,16 +111,16 @@ _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture of digits with its truth.
+    """An image of digits with its truth.
 
     Attributes:
-        picture: RGB uint8 `[size, size, 3]`.
+        image: RGB uint8 `[size, size, 3]`.
         instances: uint16 `[size, size]`: 0 where no digit is, else 1 + its place in `digits`; a pixel is a digit's
             where the ink covers at least half of it.
         digits: which digits there are, 0..9, int64 `[n]`, in the order in which they were drawn.
     """
 
-    picture: np.ndarray
+    image: np.ndarray
     instances: np.ndarray
     digits: np.ndarray
 
@@ -159,7 +159,7 @@ def draw_scene(material: Material, size: int, digits: tuple[int, int], random: n
         photograph = material.photographs[random.integers(len(material.photographs))]
         canvas = _Canvas(_crop(photograph, size, random))
         if all(canvas.add(material.digits[each], random) for each in chosen):
-            return Scene(canvas.picture, canvas.instances, material.classes[chosen])
+            return Scene(canvas.image, canvas.instances, material.classes[chosen])
 
 
 def _crop(photograph: Image, size: int, random: np.random.Generator) -> np.ndarray:
@@ -177,24 +177,24 @@ def _crop(photograph: Image, size: int, random: np.random.Generator) -> np.ndarr
 class _Canvas:
     """A scene while it is drawn."""
 
-    def __init__(self, picture: np.ndarray):
-        self.picture = picture
-        self.instances = np.zeros(picture.shape[:2], np.uint16)
+    def __init__(self, image: np.ndarray):
+        self.image = image
+        self.instances = np.zeros(image.shape[:2], np.uint16)
         self._areas = [0]  # pixels of each digit before any was covered, by its number
 
     def add(self, digit: np.ndarray, random: np.random.Generator) -> bool:
         """Draws a digit of random size, angle, place and colour; False if none is found where it can be read."""
-        smallest, largest = sides(len(self.picture))
+        smallest, largest = sides(len(self.image))
         for attempt in range(_SHAPES):
             # The longer no place is found, the nearer to the smallest.
             side = smallest * (largest / smallest) ** (random.random() * 0.8**attempt)
             ink = strokes(digit, side, random.uniform(-MAX_ANGLE, MAX_ANGLE))
             for _ in range(_PLACES):
-                top, left = (random.integers(len(self.picture) - length, endpoint=True) for length in ink.shape)
+                top, left = (random.integers(len(self.image) - length, endpoint=True) for length in ink.shape)
                 window = slice(top, top + ink.shape[0]), slice(left, left + ink.shape[1])
                 if not self._covers_little(window, ink):
                     continue
-                colour, contrast = _colour(self.picture[window], random)
+                colour, contrast = _colour(self.image[window], random)
                 if contrast >= MIN_CONTRAST:
                     self._draw(window, ink, colour)
                     return True
@@ -207,7 +207,7 @@ class _Canvas:
         return bool(np.all(visible[1:] >= (1 - MAX_COVERED) * np.array(self._areas[1:])))
 
     def _draw(self, window: tuple[slice, slice], ink: np.ndarray, colour: np.ndarray) -> None:
-        ground = self.picture[window]
+        ground = self.image[window]
         ground[:] = np.rint(ground + ink[..., np.newaxis] * (colour - ground.astype(np.float64)))
         self.instances[window][ink >= 0.5] = len(self._areas)
         self._areas.append(np.count_nonzero(ink >= 0.5))

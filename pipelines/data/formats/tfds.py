@@ -25,15 +25,15 @@ class TfdsOptions(DataOptions):
     """The recipe's `data` section of a TFDS set."""
 
     name: str = Field(min_length=1)
-    """The set, as TFDS names it: `mnist`, `set/config`, `my_set:1.0.0`. `image_folder` reads pictures that lie in
-    `data_dir` as split/class/picture, in the way of `tfds.folder_dataset.ImageFolder`."""
+    """The set, as TFDS names it: `mnist`, `set/config`, `my_set:1.0.0`. `image_folder` reads images that lie in
+    `data_dir` as split/class/image, in the way of `tfds.folder_dataset.ImageFolder`."""
     data_dir: RecipePath | None = None
     """Where prepared sets stand; TFDS's own place (`TFDS_DATA_DIR`, else ~/tensorflow_datasets) unless given."""
     splits: dict[Split, str] = {}
     """Slices in TFDS's syntax, as `{train: "train[:80%]", validation: "train[80%:]", test: test}`; by default the set's
     own splits of these names."""
     image: str | None = None
-    """The feature that holds the picture; the only image unless given."""
+    """The feature that holds the image; the only image unless given."""
     label: str | None = None
     """The feature that holds the class, or a sequence of classes for several labels; the only such one unless given."""
     mask: str | None = None
@@ -56,7 +56,7 @@ class TfdsOptions(DataOptions):
 
 
 class Tfds(ImageSource):
-    """A prepared set, read at random and undecoded: `read` gives the picture as it was stored.
+    """A prepared set, read at random and undecoded: `read` gives the image as it was stored.
 
     A key is the set's split and the place in it, `train/00012`: the same whichever slice takes it. Samples stand in the
     order of the shards, which is how `tfds.load` reads them with `ReadConfig(interleave_cycle_length=1)`.
@@ -103,7 +103,7 @@ class Tfds(ImageSource):
 
     def encoded(self, position: int) -> bytes:
         sample = self._samples[position]
-        return self._examples[sample.split].picture(sample.index)
+        return self._examples[sample.split].image(sample.index)
 
     def where(self, position: int) -> str:
         sample = self._samples[position]
@@ -118,7 +118,7 @@ class Tfds(ImageSource):
         return self._examples[sample.split].mask(sample.index)
 
     def _known_classes(self, position: int) -> tuple[int, ...]:
-        """They stand in one record with the picture, so they are read only once."""
+        """They stand in one record with the image, so they are read only once."""
         if position not in self._classes:
             self._classes[position] = self._read_classes(position)
         return self._classes[position]
@@ -153,7 +153,7 @@ def find_features(
     Args:
         builder: of the set.
         named: the features for `image`, `label` and `mask`, None for one to be found.
-        truth: `label` for one class a picture, `labels` for any number, `mask` for a class a pixel, empty for none.
+        truth: `label` for one class an image, `labels` for any number, `mask` for a class a pixel, empty for none.
 
     Raises:
         InputError: no such feature, one of another kind, none, or several to choose from.
@@ -171,12 +171,12 @@ def find_features(
     if "mask" in truth:
         only = images[0] if len(images) == 1 else None
         mask = _find_mask(set_name, mask, named["image"] or only, features)
-        if named["image"] is None:  # beside a colour picture, others of one channel are maps, too
+        if named["image"] is None:  # beside a colour image, others of one channel are maps, too
             images = [name for name in images if features[name].shape[-1] != 1] or images
     images = [name for name in images if name != mask]
     image = _choose(set_name, "image", "an image", named["image"], images, features)
     if np.issubdtype(features[image].np_dtype, np.floating):
-        raise InputError(f"data.image={image}: pictures of floating point numbers have no encoding that can be read")
+        raise InputError(f"data.image={image}: images of floating point numbers have no encoding that can be read")
     label, class_names = None, []
     if "label" in truth or "labels" in truth:
         several = "labels" in truth

@@ -247,12 +247,12 @@ class Features:
 class Examples(ABC):
     """The examples of one split in their stored order; safe to use from many threads.
 
-    Pictures, classes and masks raise OSError where an example cannot be read.
+    Images, classes and masks raise OSError where an example cannot be read.
     """
 
     @abstractmethod
-    def picture(self, index: int) -> bytes:
-        """The encoded picture."""
+    def image(self, index: int) -> bytes:
+        """The encoded image."""
 
     @abstractmethod
     def classes(self, index: int) -> tuple[int, ...]:
@@ -296,10 +296,10 @@ class _FolderExamples(Examples):
 
     def __init__(self, builder: tfds.folder_dataset.ImageFolder, split: str):
         label = builder.info.features["label"]
-        # It offers its list only as a tf.data.Dataset that reads every picture on the way.
+        # It offers its list only as a tf.data.Dataset that reads every image on the way.
         self._files = [(each.image_path, label.str2int(each.label)) for each in builder._split_examples[split]]
 
-    def picture(self, index: int) -> bytes:
+    def image(self, index: int) -> bytes:
         return Path(self._files[index][0]).read_bytes()
 
     def classes(self, index: int) -> tuple[int, ...]:
@@ -326,10 +326,10 @@ class _PreparedExamples(Examples):
         names = [name for name in (features.image, features.label, features.mask) if name is not None]
         self._features = tfds.features.FeaturesDict({name: builder.info.features[name] for name in names})
         # TFDS would decode masks, too, and a palette to its colours.
-        pictures = [name for name in names if isinstance(builder.info.features[name], tfds.features.Image)]
-        self._decoders = {name: tfds.decode.SkipDecoding() for name in pictures}
+        images = [name for name in names if isinstance(builder.info.features[name], tfds.features.Image)]
+        self._decoders = {name: tfds.decode.SkipDecoding() for name in images}
 
-    def picture(self, index: int) -> bytes:
+    def image(self, index: int) -> bytes:
         return self._example(index)[self._image]
 
     def classes(self, index: int) -> tuple[int, ...]:
@@ -378,7 +378,7 @@ class TfRecords(Sequence):
     """Records of TFRecord files by number: where each begins is read once, from the lengths before them.
 
     A record is its length (uint64), a checksum of that (uint32), the bytes, and a checksum of those (uint32), all
-    little endian (tensorflow/core/lib/io/record_writer.h). Checksums are not looked at: pictures have their own.
+    little endian (tensorflow/core/lib/io/record_writer.h). Checksums are not looked at: images have their own.
     """
 
     def __init__(self, files: Sequence[str], lengths: Sequence[int]):
@@ -414,7 +414,7 @@ class TfRecords(Sequence):
 def _index(file: str) -> list[tuple[int, int]]:
     """Begin and size in bytes of each whole record."""
     found, at, end = [], 0, os.path.getsize(file)
-    with open(file, "rb", buffering=0) as stream:  # a buffer would read the pictures too
+    with open(file, "rb", buffering=0) as stream:  # a buffer would read the images too
         while at + 16 <= end:
             stream.seek(at)
             (size,) = struct.unpack("<Q", stream.read(8))

@@ -63,7 +63,7 @@ class VocOptions(DataOptions):
 class Voc(FileSource):
     """The samples of `ImageSets/Segmentation` where masks are wanted, of `ImageSets/Main` for boxes alone.
 
-    A key is the picture's path in the set. Masks have the class 0 for the background; for boxes alone there is none.
+    A key is the image's path in the set. Masks have the class 0 for the background; for boxes alone there is none.
     """
 
     Options = VocOptions
@@ -131,7 +131,7 @@ def read_layout(tree: FileTree, wanted: Sequence[str], lists: str) -> Layout:
 
     Args:
         tree: the set.
-        wanted: folders in which every sample needs a file, beside that of the pictures.
+        wanted: folders in which every sample needs a file, beside that of the images.
         lists: the folder of the lists in `ImageSets`: `Segmentation` or `Main`.
 
     Raises:
@@ -149,13 +149,13 @@ def read_layout(tree: FileTree, wanted: Sequence[str], lists: str) -> Layout:
     found = {each: _files(tree, each) for each in wanted}
     found[PICTURES] = _files(tree, PICTURES, EXTENSIONS)
     unread = list(_files(tree, PICTURES, UNREAD).values())
-    tell_unread(unread, f"data.path={tree.where(PICTURES)}", "pictures", are_all=not found[PICTURES])
+    tell_unread(unread, f"data.path={tree.where(PICTURES)}", "images", are_all=not found[PICTURES])
     has_lists = bool(wanted) and f"ImageSets/{lists}" in folders
     named = _read_lists(tree, f"ImageSets/{lists}", found[PICTURES]) if has_lists else {}
     if not named:
         names = sorted(set.intersection(*(set(each) for each in found.values())))
         if not names:
-            raise InputError(f"data.path={tree.root}: no picture in '{PICTURES}' has a file in {' and '.join(wanted)}")
+            raise InputError(f"data.path={tree.root}: no image in '{PICTURES}' has a file in {' and '.join(wanted)}")
         return Layout(names, _of_samples(names, found))
     layout = Layout([], {})
     for split, (file, names) in named.items():
@@ -186,7 +186,7 @@ def _of_samples(names: Sequence[str], found: Mapping[str, Mapping[str, str]]) ->
     return {folder: [files[name] for name in names] for folder, files in found.items()}
 
 
-def _read_lists(tree: FileTree, folder: str, pictures: Collection[str]) -> dict[Split, tuple[str, list[str]]]:
+def _read_lists(tree: FileTree, folder: str, images: Collection[str]) -> dict[Split, tuple[str, list[str]]]:
     """The file of each split's list and the names in it; `trainval` stands for train where that has none of its own."""
     files = _files(tree, folder)
     lists = {split: files[name] for name, split in _LISTS.items() if name in files}
@@ -195,7 +195,7 @@ def _read_lists(tree: FileTree, folder: str, pictures: Collection[str]) -> dict[
     named: dict[Split, tuple[str, list[str]]] = {}
     taken: dict[str, str] = {}
     for split, file in lists.items():
-        names = _names(tree, file, pictures)
+        names = _names(tree, file, images)
         for name in names:
             if name in taken:
                 again = "twice" if taken[name] == file else f"as {tree.where(taken[name])} does"
@@ -205,27 +205,27 @@ def _read_lists(tree: FileTree, folder: str, pictures: Collection[str]) -> dict[
     return named
 
 
-def _names(tree: FileTree, file: str, pictures: Collection[str]) -> list[str]:
+def _names(tree: FileTree, file: str, images: Collection[str]) -> list[str]:
     try:
         lines = tree.read(file).decode("utf-8-sig").splitlines()
     except OSError as error:
         raise InputError(f"{tree.where(file)}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise InputError(f"{tree.where(file)}: not a list of pictures: it is not UTF-8 text") from None
-    names = _without_flags([line.strip() for line in lines if line.strip()], pictures)
+        raise InputError(f"{tree.where(file)}: not a list of images: it is not UTF-8 text") from None
+    names = _without_flags([line.strip() for line in lines if line.strip()], images)
     if not names:
-        raise InputError(f"{tree.where(file)}: names no picture: remove the list, or fill it")
+        raise InputError(f"{tree.where(file)}: names no image: remove the list, or fill it")
     return names
 
 
-def _without_flags(lines: Sequence[str], pictures: Collection[str]) -> list[str]:
+def _without_flags(lines: Sequence[str], images: Collection[str]) -> list[str]:
     """The names in the lines of a list, which may hold spaces, too: ` 1`, ` 0` or ` -1` behind every one of them is
-    VOC's column of flags, unless all pictures are called so."""
+    VOC's column of flags, unless all images are called so."""
     flagged = [_FLAGGED.fullmatch(line) for line in lines]
-    if all(flagged) and any(line not in pictures for line in lines):
+    if all(flagged) and any(line not in images for line in lines):
         return [match[1] for match in flagged if match]
     return [
-        next((name for name in (line, match[1] if match else line, line.split()[0]) if name in pictures), line)
+        next((name for name in (line, match[1] if match else line, line.split()[0]) if name in images), line)
         for line, match in zip(lines, flagged, strict=True)
     ]
 
@@ -241,10 +241,10 @@ def _refuse_missing(place: str, names: Sequence[str], found: Mapping[str, Mappin
 
 
 def read_boxes(data: bytes, class_names: Sequence[str], difficult: bool) -> dict[str, np.ndarray]:
-    """The objects of one picture.
+    """The objects of one image.
 
     VOC numbers pixels from 1 and means the last one, too (as its devkit says): an object on the first pixel alone is
-    1, 1, 1, 1 there and 0, 0, 1, 1 here. Boxes of other tools, which number from 0, still stay within the picture.
+    1, 1, 1, 1 there and 0, 0, 1, 1 here. Boxes of other tools, which number from 0, still stay within the image.
 
     Args:
         data: the XML file; expat, which reads it, limits how far entities may grow.
