@@ -3,12 +3,12 @@
 import json
 
 import pytest
-from saccade.pipelines.sources import find_source
 
 from saccade.models import find_task
 from saccade.models.errors import InputError
 from saccade.models.naming import find_callable, folders_of_run, own_code
 from saccade.pipelines.recipe import load_recipe
+from saccade.pipelines.sources import find_source
 
 
 @pytest.fixture

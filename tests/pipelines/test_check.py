@@ -9,15 +9,15 @@ import threading
 import numpy as np
 import pytest
 import tensorflow as tf
+
+from saccade.models.contract import Truth
+from saccade.models.errors import InputError, RecipeError
 from saccade.pipelines.checking.check import check
 from saccade.pipelines.checking.findings import Findings, log_bad
 from saccade.pipelines.checking.splits import split
 from saccade.pipelines.source import DataOptions
 from saccade.pipelines.sources import find_source
 from saccade.pipelines.sources.folder import Folder, FolderOptions
-
-from saccade.models.contract import Truth
-from saccade.models.errors import InputError, RecipeError
 
 
 def decode(data: tf.Tensor) -> tf.Tensor:

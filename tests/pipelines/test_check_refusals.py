@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from saccade.pipelines.checking.findings import Findings
-from saccade.pipelines.sources.folder import Folder, FolderOptions
 
 from saccade.models.errors import InputError
+from saccade.pipelines.checking.findings import Findings
+from saccade.pipelines.sources.folder import Folder, FolderOptions
 
 
 @pytest.fixture

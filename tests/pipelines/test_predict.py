@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 from saccade.pipelines.predicting.picture_files import find_pictures
-from saccade.pipelines.sources import find_source
 
 import saccade
 from saccade.models.errors import InputError
 from saccade.models.predictor import Predictor
 from saccade.pipelines.predicting.answer_files import plain, write_csv, write_jsonl
 from saccade.pipelines.predicting.predict import predict
+from saccade.pipelines.sources import find_source
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from saccade.pipelines.checking.check_cache import CheckCache, Known
-from saccade.pipelines.checking.data import _cache_file
 from saccade.pipelines.predicting.picture_files import find_pictures
-from saccade.pipelines.sources.folder import Folder, FolderOptions
-from saccade.pipelines.sources.masks import Masks, MasksOptions
 from saccade.pipelines.sources.picture_listing import list_pictures
 from saccade.pipelines.sources.picture_tree import DiskTree
 
@@ -20,7 +16,11 @@ import saccade
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError, temporary_folder
 from saccade.models.inputs.own_output import NOTE
+from saccade.pipelines.checking.check_cache import CheckCache, Known
+from saccade.pipelines.checking.data import _cache_file
 from saccade.pipelines.recipe import load_recipe
+from saccade.pipelines.sources.folder import Folder, FolderOptions
+from saccade.pipelines.sources.masks import Masks, MasksOptions
 
 LABEL = {"label": Truth("int32")}
 MASK = {"mask": Truth("uint8", (None, None))}

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from saccade.pipelines.checking.splits import check_classes, hash_place, split
-from saccade.pipelines.source import DataOptions, Source
-from saccade.pipelines.sources import find_source
 
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError
+from saccade.pipelines.checking.splits import check_classes, hash_place, split
+from saccade.pipelines.source import DataOptions, Source
+from saccade.pipelines.sources import find_source
 
 
 class Listed(Source):

@@ -13,14 +13,8 @@ import pytest
 import yaml
 from PIL import Image
 from saccade.models.image_decode import decode
-from saccade.pipelines.checking.data import Data, checked_data
 from saccade.pipelines.predicting.picture_files import find_pictures
-from saccade.pipelines.source import Source
-from saccade.pipelines.sources import find_source
 from saccade.pipelines.sources.exports import read_labelmap
-from saccade.pipelines.sources.folder import Folder, FolderOptions
-from saccade.pipelines.sources.masks import Masks, MasksOptions
-from saccade.pipelines.sources.voc import Voc, VocOptions
 
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError
@@ -29,6 +23,12 @@ from saccade.models.inputs.file_tree import DiskTree, open_tree
 from saccade.models.inputs.reasons import reason
 from saccade.models.segmentation.options import SegmentationInput, SegmentationOptions
 from saccade.models.segmentation.task import Segmentation
+from saccade.pipelines.checking.data import Data, checked_data
+from saccade.pipelines.source import Source
+from saccade.pipelines.sources import find_source
+from saccade.pipelines.sources.folder import Folder, FolderOptions
+from saccade.pipelines.sources.masks import Masks, MasksOptions
+from saccade.pipelines.sources.voc import Voc, VocOptions
 
 LABEL = {"label": Truth("int32")}
 MASK = {"mask": Truth("uint8", (None, None), role="class_ids")}

@@ -9,16 +9,16 @@ import pixel_task
 import pytest
 import tensorflow as tf
 from PIL import Image
-from saccade.pipelines.checking.data import checked_data
-from saccade.pipelines.source import DataOptions, Source
 
 from saccade.models.classification.options import ClassificationOptions
 from saccade.models.classification.task import Classification
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError
 from saccade.models.inputs.image.options import ImageOptions
+from saccade.pipelines.checking.data import checked_data
 from saccade.pipelines.feeding import reading
 from saccade.pipelines.feeding.reading import Column, reader
+from saccade.pipelines.source import DataOptions, Source
 
 SIZES = [(8, 12), (10, 6), (7, 7), (9, 11), (12, 5), (6, 6)]
 
