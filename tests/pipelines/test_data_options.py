@@ -2,7 +2,8 @@
 
 import pytest
 from pydantic import ValidationError
-from saccade.pipelines.source import DataOptions
+
+from saccade.pipelines.data.source import DataOptions
 
 
 @pytest.mark.parametrize(

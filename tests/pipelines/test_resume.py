@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from saccade.pipelines.checking.check import CheckCache
 
 from saccade.cli import main
 from saccade.models.classification.evaluation import SingleLabelEvaluation
 from saccade.models.errors import InputError
 from saccade.models.predictor import Predictor
 from saccade.models.stopping import Interrupted
+from saccade.pipelines.data.check import CheckCache
 from saccade.pipelines.recipe import load_recipe
 from saccade.pipelines.run import LOCK, Run, alone_in
 from saccade.pipelines.train import train
@@ -188,8 +188,8 @@ def test_a_run_and_its_data_may_move_and_the_data_change(here, caplog):
 
 
 def test_labels_that_changed_in_a_table_are_told(tmp_path, caplog):
-    from saccade.pipelines.checking.data import changes, checked_data
-    from saccade.pipelines.checking.splits import split
+    from saccade.pipelines.data.data import changes, checked_data
+    from saccade.pipelines.data.splits import split
 
     for number in range(20):
         draw(tmp_path / f"{number}.png", number, 0)
