@@ -1,1 +1,1 @@
-"""What is known of the data before a job starts: its splits, and what is wrong with it."""
+"""The data of a job: where samples come from, what is wrong with them, and how they are split."""

@@ -24,7 +24,7 @@ class MaskOptions(DataOptions):
     encoding: Literal["auto", "ids", "binary", "palette", "colors", "instances"] = "auto"
     """What a mask's pixels are: `ids` class numbers in one channel of 8 or 16 bits; `binary` 0 and 255 (or 1);
     `palette` the indices of palette images; `colors` those of data.colors; `instances` 0 and a number for each object;
-    `auto` finds out, says so in the log, and refuses what could mean two things."""
+    `auto` finds out, says so in the log, and asks where they could mean two things."""
     classes: ClassNames | None = None
     """The class names in the order of their ids; unless given background, foreground of two, class_0, class_1, ... of
     more, as many as the masks show."""

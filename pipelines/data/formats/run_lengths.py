@@ -1,4 +1,7 @@
-"""Masks as run lengths, the way COCO writes them: columns from the left, each from above, 0 and 1 in turn, 0 first."""
+"""Masks as run lengths, the way COCO writes them: columns from the left, each from above, 0 and 1 in turn, 0 first.
+
+Read by hand: pycocotools does not check them, and given too few returns memory that nobody wrote to.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,7 @@ FARTHEST = 100_000
 def run_lengths(segmentation: Any, height: int, width: int) -> np.ndarray:
     """Any form of a COCO `segmentation` as run lengths.
 
-    pycocotools draws polygons. It does not check run lengths: given too few it returns memory that nobody wrote to, so
-    they are decoded here.
+    pycocotools draws polygons.
 
     Args:
         segmentation: polygons `[[x1, y1, x2, y2, ...], ...]` in pixels, or `{"size": [height, width], "counts": ...}`

@@ -377,6 +377,8 @@ def _open_records(builder: tfds.core.DatasetBuilder, split: str) -> Sequence[byt
 class TfRecords(Sequence):
     """Records of TFRecord files by number: where each begins is read once, from the lengths before them.
 
+    By hand, since TFDS and TensorFlow read such files from their beginning alone.
+
     A record is its length (uint64), a checksum of that (uint32), the bytes, and a checksum of those (uint32), all
     little endian (tensorflow/core/lib/io/record_writer.h). Checksums are not looked at: images have their own.
     """
