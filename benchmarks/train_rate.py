@@ -22,7 +22,7 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from saccade.models.predictor import Predictor  # noqa: E402
-from saccade.pipelines.checking.data import Data  # noqa: E402
+from saccade.pipelines.data.data import Data  # noqa: E402
 from saccade.pipelines.feeding.batches import make_augmenter  # noqa: E402
 from saccade.pipelines.recipe import load_recipe  # noqa: E402
 from saccade.pipelines.training.phases import Phase, prepare  # noqa: E402

@@ -14,7 +14,7 @@ from PIL import Image
 from saccade.models.contract import SERVING, Case, Evaluation, Input, Inspected, ModelOptions, Task, Value
 from saccade.models.inputs.image import ImageInput, ImageOptions
 from saccade.models.inputs.image.files import find_images, to_bytes
-from saccade.pipelines.sources.folder import Folder
+from saccade.pipelines.data.formats.folder import Folder
 
 
 class Pairs(Folder):

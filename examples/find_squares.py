@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 
 from saccade.models.contract import Case, Evaluation, ModelOptions, Task, Truth, Value
 from saccade.models.inputs.image import ImageInput, ImageOptions
-from saccade.pipelines.source import DataOptions, ImageSource
+from saccade.pipelines.data.source import DataOptions, ImageSource
 
 STRIDE, MOST = 4, 20
 

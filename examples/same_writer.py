@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 from saccade.models.contract import Case, Evaluation, ModelOptions, Task, Truth, Value
 from saccade.models.errors import InputError
 from saccade.models.inputs.image import ImageInput, ImageOptions
-from saccade.pipelines.source import DataOptions, ImageSource
+from saccade.pipelines.data.source import DataOptions, ImageSource
 
 
 class SignsOptions(DataOptions):

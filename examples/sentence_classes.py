@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 from saccade.models.contract import SERVING, Case, Evaluation, Input, Inspected, ModelOptions, Task, Truth, Value
 from saccade.models.errors import InputError
 from saccade.models.options import Options, RecipePath
-from saccade.pipelines.source import DataOptions, Source
+from saccade.pipelines.data.source import DataOptions, Source
 
 
 class TableOptions(DataOptions):

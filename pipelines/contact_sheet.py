@@ -17,16 +17,16 @@ from ..models.captions import PLAIN, Caption, add_strip
 from ..models.contract import Task
 from ..models.errors import InputError
 from ..models.files import saving, whole_file
-from .checking.check import bad_among
-from .checking.findings import log_bad
-from .checking.splits import split_unchecked
+from .data.check import bad_among
+from .data.data import log_bad
+from .data.source import Source, Truths, request
+from .data.splits import split_unchecked
 from .feeding.batches import batches_of_samples, make_augmenter, mixing
 from .feeding.failures import samples_named
 from .feeding.order import Order
 from .feeding.reading import reader
 from .options.train_options import TrainOptions
 from .recipe import Recipe
-from .source import Source, Truths, request
 
 TILE = 192
 """Width that small pictures are enlarged to, in pixels."""

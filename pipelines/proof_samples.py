@@ -11,8 +11,8 @@ import numpy as np
 from ..models.contract import Task, plain
 from ..models.errors import InputError
 from ..models.files import saving
-from .checking.data import Data
-from .source import request
+from .data.data import Data
+from .data.source import request
 
 COUNT = 8
 

@@ -20,11 +20,11 @@ from ..models.contract import ModelOptions, Task
 from ..models.errors import InputError, advise, nearest
 from ..models.naming import check_name, make_importable, own_code
 from ..models.options import Incidental, IsPath, Options
+from .data.formats import SOURCES, find_source
+from .data.source import DataOptions, Source
 from .options.train_options import ExportOptions, TrainOptions
 from .recipe_text import KeyPath, RecipeText, Written, as_yaml, read_recipe
 from .shipped import default_recipe, shipped_recipe, shipped_recipes
-from .source import DataOptions, Source
-from .sources import SOURCES, find_source
 
 SECTIONS = ("task", "data", "input", "augment", "model", "results", "train", "evaluate", "export")
 OF_A_RUN = ("state.json", "last.npz", "predictor.json", "log.txt")

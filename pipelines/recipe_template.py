@@ -14,10 +14,10 @@ from pydantic.fields import FieldInfo
 from ..models import find_task
 from ..models.errors import InputError
 from ..models.options import Options
+from .data.formats import find_source
 from .options.train_options import ExportOptions, TrainOptions
 from .recipe_text import as_yaml, read_recipe
 from .shipped import default_recipe, header
-from .sources import find_source
 
 COLUMN, WIDTH = 32, 120
 """Where the meaning of a key begins, and where lines end."""

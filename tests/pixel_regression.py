@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 
 from saccade.models.inputs.image.options import IGNORE
 from saccade.models.predictor import Predictor
-from saccade.pipelines.checking.splits import split
+from saccade.pipelines.data.splits import split
 from saccade.pipelines.evaluating.validation import evaluate_positions, settle
 from saccade.pipelines.recipe import load_recipe
 from saccade.pipelines.run import recipe_file

@@ -14,7 +14,7 @@ from ...models.files import WEIGHTS, read_json, saving, write_atomically
 from ...models.naming import folders_of_run
 from ...models.predictor import Predictor
 from ...models.views import Views
-from ..checking.data import prepare_data
+from ..data.data import prepare_data
 from ..evaluating.evaluation_files import write_evaluation
 from ..evaluating.validation import settle
 from ..progress import bar

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...models.contract import Evaluation, Raw, Value
 from ...models.errors import InputError, nearest
-from ..source import Source
+from ..data.source import Source
 
 FEW = 10  # samples: a figure of less says next to nothing
 MOST = 200  # values of a column: a table of more is no table

@@ -12,9 +12,9 @@ import numpy as np
 from ...models.contract import Value
 from ...models.errors import InputError, nearest
 from ...models.files import WriteError, saving
+from ..data.source import SPLITS
 from ..recipe import load_recipe
 from ..run import recipe_file
-from ..source import SPLITS
 from .breakdown import Breakdown, Part, find_column
 
 log = logging.getLogger("saccade")
@@ -86,8 +86,8 @@ def evaluated(
         find_column(source, by)
 
     from ...models.predictor import Predictor
-    from ..checking.findings import log_bad, refuse_bad
-    from ..checking.splits import split_unchecked
+    from ..data.data import log_bad, refuse_bad
+    from ..data.splits import split_unchecked
     from .evaluation_files import evaluation_folder, write_evaluation
     from .validation import evaluate_positions
 

@@ -15,8 +15,8 @@ from ...models.contract import Case, Evaluation, Value
 from ...models.errors import InputError
 from ...models.files import read_json, whole_file, write_atomically
 from ...models.predictor import Predictor
+from ..data.source import Source, request
 from ..run import alone_in
-from ..source import Source, request
 from .breakdown import Breakdown, Part
 
 log = logging.getLogger("saccade")

@@ -15,9 +15,9 @@ from ...models.errors import InputError, RecipeError
 from ...models.files import of_path
 from ...models.predictor import Predictor
 from ...models.stopping import stop_point
+from ..data.source import Source, request
 from ..predicting.answers import answers
 from ..progress import bar
-from ..source import Source, request
 from .breakdown import Breakdown
 
 log = logging.getLogger("saccade")

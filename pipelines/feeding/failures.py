@@ -10,8 +10,8 @@ import tensorflow as tf
 from ...models.contract import Task
 from ...models.errors import InputError
 from ...models.inputs.reasons import is_of_image, reason
-from ..checking.check import bad_among
-from ..source import Source
+from ..data.check import bad_among
+from ..data.source import Source
 from .augmenting import augmentation_failure
 
 

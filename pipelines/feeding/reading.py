@@ -13,8 +13,8 @@ import tensorflow as tf
 
 from ...models.contract import Task, Truth
 from ...models.errors import JobError
+from ..data.source import Source
 from ..progress import bar
-from ..source import Source
 
 Reader = Callable[[tf.Tensor], dict[str, tf.Tensor]]
 Values = dict[str, np.ndarray]

@@ -17,7 +17,7 @@ from ...models.files import of_path
 from ...models.naming import place_of
 from ...models.predictor import Predictor
 from ...models.stopping import deferred
-from ..checking.data import Data
+from ..data.data import Data
 from ..feeding.failures import samples_named
 from ..recipe import Recipe
 from ..run import Run

@@ -22,9 +22,10 @@ from ...models.files import WEIGHTS, saving, write_atomically
 from ...models.naming import find_callable, folders_of_run, own_code
 from ...models.predictor import Predictor
 from ...models.stopping import Interrupted
-from ..checking.data import Data, changes, prepare_data
 from ..contact_sheet import training_sheet
 from ..curves import draw_curves
+from ..data.data import Data, changes, prepare_data
+from ..data.source import Source
 from ..evaluating.evaluation_files import write_evaluation
 from ..evaluating.validation import evaluate_positions, settle
 from ..feeding.batches import make_augmenter
@@ -33,7 +34,6 @@ from ..proof_samples import write_proof_samples
 from ..provenance import provenance
 from ..recipe import Recipe
 from ..run import FINDINGS, FORMER, PROVENANCE, QUARANTINE, SAMPLES, Run
-from ..source import Source
 from .checkpoint import save_weights
 from .fitting import fit
 from .latency import latency_ms

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...models.contract import Raw
 from ...models.predictor import Predictor, stacked
-from ..source import Source, request
+from ..data.source import Source, request
 
 SAMPLES = 20
 WARM_UP = 3

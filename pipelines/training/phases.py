@@ -13,7 +13,7 @@ import tensorflow as tf
 from ...augment import Augmenter
 from ...models.errors import InputError
 from ...models.predictor import Predictor
-from ..checking.data import Data
+from ..data.data import Data
 from ..evaluating.validation import Validate, validator, validator_on_features
 from ..feeding.batches import training_batches
 from ..feeding.fixed_batches import fixed_batches

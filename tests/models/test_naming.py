@@ -7,8 +7,8 @@ import pytest
 from saccade.models import find_task
 from saccade.models.errors import InputError
 from saccade.models.naming import find_callable, folders_of_run, own_code
+from saccade.pipelines.data.formats import find_source
 from saccade.pipelines.recipe import load_recipe
-from saccade.pipelines.sources import find_source
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_a_missing_module_is_told_with_the_folders_that_were_searched(write):
 
 def test_tasks_and_sources_are_classes_of_their_kind(write):
     write(
-        own_kinds="from saccade import Task\nfrom saccade.pipelines.source import Source\ndef f(): pass\n"
+        own_kinds="from saccade import Task\nfrom saccade.pipelines.data.source import Source\ndef f(): pass\n"
         "class Half(Task): pass\nclass Rows(Source): pass\n"
     )
     assert "this is a function, and no subclass of saccade's Task" in refusal("own_kinds:f", find_task)

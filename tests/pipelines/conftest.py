@@ -11,7 +11,7 @@ from PIL import Image
 
 from saccade.models.inputs.image.files import read_image
 from saccade.models.naming import make_importable
-from saccade.pipelines.source import Source
+from saccade.pipelines.data.source import Source
 
 make_importable(Path(__file__).parent.parent)  # pixel_task.py, mask_pictures.py
 

@@ -13,12 +13,12 @@ from saccade.models.classification.task import Classification
 from saccade.models.contract import Task, Truth
 from saccade.models.errors import InputError, RecipeError
 from saccade.models.inputs.image.options import ImageOptions
-from saccade.pipelines.checking.check import check, digest_of
-from saccade.pipelines.checking.findings import Findings, log_bad
-from saccade.pipelines.checking.splits import split
-from saccade.pipelines.source import DataOptions
-from saccade.pipelines.sources import find_source
-from saccade.pipelines.sources.folder import Folder, FolderOptions
+from saccade.pipelines.data.check import check, digest_of
+from saccade.pipelines.data.data import Findings, log_bad
+from saccade.pipelines.data.formats import find_source
+from saccade.pipelines.data.formats.folder import Folder, FolderOptions
+from saccade.pipelines.data.source import DataOptions
+from saccade.pipelines.data.splits import split
 
 NO_IMAGE = "not an image saccade reads (JPEG, PNG, GIF, BMP, WebP)"
 

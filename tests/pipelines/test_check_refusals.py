@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from saccade.models.errors import InputError
-from saccade.pipelines.checking.check import Checked
-from saccade.pipelines.checking.findings import Findings
-from saccade.pipelines.sources.folder import Folder, FolderOptions
+from saccade.pipelines.data.check import Checked
+from saccade.pipelines.data.data import Findings
+from saccade.pipelines.data.formats.folder import Folder, FolderOptions
 
 
 @pytest.fixture

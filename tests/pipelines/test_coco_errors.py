@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError
-from saccade.pipelines.sources.coco import Coco, CocoOptions
+from saccade.pipelines.data.formats.coco import Coco, CocoOptions
 
 MASK = {"mask": Truth("uint8", (None, None))}
 BOXES = {"boxes": Truth("float32", (None, 4)), "classes": Truth("int32", (None,))}
@@ -69,11 +69,11 @@ def test_files_that_are_none(refused, tmp_path):
         (lambda _: [], "not a COCO file, which is a mapping with 'images', 'annotations', 'categories': it is a list"),
         (at("categories", value=...), "not a COCO file: no 'categories' in it, which has 'images', 'annotations'"),
         (at("images", value={}), "not a COCO file: 'images' is no list"),
-        (at("images", value=[]), "no pictures in it: 'images' is empty"),
+        (at("images", value=[]), "no images in it: 'images' is empty"),
         (at("images", 1, "height", value=...), "not a COCO file: images[1] has no 'height'"),
         (at("images", 1, "height", value="12"), "images[1]: 'height' is '12'"),
-        (at("images", 1, "height", value=0), "'b.png' is 0 x 16 pixels: no size of a picture"),
-        (at("images", 1, "width", value=10**9), "'b.png' is 12 x 1000000000 pixels: no size of a picture"),
+        (at("images", 1, "height", value=0), "'b.png' is 0 x 16 pixels: no size of an image"),
+        (at("images", 1, "width", value=10**9), "'b.png' is 12 x 1000000000 pixels: no size of an image"),
         (at("images", 1, "id", value=1), "two images have the id 1"),
         (at("images", 1, "file_name", value="a.png"), "two images have the file_name 'a.png'"),
         (at("categories", 0, "name", value=...), "not a COCO file: categories[0] has no 'name'"),
@@ -95,7 +95,7 @@ def test_a_file_that_is_not_coco(refused, change, told):
 
 def test_missing_pictures(refused):
     assert refused(at("images", 1, "file_name", value="c.png")) == (
-        "data.annotations=ROOT/all.json: 1 of 2 pictures are missing in ROOT/images (first c.png): data.images is the "
+        "data.annotations=ROOT/all.json: 1 of 2 images are missing in ROOT/images (first c.png): data.images is the "
         "folder that file names start from"
     )
 
@@ -106,14 +106,14 @@ def test_missing_pictures(refused):
         ([[1, 1, 5, 5]], "a polygon of 2 points; it takes three or more"),
         ([SQUARE[0], [1, 1]], "a polygon of 1 points; it takes three or more"),
         ([[1, 1, 5, 5, 9]], "a polygon of 5 numbers, which are no pairs of x and y"),
-        ([[1, 1, 5, 5, 9, 3e8]], "a polygon with the coordinate 3e+08, in a picture of 12 x 16"),
-        ([[1, 1, 5, 5, 9, float("nan")]], "a polygon with the coordinate nan, in a picture of 12 x 16"),
+        ([[1, 1, 5, 5, 9, 3e8]], "a polygon with the coordinate 3e+08, in an image of 12 x 16"),
+        ([[1, 1, 5, 5, 9, float("nan")]], "a polygon with the coordinate nan, in an image of 12 x 16"),
         ([0, 0, 4, 0, 4, 4], "a polygon that is no list of numbers"),
         ([[0, 0, 4, 0, 4, "4"]], "a polygon that is no list of numbers"),
         ("abc", "neither polygons nor run lengths with 'size' and 'counts'"),
         ({"counts": [192]}, "neither polygons nor run lengths with 'size' and 'counts'"),
-        ({"size": [16, 12], "counts": [192]}, "run lengths of 16 x 12, and the picture is 12 x 16"),
-        ({"size": "big", "counts": [192]}, "run lengths of 'big', and the picture is 12 x 16"),
+        ({"size": [16, 12], "counts": [192]}, "run lengths of 16 x 12, and the image is 12 x 16"),
+        ({"size": "big", "counts": [192]}, "run lengths of 'big', and the image is 12 x 16"),
         ({"size": [12, 16], "counts": [190]}, "run lengths that do not fill the 12 x 16 pixels: they sum up to 190"),
         ({"size": [12, 16], "counts": [200, -8]}, "run lengths that do not fill the 12 x 16 pixels: some are negative"),
         ({"size": [12, 16], "counts": "d0"}, "run lengths that do not fill the 12 x 16 pixels: they sum up to 20"),
@@ -143,6 +143,13 @@ def test_a_box_of_something_else(refused, box):
     assert told == f"annotation 41: its bbox is {box!r}, not [x, y, width, height]"
 
 
+@pytest.mark.parametrize("area", ["big", -1, float("nan"), [4]])
+def test_an_area_of_something_else(refused, area):
+    assert (
+        refused(annotation("area", area), truth=BOXES) == f"annotation 41: its area is {area!r}, not a number of pixels"
+    )
+
+
 def test_classes_that_are_not_there(refused):
     assert refused(classes=["cart"]) == "data.classes: no category 'cart' in ROOT/all.json: did you mean cat?"
 
@@ -167,7 +174,7 @@ def test_splits_with_other_categories(refused, tmp_path):
 
 def test_what_it_does_not_bring(refused):
     assert refused(truth={"label": Truth("int32")}).startswith(
-        "data.source=coco brings mask, instances, boxes, classes, and the task wants 'label' of shape ()"
+        "data.source=coco brings mask, instances, boxes, classes, crowd, area, and the task wants 'label' of shape ()"
     )
 
 
@@ -187,5 +194,5 @@ def test_options_that_contradict_each_other(options, told):
 
 def test_a_missing_folder_of_pictures(refused, tmp_path):
     told = refused(images=str(tmp_path / "nowhere"))
-    assert "2 of 2 pictures are missing in ROOT/nowhere (first a.png)" in told
+    assert "2 of 2 images are missing in ROOT/nowhere (first a.png)" in told
     assert not Path(tmp_path / "nowhere").exists()

@@ -12,11 +12,9 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from saccade.models.contract import Truth
-from saccade.pipelines.sources import find_source
-from saccade.pipelines.sources.coco import Coco, CocoOptions
-from saccade.pipelines.sources.coco_file import Annotation
-from saccade.pipelines.sources.coco_truth import paint
-from saccade.pipelines.sources.run_lengths import covered, run_lengths
+from saccade.pipelines.data.formats import find_source
+from saccade.pipelines.data.formats.coco import Annotation, Coco, CocoOptions, paint
+from saccade.pipelines.data.formats.run_lengths import covered, run_lengths
 
 # pycocotools 2.0.11 gives its masks to NumPy 2 by the older protocol; only the tests let it decode.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn.t accept a copy:DeprecationWarning")
@@ -50,7 +48,7 @@ def document(annotations: list[dict], names=("a.png", "b.png", "c.png"), categor
 
 @pytest.fixture
 def write(draw, tmp_path) -> Callable[..., str]:
-    """`write(annotations, name, names)`: a JSON file, and its pictures in the folder `images`."""
+    """`write(annotations, name, names)`: a JSON file, and its images in the folder `images`."""
 
     def written(annotations, name="all.json", names=("a.png", "b.png", "c.png"), categories=CATEGORIES) -> str:
         draw(*(f"images/{each}" for each in names))
@@ -78,7 +76,7 @@ def uncompressed(mask: np.ndarray) -> dict:
 
 
 def test_by_hand(write):
-    """A cat at (2, 3), 4 pixels wide; a cup as run lengths; the third picture has nothing."""
+    """A cat at (2, 3), 4 pixels wide; a cup as run lengths; the third image has nothing."""
     cup = np.zeros((HEIGHT, WIDTH), bool)
     cup[10:, 14:] = True
     file = write([entry(1, 1, 3, square(2, 3, 4)), entry(2, 1, 90, rle(cup)), entry(3, 2, 7, uncompressed(cup))])
@@ -90,7 +88,7 @@ def test_by_hand(write):
     expected[10:, 14:] = 3
     assert read.truth(0)["mask"].dtype == np.uint8 and (read.truth(0)["mask"] == expected).all()
     assert (read.truth(1)["mask"] == 2 * cup).all() and not read.truth(2)["mask"].any()
-    assert read.read(1) == (Path(file).parent / "images/b.png").read_bytes()
+    assert read.read(1) == {"bytes": (Path(file).parent / "images/b.png").read_bytes()}
     assert read.where(1) == str(Path(file).parent / "images/b.png")
     assert find_source("coco") is Coco
 
@@ -117,6 +115,24 @@ def test_crowds_do_not_count_where_no_object_is(write):
     small = uncompressed(np.eye(HEIGHT, WIDTH, dtype=bool))
     under = write([entry(1, 1, 3, square(0, 0, 12)), entry(2, 1, 3, small, crowd=1)])
     assert not (source(under).truth(0)["mask"] == 255).any()
+
+
+def test_crowds_are_boxes_where_the_task_is_told_which_they_are(write):
+    """Area is the file's own, and of a box that has none its own."""
+    whole = uncompressed(np.ones((HEIGHT, WIDTH), bool))
+    entries = [entry(1, 1, 3, whole, crowd=1), entry(2, 1, 7, square(0, 0, 4)) | {"area": 12.5}]
+    file = write(entries)
+    fields = {
+        name: Truth(dtype, (None,), moves="box_field") for name, dtype in (("crowd", "int32"), ("area", "float32"))
+    }
+    truth = source(file, BOXES | fields).truth(0)
+    assert truth["boxes"].tolist() == [[1, 2, 4.5, 6], [2, 2, 5.5, 6]] and truth["classes"].tolist() == [0, 1]
+    assert truth["crowd"].tolist() == [1, 0] and truth["crowd"].dtype == np.int32
+    assert truth["area"].tolist() == [14, 12.5] and truth["area"].dtype == np.float32
+    without = source(file, BOXES | {"area": fields["area"]}).truth(0)
+    assert without["boxes"].tolist() == [[2, 2, 5.5, 6]] and without["area"].tolist() == [12.5]
+    empty = source(file, BOXES | fields).truth(1)
+    assert [empty[name].shape for name in ("boxes", "crowd", "area")] == [(0, 4), (0,), (0,)]
 
 
 def test_boxes_alone_have_no_background(write):
@@ -195,7 +211,7 @@ def test_the_stamp_changes_with_the_picture_and_with_its_own_annotations(write, 
 
 def test_annotations_of_unlisted_pictures_are_counted(write, caplog):
     source(write([entry(1, 1, 3, square(0, 0, 4)), entry(2, 77, 3, square(0, 0, 4))]))
-    assert "annotations of pictures that it does not list are left out: 1" in caplog.text
+    assert "annotations of images that it does not list are left out: 1" in caplog.text
 
 
 def test_every_form_draws_what_pycocotools_draws(write, tmp_path, capsys):

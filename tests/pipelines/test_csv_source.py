@@ -1,26 +1,27 @@
-"""Tables of pictures: paths, truth columns, splits, groups, and what is wrong with them by line."""
+"""Tables of images: paths, truth columns, masks, splits, groups, and what is wrong with them by line."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from pydantic import ValidationError
 
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError
-from saccade.pipelines.sources.csv_rows import read_rows
-from saccade.pipelines.sources.csv_table import Csv, CsvOptions
+from saccade.pipelines.data.formats.csv_table import Csv, CsvOptions, read_rows
 
-LABEL = {"label": Truth("int32")}
-LABELS = {"labels": Truth("float32", (None,))}
+LABEL = {"label": Truth("int32", role="class_ids")}
+LABELS = {"labels": Truth("float32", (None,), role="multi_hot")}
 AGE = {"age": Truth("float32")}
 
 
 @pytest.fixture
 def table(draw):
-    """`table(text)`: a CSV file beside the pictures 1.png, 2.png, 3.png and sub/4.png."""
+    """`table(text)`: a CSV file beside the images 1.png, 2.png, 3.png and sub/4.png."""
 
     def written(text: str | bytes) -> Path:
         file = draw("1.png", "2.png", "3.png", "sub/4.png") / "table.csv"
@@ -50,7 +51,7 @@ def test_labels_are_class_names(table):
     source = opened(file)
     assert source.class_names == ["cat", "dog"] and values(source, "label") == [1, 0, 1]
     assert source.keys == ["1.png", "sub/4.png", "2.png"]
-    assert source.read(1) == (file.parent / "sub/4.png").read_bytes()
+    assert source.read(1) == {"bytes": (file.parent / "sub/4.png").read_bytes()}
     assert source.where(1) == str(file.parent / "sub/4.png") and source.stamp(1)
     assert source.truth(0)["label"].dtype == np.int32 and source.truth(0)["label"].shape == ()
     assert source.groups == source.keys and source.splits == {}
@@ -84,6 +85,26 @@ def test_numbers(table):
     assert values(source, "age") == [1.5, -2000.0] and values(source, "count") == [3, 4]
     assert source.truth(0)["age"].dtype == np.float32 and source.truth(0)["count"].dtype == np.int32
     assert source.class_names == []
+
+
+def test_texts(table):
+    """Whoever is in the image, as a task of faces asks for; captions may look like numbers."""
+    truth = {"identity": Truth("string", role="group"), "caption": Truth("string")}
+    source = opened(table('path,identity,caption\n1.png, Zoë ,12\n2.png,Al,"a dog, running"\n'), truth)
+    assert [source.truth(at) for at in (0, 1)] == [
+        {"identity": "Zoë", "caption": "12"},
+        {"identity": "Al", "caption": "a dog, running"},
+    ]
+    assert source.class_names == [] and truth["caption"].array(source.truth(0)["caption"]).tolist() == b"12"
+    assert refused(table("path,identity,caption\n1.png,Al,\n"), truth) == "ROOT/table.csv:2: no caption"
+
+
+def test_classes_by_role_and_not_by_name(table):
+    file = table("path,species,label\n1.png,owl,3\n2.png,cat,4\n")
+    truth = {"species": Truth("int32", role="class_ids"), "label": Truth("float32")}
+    source = opened(file, truth)
+    assert source.class_names == ["cat", "owl"] and values(source, "species") == [1, 0]
+    assert values(source, "label") == [3, 4]
 
 
 def test_columns_of_other_names_another_delimiter_another_root(table):
@@ -130,8 +151,8 @@ def test_prediction_needs_paths_alone(table):
         ("path,label\n,a\n2.png,b\n", "ROOT/table.csv:2: no path"),
         ("path,label\n1.png,a\n2.png,a\n", "only one class, 'a'; it takes two or more"),
         ("path,label\n1.png,a\n\n./1.png,b\n", "ROOT/table.csv:4: '1.png' stands in line 2 already"),
-        ("path,label\n1.png,a\n7.png,b\n", "ROOT/table.csv:3: no picture ROOT/7.png: data.root is the folder"),
-        ("path,label\n1.png,a\n7.png,b\n8.png,b\n", "no picture ROOT/7.png (2 of 3 pictures are missing): data.root"),
+        ("path,label\n1.png,a\n7.png,b\n", "ROOT/table.csv:3: no image ROOT/7.png: data.root is the folder"),
+        ("path,label\n1.png,a\n7.png,b\n8.png,b\n", "no image ROOT/7.png (2 of 3 images are missing): data.root"),
         ("path,label,split\n1.png,a,trian\n2.png,b,test\n", "ROOT/table.csv:2: split 'trian': did you mean train?"),
         ("path,label,split\n1.png,a,train\n2.png,b,\n", "ROOT/table.csv:3: split '': known: test, train, val"),
         ("path,label,group\n1.png,a,g\n2.png,b,\n", "ROOT/table.csv:3: no group"),
@@ -156,7 +177,7 @@ def test_one_of_several_labels_outside_the_classes(table):
 
 
 def test_the_line_is_where_the_row_begins(table):
-    assert refused(table('path,label\n1.png,"a\nb"\n2.png,"c\n\nd"\n9.png,b\n')).startswith("ROOT/table.csv:7: no pict")
+    assert refused(table('path,label\n1.png,"a\nb"\n2.png,"c\n\nd"\n9.png,b\n')).startswith("ROOT/table.csv:7: no imag")
 
 
 def test_several_labels_need_a_separator(table):
@@ -186,7 +207,7 @@ def test_not_a_number(table, cell, dtype, told):
 
 def test_truth_that_no_cell_holds(table):
     told = refused(table("path,boxes\n1.png,3\n"), {"boxes": Truth("float32", (None, 4))})
-    assert told.startswith("data.source=csv reads class names and numbers, and the task wants 'boxes'")
+    assert told.startswith("data.source=csv reads class names, numbers and text, and the task wants 'boxes'")
 
 
 def test_columns_for_what_nobody_wants(table):
@@ -223,3 +244,77 @@ def test_reads_what_the_csv_module_writes(tmp_path_factory, rows):
         csv.writer(stream).writerows([("a", "b"), *rows])
     read = read_rows(str(file), ",", {"a": "a", "b": "b"}, [])
     assert [(row.cells["a"], row.cells["b"]) for row in read] == [(a.strip(), b.strip()) for a, b in rows]
+
+
+MASK = {"mask": Truth("uint8", (None, None))}
+BOTH = MASK | {"instances": Truth("uint16", (None, None), trains=False)}
+
+
+def mask_table(place: Path, text: str, truth=MASK, **options) -> Csv:
+    (place / "t.csv").write_text(text)
+    return Csv(CsvOptions(source="csv", path=str(place / "t.csv"), **options), truth)
+
+
+def mask_table_refused(root: Path, text: str, truth=MASK, **options) -> str:
+    with pytest.raises(InputError) as error:
+        mask_table(root, text, truth, **options)
+    return str(error.value).replace(str(root), "ROOT")
+
+
+def test_a_column_of_masks(draw, mark, caplog, pairs):
+    draw("i/a.jpg", "i/b.jpg")
+    root = mark("m/1.png", "m/2.png")
+    source = mask_table(root, "path,mask,split\ni/a.jpg,m/2.png,train\ni/b.jpg,./m/1.png,val\n", classes=["no", "yes"])
+    assert source.class_names == ["no", "yes"] and pairs(source, "m/2.png", "m/1.png")
+    assert source.splits == {"train": [0], "validation": [1]} and source.columns["mask"] == ["m/2.png", "./m/1.png"]
+    assert "masks: 0/255 in one channel: no and yes" in caplog.text
+    before = source.stamp(0)
+    os.utime(root / "m/2.png", ns=(1, 1))
+    assert source.stamp(0) != before
+
+
+def test_a_column_of_masks_beside_others(draw, mark, pairs):
+    draw("i/a.jpg", "i/b.jpg")
+    root = mark("m/1.png", "m/2.png")
+    text = "image;age;M\na.jpg;3;../m/1.png\nb.jpg;4;../m/2.png\n"
+    columns = {"path": "image", "mask": "M"}
+    source = mask_table(
+        root, text, MASK | {"age": Truth("float32")}, columns=columns, delimiter=";", root=str(root / "i")
+    )
+    assert [float(source.truth(at)["age"]) for at in (0, 1)] == [3, 4] and pairs(source, "m/1.png", "m/2.png")
+
+
+def test_a_column_of_object_numbers(draw):
+    root = draw("i/a.jpg")
+    pixels = np.zeros((12, 16), np.uint16)
+    pixels[0, :3] = 4, 4, 9
+    Image.fromarray(pixels).save(root / "a.png")
+    source = mask_table(root, "path,mask\ni/a.jpg,a.png\n", BOTH, instances="separated")
+    assert source.truth(0)["instances"][0, :4].tolist() == [4, 4, 9, 0]
+    assert source.truth(0)["mask"][0, :4].tolist() == [1, 1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("path,mask\ni/a.jpg,\n", "ROOT/t.csv:2: no mask"),
+        ("path,masks\ni/a.jpg,m/1.png\n", "ROOT/t.csv:1: no column 'mask': did you mean masks? (data.columns.mask"),
+        (
+            "path,mask\ni/a.jpg,m/1.png\ni/b.jpg,m/9.png\n",
+            "ROOT/t.csv:3: no mask ROOT/m/9.png: data.root is the folder",
+        ),
+        ("path,mask\ni/a.jpg,7.png\ni/b.jpg,9.png\n", "no mask ROOT/7.png (2 of 2 masks are missing): data.root"),
+        ("path,mask\ni/a.jpg,m/1.jpg\n", "ROOT/t.csv: masks: 1 of 1 masks are JPEG (first m/1.jpg): compression"),
+    ],
+)
+def test_wrong_columns_of_masks(draw, mark, text, told):
+    draw("i/a.jpg", "i/b.jpg", "m/1.jpg")
+    assert told in mask_table_refused(mark("m/1.png"), text)
+
+
+def test_the_ambiguous_masks_of_a_table(draw):
+    root = draw("i/a.jpg")
+    Image.fromarray(np.eye(12, 16, dtype=np.uint8) * 38).save(root / "a.png")
+    assert mask_table_refused(root, "path,mask\ni/a.jpg,a.png\n").startswith(
+        "ROOT/t.csv: masks: ambiguous: the values 0, 38"
+    )

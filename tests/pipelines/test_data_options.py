@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from saccade.pipelines.source import DataOptions
+from saccade.pipelines.data.source import DataOptions
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import saccade
 from saccade.cli import main
 from saccade.models.errors import InputError
 from saccade.models.predictor import Predictor
-from saccade.pipelines.checking.splits import split
+from saccade.pipelines.data.splits import split
 from saccade.pipelines.evaluating.evaluate import evaluate
 from saccade.pipelines.evaluating.evaluation_files import read_breakdown, read_metrics
 from saccade.pipelines.recipe import load_recipe

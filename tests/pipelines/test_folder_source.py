@@ -1,4 +1,4 @@
-"""Folders of pictures: which are the classes, which the splits, and what is wrong with them."""
+"""Folders of images: which are the classes, which the splits, and what is wrong with them."""
 
 import logging
 import os
@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError
-from saccade.pipelines.sources.folder import Folder, FolderOptions
+from saccade.pipelines.data.formats.folder import Folder, FolderOptions
 
 LABEL = {"label": Truth("int32")}
 
@@ -45,7 +45,7 @@ def test_a_folder_a_class(draw):
     }
     assert list(source.keys) == sorted(source.keys) and source.groups == source.keys and source.splits == {}
     assert source.columns == {}
-    assert source.read(0) == (root / "a/x.jpeg").read_bytes()
+    assert source.read(0) == {"bytes": (root / "a/x.jpeg").read_bytes()}
     assert source.where(0) == str(root / "a/x.jpeg")
     label = source.truth(5)["label"]
     assert label == 2 and label.dtype == np.int32 and label.shape == ()
@@ -94,7 +94,7 @@ def test_other_files_and_hidden_ones_are_ignored_and_counted(draw, caplog):
 
 def test_loose_pictures_beside_class_folders_are_ignored_with_a_warning(draw, caplog):
     assert folder(draw("a/1.png", "b/1.png", "overview.png")).keys == ["a/1.png", "b/1.png"]
-    assert "pictures beside the class folders are ignored: 1 (first overview.png)" in caplog.text
+    assert "images beside the class folders are ignored: 1 (first overview.png)" in caplog.text
     caplog.clear()
     draw("s/train/a/1.png", "s/train/b/1.png", "s/train/x.png", "s/val/a/1.png", "s/y.png")
     assert len(folder(draw() / "s")) == 3
@@ -186,21 +186,21 @@ def test_a_class_without_pictures(draw):
     root = draw("a/1.png", "b/1.png", "c/deep/1.gif")
     (root / "d").mkdir()
     assert refused(root, exclude=["d", "c/*.gif"]) == (
-        "data.path=ROOT: class folder 'c' has no pictures (data.exclude leaves out 1): add some, or leave the "
+        "data.path=ROOT: class folder 'c' has no images (data.exclude leaves out 1): add some, or leave the "
         "class out by 'data.exclude=[d, \"c/*.gif\", c]'"
     )
-    assert "class folder 'd' has no pictures: add some" in refused(root)
+    assert "class folder 'd' has no images: add some" in refused(root)
     assert folder(root, exclude=["d"]).class_names == ["a", "b", "c"]
 
 
 def test_loose_pictures_alone(draw):
     told = refused(draw("1.png", "2.png"))
-    assert "pictures without class folders around them: 2 (first 1.png)" in told and "data.source=csv" in told
+    assert "images without class folders around them: 2 (first 1.png)" in told and "data.source=csv" in told
 
 
 def test_an_unlabelled_split(draw):
     told = refused(draw("train/a/1.png", "train/b/1.png", "test/1.png"))
-    assert told.startswith("data.path=ROOT: folder 'test/': pictures without class folders around them: 1 ")
+    assert told.startswith("data.path=ROOT: folder 'test/': images without class folders around them: 1 ")
     assert folder(draw(), exclude=["test"]).class_names == ["a", "b"]
 
 
@@ -215,9 +215,9 @@ def test_an_empty_class_outside_train_is_a_warning(draw, caplog):
     root = draw("train/ants/1.png", "train/bees/1.png", "val/ants/1.png")
     (root / "val/bees").mkdir()
     assert len(folder(root)) == 3
-    assert "class folder 'val/bees' has no pictures" in caplog.text
+    assert "class folder 'val/bees' has no images" in caplog.text
     (root / "train/bees/1.png").unlink()
-    assert "class folder 'train/bees' has no pictures" in refused(root)
+    assert "class folder 'train/bees' has no images" in refused(root)
 
 
 def test_splits_that_contradict_each_other(draw):

@@ -1,4 +1,4 @@
-"""Mask files pixel by pixel, and what an encoding does not allow."""
+"""Mask files pixel by pixel, what an encoding does not allow, and the way from object numbers to classes."""
 
 import struct
 import zlib
@@ -6,14 +6,16 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from mask_pictures import BLACK, GREEN, RED, encoded, grey, palette, rgb
 from PIL import Image
 
 from saccade.models.errors import InputError
-from saccade.pipelines.sources.mask_formats.detection import Detection
-from saccade.pipelines.sources.mask_formats.encoding import Encoding
-from saccade.pipelines.sources.mask_formats.image import check_turn, read_mask
-from saccade.pipelines.sources.mask_formats.options import MaskOptions
+from saccade.pipelines.data.formats.mask_encoding import Encoding, MaskOptions, classes_of
+from saccade.pipelines.data.formats.mask_files import find_encoding
+from saccade.pipelines.data.formats.mask_image import check_turn, read_mask
 
 
 def refused(call: Callable, *arguments, **options) -> str:
@@ -29,7 +31,7 @@ def encoding(**options) -> Encoding:
     def look():
         raise AssertionError("the recipe says it all")
 
-    return Detection(look, MaskOptions(source="masks", **options), "PLACE").encoding()[0]
+    return find_encoding(look, MaskOptions(source="masks", **options), "PLACE")[0]
 
 
 @pytest.mark.parametrize(
@@ -132,15 +134,15 @@ def test_a_mask_belongs_to_the_upright_picture(orientation):
         check_turn((30, 20), picture)
         told = refused(check_turn, (20, 30), picture)
         assert told == (
-            f"20 x 30 as its picture is stored, which EXIF orientation {orientation} turns to 30 x 20: save the mask "
-            "as the picture is seen, upright"
+            f"20 x 30 as its image is stored, which EXIF orientation {orientation} turns to 30 x 20: save the mask "
+            "as the image is seen, upright"
         )
     check_turn((7, 7), picture)  # a size of no kind is told by the task
     check_turn((20, 20), turned_picture(orientation, 20, 20))
 
 
 def test_a_picture_that_is_broken_is_told_elsewhere():
-    check_turn((20, 30), b"no picture")
+    check_turn((20, 30), b"no image")
 
 
 def test_the_exif_of_a_mask_turns_nothing():
@@ -160,3 +162,26 @@ def test_two_bits_of_grey_are_scaled_as_the_format_says():
     file = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
     image = read_mask(file)
     assert image.kind == "grey" and image.values.tolist() == [[0, 85, 170, 255]]
+
+
+def around(objects: np.ndarray, row: int, column: int) -> set[int]:
+    """The numbers of a pixel and of its eight neighbours, without OpenCV."""
+    return {int(each) for each in objects[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2].ravel()}
+
+
+@given(arrays(np.uint16, (7, 9), elements=st.sampled_from([0, 0, 1, 2, 700, 65535])))
+def test_ways_of_objects_pixel_by_pixel(objects):
+    foreground, separated, boundary = (classes_of(objects, way) for way in ("foreground", "separated", "boundary"))
+    assert foreground.dtype == separated.dtype == boundary.dtype == np.uint8
+    for (row, column), number in np.ndenumerate(objects):
+        neighbours = around(objects, row, column)
+        assert foreground[row, column] == (number > 0)
+        assert separated[row, column] == (number > 0 and not any(0 < each < number for each in neighbours))
+        assert boundary[row, column] == (0 if number == 0 else 1 if neighbours == {number} else 2)
+
+
+def test_a_line_one_pixel_wide_parts_what_touches():
+    objects = np.zeros((5, 8), np.uint16)
+    objects[1:4, 1:4], objects[1:4, 4:7] = 1, 2
+    assert classes_of(objects, "separated")[2].tolist() == [0, 1, 1, 1, 0, 1, 1, 0]
+    assert classes_of(objects, "boundary")[2].tolist() == [0, 2, 1, 2, 2, 1, 2, 0]

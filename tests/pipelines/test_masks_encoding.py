@@ -11,19 +11,17 @@ from mask_pictures import BLACK, GREEN, RED, WHITE, encoded, grey, palette, rgb
 from PIL import Image
 from pydantic import ValidationError
 
-from saccade.models.errors import InputError
-from saccade.pipelines.sources.mask_formats.detection import Detection
-from saccade.pipelines.sources.mask_formats.encoding import Encoding
-from saccade.pipelines.sources.mask_formats.image import read_mask
-from saccade.pipelines.sources.mask_formats.options import MaskOptions
-from saccade.pipelines.sources.mask_formats.sample import LOOKED_AT, look_at
+from saccade.models.errors import InputError, RecipeError
+from saccade.pipelines.data.formats.mask_encoding import Encoding, MaskOptions
+from saccade.pipelines.data.formats.mask_files import find_encoding
+from saccade.pipelines.data.formats.mask_image import LOOKED_AT, look_at, read_mask
 
 
 def found(*masks, **options) -> tuple[Encoding, str]:
     images = [each if isinstance(each, bytes) else encoded(each) for each in masks]
     names = [f"{at}.png" for at in range(len(images))]
     options = MaskOptions(source="masks", **options)
-    return Detection(lambda: look_at(names, lambda at: read_mask(images[at])), options, "PLACE").encoding()
+    return find_encoding(lambda: look_at(names, lambda at: read_mask(images[at])), options, "PLACE")
 
 
 def decoded(encoding: Encoding, mask) -> list[int]:
@@ -153,25 +151,31 @@ def test_object_numbers_of_8_bits_have_to_be_called_so(mask):
 
 
 AMBIGUOUS = {
-    "PLACE: ambiguous: the values 0, 1, 255; write below data 'encoding: ids' if 255 does not count, or "
-    "'encoding: binary' if 1 and 255 are both foreground": [grey(1), grey(255)],
-    "PLACE: ambiguous: the values 0, 38, 75, 113; write below data 'colors: {class_0: [0, 0, 0], class_1: [38, 38, "
-    "38], class_2: [75, 75, 75], class_3: [113, 113, 113]}' with your names and the background first": [
+    "PLACE: ambiguous: the values 0, 1, 255; write below data 'encoding: ids' if each number is a class, and 255 does "
+    "not count, or 'encoding: instances' if each number is an object, or 'encoding: binary' if black is the background "
+    "and white the foreground, or 'colors: {class_0: [0, 0, 0], class_1: [1, 1, 1], class_2: [255, 255, 255]}' with "
+    "your names and the background first, if each colour is a class": [grey(1), grey(255)],
+    "PLACE: ambiguous: the values 0, 38, 75, 113; write below data 'encoding: ids' if each number is a class, or "
+    "'encoding: instances' if each number is an object, or 'colors: {class_0: [0, 0, 0], class_1: [38, 38, 38], "
+    "class_2: [75, 75, 75], class_3: [113, 113, 113]}' with your names and the background first": [
         grey(38, 38, 75),
         grey(38, 75, 113),
     ],
     "PLACE: ambiguous: the values 0, 1, 2, 254, 255 (values in between come of JPEG compression or smooth edges: save "
-    "masks without); write below data 'colors: {": [grey(1, 2, 254, 255)],
+    "masks without); write below data 'encoding: ids' if each number is a class, and 255 does not count, or ": [
+        grey(1, 2, 254, 255)
+    ],
     "PLACE: ambiguous: the values 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 and 24 more; write below data "
-    "'encoding: instances' if each number is an object, or 'encoding: ids' if each is a class": [
+    "'encoding: ids' if each number is a class, or 'encoding: instances' if each number is an object": [
         grey(*range(0, 20)),
         grey(*range(20, 40)),
     ],
-    "PLACE: ambiguous: numbers from 1 without a gap in every mask, up to 6; write below data 'encoding: instances'": [
+    "PLACE: ambiguous: numbers from 1 without a gap in every mask, up to 6; write below data 'encoding: ids' if each": [
         grey(*range(count)) for count in (2, 5, 3, 7, 1)
     ],
     "PLACE: ambiguous: palettes differ, index 1 is [255, 0, 0] in 0.png and [0, 255, 0] in 1.png; write below data "
-    "'encoding: palette' if indices are the classes, or 'colors: {class_0: [0, 0, 0], ": [
+    "'encoding: palette' if each number is a class, or 'encoding: instances' if each number is an object, or "
+    "'colors: {": [
         palette(grey(1, 2), BLACK, RED, GREEN),
         palette(grey(1, 2), BLACK, GREEN, RED),
     ],
@@ -179,13 +183,16 @@ AMBIGUOUS = {
         palette(grey(1), WHITE, BLACK)
     ],
     "PLACE: ambiguous: not of one kind: 2 are one channel of 8 bits (first 1.png), 1 are a palette image (first "
-    "0.png); write below data 'colors: {class_0: [0, 0, 0], class_1: [1, 1, 1], class_2: [255, 0, 0]}' with": [
+    "0.png); write below data 'encoding: instances' if each number is an object, or 'colors: {class_0: [0, 0, 0], ": [
         palette(grey(1, 1, 1), BLACK, RED),
         grey(1),
         grey(1),
     ],
     "PLACE: ambiguous: not of one kind: 1 are one channel of 16 bits (first 0.png), 1 are one channel of 8 bits (first "
-    "1.png); write below data 'encoding: instances'": [grey(1, dtype=np.uint16), grey(1)],
+    "1.png); write below data 'encoding: ids' if each number is a class, or 'encoding: instances' if": [
+        grey(1, dtype=np.uint16),
+        grey(1),
+    ],
     "PLACE: not of one kind: 1 are one channel of 16 bits (first 0.png), 1 are RGB (first 1.png): save "
     "masks all alike": [
         grey(1, dtype=np.uint16),
@@ -215,6 +222,32 @@ def test_lines_that_are_told_do_settle_it():
     inverse = palette(grey(1), WHITE, BLACK)
     assert decoded(found(encoding="binary")[0], inverse) == [0, 1, 1, 1]
     assert decoded(found(inverse, encoding="palette")[0], inverse) == [1, 0, 0, 0]
+
+
+def test_two_named_classes_leave_255_ambiguous():
+    """255 is the second class in one reading, and does not count in the other, which would leave nothing to learn."""
+    for masks in ([grey(1), grey(255)], [grey(7), grey(255)]):
+        assert "'encoding: binary' if black is the background" in refused(found, *masks, classes=["a", "b"])
+    assert found(grey(1, 255), grey(2), classes=["a", "b", "c"])[0].name == "ids"
+
+
+@pytest.mark.parametrize("encoding", ["ids", "palette"])
+def test_most_masks_hold_more_than_the_named_classes(encoding):
+    masks = [grey(1), grey(1, 3), grey(2, 3)]
+    if encoding == "palette":
+        masks = [palette(each, BLACK, RED, GREEN, WHITE) for each in masks]
+    assert refused(found, *masks, classes=["a", "b", "c"]).startswith(
+        "PLACE: ambiguous: data.classes names 3, and 2 of 3 masks hold others (first 1.png): the values 0, 1, 2, 3; "
+        f"write below data 'encoding: {encoding}' if each number is a class, with names for 0 to 3 in 'classes', or "
+        "'encoding: instances' if each number is an object, or 'colors: {class_0: [0, 0, 0], "
+    )
+
+
+def test_black_comes_first_in_the_line_where_it_covers_little():
+    assert refused(found, rgb(*[RED] * 20, *[WHITE] * 8)).endswith(
+        "hold [255, 0, 0] 62.5 %, [255, 255, 255] 25 %, [0, 0, 0] 12.5 %; write below data 'colors: {class_0: [0, 0, "
+        "0], class_1: [255, 0, 0], class_2: [255, 255, 255]}' with your names and the background first"
+    )
 
 
 def test_smooth_colours_are_not_listed_as_classes():
@@ -265,7 +298,7 @@ def test_a_large_set_is_looked_at_here_and_there():
 
     names = [f"{at}.png" for at in range(1000)]
     options = MaskOptions(source="masks")
-    _, told = Detection(lambda: look_at(names, read), options, "PLACE").encoding()
+    _, told = find_encoding(lambda: look_at(names, read), options, "PLACE")
     assert told.endswith(f"({LOOKED_AT} of 1000 looked at)")
     assert len(looked) == LOOKED_AT and {0, 999} <= set(looked) and max(np.diff(sorted(looked))) <= 6
 
@@ -273,3 +306,29 @@ def test_a_large_set_is_looked_at_here_and_there():
 def test_a_broken_mask_does_not_hide_what_the_others_are():
     assert found(b"broken", grey(255))[1].startswith("0/255")
     assert refused(found, b"broken") == "not an image (PNG, BMP, GIF or TIFF)"
+
+
+def test_classes_that_are_named_and_a_mask_with_another_value():
+    masks, names = [grey(1, 2, 255)] * 30, ["sky", "road", "tree"]
+    encoding, told = found(*masks, grey(1, 77), classes=names)
+    assert told.endswith("sky, road, tree")
+    said = refused(encoding.decode, read_mask(encoded(grey(1, 77))))
+    assert said == "value 77 in 1 pixel, and the classes are 0 to 2 (255 does not count; data.classes names them)"
+    indices = palette(grey(1, 2), BLACK, RED, GREEN)
+    stray = palette(grey(1, 77), BLACK, RED, GREEN)
+    assert found(indices, stray, classes=names)[0].name == "palette"
+
+
+def test_a_class_that_the_masks_looked_at_do_not_show():
+    names = [f"{at}.png" for at in range(1000)]
+    masks, options = encoded(grey(1, 2)), MaskOptions(source="masks")
+    encoding, _ = find_encoding(lambda: look_at(names, lambda at: read_mask(masks)), options, "PLACE")
+    with pytest.raises(RecipeError) as error:
+        encoding.decode(read_mask(encoded(grey(3, 4, 3))))
+    assert str(error.value) == (
+        "value 3 in 2 pixels, 4 in 1 pixel, and the 200 of 1000 masks that were looked at hold only 0 to 2: write "
+        "below data 'classes: [class_0, class_1, class_2, class_3, class_4]' with your names, one for each value that "
+        "is a class; a mask with another is told as bad then"
+    )
+    with pytest.raises(RecipeError, match=r"^value 200 in 1 pixel, .* 'classes: \[class_0, class_1, class_2\]' with"):
+        encoding.decode(read_mask(encoded(grey(200))))

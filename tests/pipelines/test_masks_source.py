@@ -1,5 +1,6 @@
-"""Pictures with masks on disk: which belongs to which, splits, zip files, threads."""
+"""Images with masks on disk: which belongs to which, splits, zip files, threads; and the Data Science Bowl's nuclei."""
 
+import io
 import os
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -8,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import ndimage
 
 from saccade.models.contract import Truth
-from saccade.pipelines.sources.masks import Masks, MasksOptions
+from saccade.pipelines.data.formats.masks import Masks, MasksOptions
 
 MASK = {"mask": Truth("uint8", (None, None))}
 BOTH = MASK | {"instances": Truth("uint16", (None, None), trains=False)}
@@ -28,7 +30,7 @@ def test_masks_called_as_their_pictures(draw, mark, caplog, pairs):
     assert source.keys == ["a.png", "b.jpg", "deep/c.jpg"] and source.class_names == ["background", "foreground"]
     assert pairs(source, "m/a.png", "m/b.png", "m/deep/c.png")
     assert source.splits == {} and source.groups == source.keys and source.columns == {}
-    assert source.read(1) == (root / "i/b.jpg").read_bytes() and source.where(1) == str(root / "i/b.jpg")
+    assert source.read(1) == {"bytes": (root / "i/b.jpg").read_bytes()} and source.where(1) == str(root / "i/b.jpg")
     mask = source.truth(0)["mask"]
     assert mask.dtype == np.uint8 and mask.shape == (12, 16)
     assert [each.message for each in caplog.records] == ["masks: 0/255 in one channel: background and foreground"]
@@ -39,13 +41,13 @@ def test_masks_with_an_ending(draw, mark, caplog, ending, pairs):
     draw("i/a.jpg", "i/a_1.jpg", "i/b.jpg", "i/c/b.jpg")
     names = [f"m/{name}{ending}.png" for name in ("a", "a_1", "b", "c/b")]
     assert pairs(opened(mark(*names)), *names)
-    assert f"masks are called {{path}}{ending} after their pictures" in caplog.text
+    assert f"masks are called {{path}}{ending} after their images" in caplog.text
 
 
 def test_masks_in_one_folder_by_bare_names(draw, mark, caplog, pairs):
     draw("i/x/a.jpg", "i/y/b.jpg")
     assert pairs(opened(mark("m/a.png", "m/b.png")), "m/a.png", "m/b.png")
-    assert "masks are called {stem} after their pictures" in caplog.text
+    assert "masks are called {stem} after their images" in caplog.text
     assert pairs(opened(mark("n/z/a_L.png", "n/b_L.png"), masks="n"), "n/z/a_L.png", "n/b_L.png")
 
 
@@ -53,7 +55,7 @@ def test_the_same_name_goes_before_an_ending(draw, mark, caplog, pairs):
     draw("i/a.jpg", "i/b.jpg")
     root = mark("m/a.png", "m/a_edge.png", "m/b.png", "m/b_edge.png", "m/zebra.png")
     assert pairs(opened(root), "m/a.png", "m/b.png")
-    assert "data.masks=" in caplog.text and "masks without a picture: 3 (first a_edge.png)" in caplog.text
+    assert "data.masks=" in caplog.text and "masks without an image: 3 (first a_edge.png)" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -87,7 +89,7 @@ def test_masks_beside_their_pictures_are_no_pictures(draw, mark, masks, caplog, 
     names = ["i/a_mask.png", "i/b_mask.png", "i/x/c_mask.png"]
     source = opened(mark(*names), masks=masks, match="{path}_mask.png")
     assert source.keys == ["a.png", "b.jpg", "x/c.jpg"] and pairs(source, *names)
-    assert "without a picture" not in caplog.text
+    assert "without an image" not in caplog.text
 
 
 def test_a_folder_of_masks_among_those_of_pictures(draw, mark, pairs):
@@ -176,3 +178,49 @@ def test_objects_where_the_task_wants_them(draw):
     assert truth["instances"][0, :4].tolist() == [500, 500, 3, 0]
     assert list(opened(root).truth(0)) == ["mask"]
     assert opened(root, {"mask": Truth("int32", (None, None))}).truth(0)["mask"].dtype == np.int32
+
+
+@pytest.fixture(scope="module")
+def nuclei(data_dir) -> Path:
+    return data_dir / "segmentation/dsb2018_nuclei"
+
+
+def test_object_numbers_as_they_are_stored(nuclei, caplog):
+    source = opened(nuclei, BOTH, "images", "labels")
+    assert len(source) == 445 and source.class_names == ["background", "foreground"] and source.splits == {}
+    assert "masks: object numbers, 16 bits, up to 111 in one mask: background, foreground" in caplog.text
+    counts = []
+    for at in range(0, 445, 20):
+        truth = source.truth(at)
+        with Image.open(nuclei / "labels" / f"{Path(source.keys[at]).stem}.png") as image:
+            stored = np.array(image)
+        assert (truth["instances"] == stored).all() and (truth["mask"] == (stored > 0)).all()
+        with Image.open(io.BytesIO(source.read(at)["bytes"])) as picture:
+            assert truth["mask"].shape == picture.size[::-1]
+        counts.append(len(np.unique(truth["instances"][truth["mask"] == 1])))
+    assert counts[:5] == [27, 53, 9, 60, 16]
+
+
+def test_a_line_parts_nuclei_that_touch(nuclei):
+    """Counted by SciPy: pixels that touch are one object, and separated there are nearly as many as are numbered."""
+    joined, parted, known = 0, 0, 0
+    whole, separated = (
+        opened(nuclei, BOTH, "images", "labels"),
+        opened(nuclei, BOTH, "images", "labels", instances="separated"),
+    )
+    for at in range(0, 445, 40):
+        truth = whole.truth(at)
+        known += int(truth["instances"].max())
+        joined += ndimage.label(truth["mask"], np.ones((3, 3)))[1]
+        parted += ndimage.label(separated.truth(at)["mask"], np.ones((3, 3)))[1]
+    assert joined < parted and abs(parted - known) < (known - joined) / 2
+
+
+def test_boundaries(nuclei):
+    source = opened(nuclei, BOTH, "images", "labels", instances="boundary")
+    assert source.class_names == ["background", "interior", "boundary"]
+    truth = source.truth(0)
+    inside = ndimage.minimum_filter(truth["instances"], 3, mode="nearest") == truth["instances"]
+    inside &= ndimage.maximum_filter(truth["instances"], 3, mode="nearest") == truth["instances"]
+    expected = np.where(truth["instances"] == 0, 0, np.where(inside, 1, 2))
+    assert (truth["mask"] == expected).all()

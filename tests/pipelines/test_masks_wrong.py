@@ -1,4 +1,4 @@
-"""Pictures and masks that do not go together: one line each that says what, where, and what to do."""
+"""Images and masks that do not go together: one line each that says what, where, and what to do."""
 
 import zipfile
 from pathlib import Path
@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError, RecipeError
-from saccade.pipelines.sources.mask_formats import sample
-from saccade.pipelines.sources.masks import Masks, MasksOptions
+from saccade.pipelines.data.formats import mask_image
+from saccade.pipelines.data.formats.masks import Masks, MasksOptions
 
 MASK = {"mask": Truth("uint8", (None, None))}
 BOTH = MASK | {"instances": Truth("uint16", (None, None), trains=False)}
@@ -54,7 +54,7 @@ def test_no_word_about_masks(draw):
     root = draw("i/a.jpg")
     told = (
         "data.path=ROOT/i: and where are the masks: data.masks is their folder, or, where they lie beside the "
-        "pictures, say how they are called, for example data.match='{path}_mask.png'"
+        "images, say how they are called, for example data.match='{path}_mask.png'"
     )
     assert refused(root, masks="") == refused(root, masks="i") == told
 
@@ -63,16 +63,16 @@ def test_half_the_masks_are_missing(draw, mark):
     draw(*(f"i/x/{at}.jpg" for at in range(6)))
     root = mark(*(f"m/{at}_mask.png" for at in (0, 2, 4)), "m/03_mask.png")
     assert refused(root) == (
-        "data.masks=ROOT/m: no mask for 3 of 6 pictures, first x/1.jpg: looked for x/1.png or 1.png or x/1_*.png; "
-        "there is 03_mask.png: data.match says how they are called, and data.exclude leaves pictures out"
+        "data.masks=ROOT/m: no mask for 3 of 6 images, first x/1.jpg: looked for x/1.png or 1.png or x/1_*.png; "
+        "there is 03_mask.png: data.match says how they are called, and data.exclude leaves images out"
     )
 
 
 def test_masks_of_other_pictures(draw, mark):
     draw("i/a.jpg", "i/b.jpg")
     assert refused(mark("m/1.png", "m/2.png")) == (
-        "data.masks=ROOT/m: no mask for 2 of 2 pictures, first a.jpg: looked for a.png or a_*.png; there is 1.png: "
-        "data.match says how they are called, and data.exclude leaves pictures out"
+        "data.masks=ROOT/m: no mask for 2 of 2 images, first a.jpg: looked for a.png or a_*.png; there is 1.png: "
+        "data.match says how they are called, and data.exclude leaves images out"
     )
 
 
@@ -82,7 +82,7 @@ def test_a_pattern_that_finds_nothing(draw, mark, masks):
     root = mark(*(f"{masks or 'i'}/{name}_mask.png" for name in "ab"))
     told = refused(root, masks=masks, match="{stem}_msk.png")
     assert f"=ROOT/{masks or 'i'}: no mask for " in told and ", first a.jpg: looked for a_msk.png; there is a" in told
-    assert told.endswith("a_mask.png: data.match is '{stem}_msk.png', and data.exclude leaves pictures out")
+    assert told.endswith("a_mask.png: data.match is '{stem}_msk.png', and data.exclude leaves images out")
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_pattern_that_finds_nothing(draw, mark, masks):
     [
         ("{name}_mask.png", r"it has no '\{name\}': known: folder, path, stem"),
         ("{stm}.png", "did you mean stem"),
-        ("mask.png", "it takes '{path}', '{folder}' or '{stem}' of the picture"),
+        ("mask.png", "it takes '{path}', '{folder}' or '{stem}' of the image"),
     ],
 )
 def test_patterns_without_a_meaning(pattern, told):
@@ -102,19 +102,19 @@ def test_two_masks_for_one_picture(draw, mark, pairs):
     draw("i/a.jpg", "i/b.jpg")
     root = mark("m/a.png", "m/a.bmp", "m/b.png")
     say = ": say which, for example by data.match='{path}_mask.png'"
-    assert refused(root) == f"data.masks=ROOT/m: two masks for one picture, a.bmp and a.png{say}"
+    assert refused(root) == f"data.masks=ROOT/m: two masks for one image, a.bmp and a.png{say}"
     assert pairs(opened(root, match="{path}.png"), "m/a.png", "m/b.png")
     root = mark(*(f"n/{name}_{kind}.png" for name in "ab" for kind in ("cells", "nuclei")))
     told = refused(root, masks="n")
-    assert told == f"data.masks=ROOT/n: two masks for one picture, they end in '_cells' and in '_nuclei'{say}"
+    assert told == f"data.masks=ROOT/n: two masks for one image, they end in '_cells' and in '_nuclei'{say}"
 
 
 @pytest.mark.parametrize("match", [None, "{stem}.png"])
 def test_one_mask_for_two_pictures(draw, mark, match):
     draw("i/x/a.jpg", "i/y/a.jpg")
     assert refused(mark("m/a.png"), match=match) == (
-        "data.masks=ROOT/m: one mask for two pictures, a.png for x/a.jpg and y/a.jpg: give masks the paths of their "
-        "pictures, or leave pictures out by data.exclude"
+        "data.masks=ROOT/m: one mask for two images, a.png for x/a.jpg and y/a.jpg: give masks the paths of their "
+        "images, or leave images out by data.exclude"
     )
 
 
@@ -163,7 +163,7 @@ def test_a_colour_outside_the_table(draw):
 
 
 def test_a_class_that_nobody_looked_at(draw, monkeypatch):
-    monkeypatch.setattr(sample, "LOOKED_AT", 2)
+    monkeypatch.setattr(mask_image, "LOOKED_AT", 2)
     root = draw(*(f"i/{at}.jpg" for at in range(3)))
     (root / "m").mkdir()
     for at in range(3):
@@ -192,8 +192,8 @@ def test_a_mask_of_the_picture_as_it_is_stored(draw, mark):
     source = opened(root)
     for _ in range(2):
         assert bad(source, 0, root) == (
-            "mask ROOT/m/a.png: 12 x 16 as its picture is stored, which EXIF orientation 6 turns to 16 x 12: save the "
-            "mask as the picture is seen, upright"
+            "mask ROOT/m/a.png: 12 x 16 as its image is stored, which EXIF orientation 6 turns to 16 x 12: save the "
+            "mask as the image is seen, upright"
         )
         assert source.truth(1)["mask"].shape == (16, 12)
 
@@ -202,7 +202,9 @@ def test_an_ambiguous_folder_names_itself(draw):
     root = draw("i/a.jpg")
     (root / "m").mkdir()
     Image.fromarray(np.eye(12, 16, dtype=np.uint8) * 38).save(root / "m/a.png")
-    assert refused(root).startswith("data.masks=ROOT/m: ambiguous: the values 0, 38; write below data 'colors: {")
+    assert refused(root).startswith(
+        "data.masks=ROOT/m: ambiguous: the values 0, 38; write below data 'encoding: ids' if"
+    )
 
 
 def test_splits_that_contradict_each_other(draw, mark):

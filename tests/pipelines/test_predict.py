@@ -14,9 +14,9 @@ from saccade.models.contract import plain
 from saccade.models.errors import InputError
 from saccade.models.inputs.image.files import find_images
 from saccade.models.predictor import Predictor
+from saccade.pipelines.data.formats import find_source
 from saccade.pipelines.predicting.answer_files import write_csv, write_jsonl
 from saccade.pipelines.predicting.predict import predict
-from saccade.pipelines.sources import find_source
 
 
 @pytest.fixture(scope="module")

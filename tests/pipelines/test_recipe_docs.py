@@ -8,9 +8,9 @@ import yaml
 
 from saccade.models.contract import ModelOptions
 from saccade.models.options import Options
+from saccade.pipelines.data.source import DataOptions
 from saccade.pipelines.options.train_options import ExportOptions, TrainOptions
 from saccade.pipelines.recipe import load_recipe
-from saccade.pipelines.source import DataOptions
 
 
 def keys(schema: type[Options]) -> set[str]:
@@ -26,7 +26,7 @@ def keys(schema: type[Options]) -> set[str]:
 
 def schemas():
     from saccade.models import TASKS, find_task
-    from saccade.pipelines.sources import SOURCES, find_source
+    from saccade.pipelines.data.formats import SOURCES, find_source
 
     for name in TASKS:
         yield from (find_task(name).ModelOptions, find_task(name).Input.Options)

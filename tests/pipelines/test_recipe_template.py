@@ -11,10 +11,10 @@ from saccade.cli import main
 from saccade.models import TASKS, find_task
 from saccade.models.errors import InputError
 from saccade.models.options import Options
+from saccade.pipelines.data.formats import SOURCES, find_source
+from saccade.pipelines.data.source import DataOptions
 from saccade.pipelines.options.train_options import ExportOptions, TrainOptions
 from saccade.pipelines.recipe import load_recipe
-from saccade.pipelines.source import DataOptions
-from saccade.pipelines.sources import SOURCES, find_source
 
 COMMENTED = re.compile(r"^  # (?=\w+: )", re.M)
 PATH = "data.path=photos"

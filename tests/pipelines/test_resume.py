@@ -20,8 +20,8 @@ from saccade.models.classification.evaluation import SingleLabelEvaluation
 from saccade.models.errors import InputError
 from saccade.models.predictor import Predictor
 from saccade.models.stopping import Interrupted
-from saccade.pipelines.checking.check import CheckCache
-from saccade.pipelines.checking.splits import hash_place
+from saccade.pipelines.data.check import CheckCache
+from saccade.pipelines.data.splits import hash_place
 from saccade.pipelines.recipe import load_recipe
 from saccade.pipelines.run import LOCK, Run, alone_in
 from saccade.pipelines.train import train
@@ -205,7 +205,7 @@ def test_a_run_and_its_data_may_move_and_the_data_change(here, caplog):
 
 
 def test_labels_that_changed_in_a_table_are_told(tmp_path, caplog):
-    from saccade.pipelines.checking.data import changes, prepare_data
+    from saccade.pipelines.data.data import changes, prepare_data
 
     for number in range(20):
         draw(tmp_path / f"{number}.png", number, 0)

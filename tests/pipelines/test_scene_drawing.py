@@ -5,9 +5,16 @@ import pytest
 from PIL import Image
 from sklearn.neighbors import KNeighborsClassifier
 
-from saccade.pipelines.sources.scene_drawing import MAX_ANGLE, Scene, draw_scene, most_digits, sides
-from saccade.pipelines.sources.scene_material import Material, material
-from saccade.pipelines.sources.scene_strokes import strokes
+from saccade.pipelines.data.formats.scene_drawing import (
+    MAX_ANGLE,
+    Material,
+    Scene,
+    draw_scene,
+    material,
+    most_digits,
+    sides,
+    strokes,
+)
 
 
 @pytest.fixture(scope="module")
@@ -71,11 +78,11 @@ def test_colours_stand_out(digits, grey):
     colours = set()
     for _ in range(20):
         scene = draw_scene(ground, 48, (1, 1), random)
-        inside = scene.picture[scene.instances == 1]
+        inside = scene.image[scene.instances == 1]
         values, counts = np.unique(inside, axis=0, return_counts=True)
         colours.add(tuple(values[counts.argmax()].tolist()))  # nearly all pixels, those at the edge are mixed
         assert counts.max() > 0.4 * len(inside)
-        assert (scene.picture[scene.instances == 0] == grey).mean() > 0.85
+        assert (scene.image[scene.instances == 0] == grey).mean() > 0.85
     assert len(colours) == 20
     for colour in colours:
         bright, dark = sorted([_luminance(colour), _luminance((grey,) * 3)], reverse=True)

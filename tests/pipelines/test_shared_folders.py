@@ -16,11 +16,11 @@ from saccade.models.inputs.file_listing import list_pictures
 from saccade.models.inputs.file_tree import DiskTree
 from saccade.models.inputs.image.files import find_images
 from saccade.models.inputs.own_output import NOTE
-from saccade.pipelines.checking.check_cache import CheckCache, Known
-from saccade.pipelines.checking.data import _cache_file
+from saccade.pipelines.data.check import CheckCache, Known
+from saccade.pipelines.data.data import _cache_file
+from saccade.pipelines.data.formats.folder import Folder, FolderOptions
+from saccade.pipelines.data.formats.masks import Masks, MasksOptions
 from saccade.pipelines.recipe import load_recipe
-from saccade.pipelines.sources.folder import Folder, FolderOptions
-from saccade.pipelines.sources.masks import Masks, MasksOptions
 
 LABEL = {"label": Truth("int32")}
 MASK = {"mask": Truth("uint8", (None, None))}

@@ -11,7 +11,7 @@ import saccade
 from saccade.cli import main
 from saccade.models.errors import InputError, JobError
 from saccade.models.predictor import Predictor
-from saccade.pipelines.checking.splits import hash_place
+from saccade.pipelines.data.splits import hash_place
 
 TINY = """
 task: classification
@@ -126,7 +126,7 @@ def test_a_transform_that_fails_later_in_the_training_is_told_alike(place):
 
 
 def test_an_image_that_broke_since_the_check_is_named(place, monkeypatch):
-    from saccade.pipelines.sources.folder import Folder
+    from saccade.pipelines.data.formats.folder import Folder
 
     read, broken = Folder.read, place / "photos" / "dog" / "05.png"
 

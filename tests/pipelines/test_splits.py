@@ -11,9 +11,9 @@ from saccade.models.classification.options import ClassificationOptions
 from saccade.models.classification.task import Classification
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError
-from saccade.pipelines.checking.splits import check_classes, hash_place, split, split_unchecked
-from saccade.pipelines.source import DataOptions, Source
-from saccade.pipelines.sources import find_source
+from saccade.pipelines.data.formats import find_source
+from saccade.pipelines.data.source import DataOptions, Source
+from saccade.pipelines.data.splits import check_classes, hash_place, split, split_unchecked
 
 
 class Listed(Source):

@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError, JobError
-from saccade.pipelines.sources.tfds import Tfds, TfdsOptions
+from saccade.pipelines.data.formats.tfds import Tfds, TfdsOptions
 
 LABEL = {"label": Truth("int32")}
 LABELS = {"labels": Truth("float32", (0,))}
@@ -120,7 +120,7 @@ def test_features_to_choose_from(sets):
     assert "floating point" in refused(sets, "two_views", truth=None, image="depth")
     read = source(sets, "two_views", truth=None, image="right", splits={"train": "day"})
     right = tfds.load("two_views", split="day", data_dir=sets).as_numpy_iterator().next()["right"]
-    assert (tf.io.decode_image(read.read(0)).numpy() == right).all()
+    assert (tf.io.decode_image(read.read(0)["bytes"]).numpy() == right).all()
 
 
 def test_a_sample_without_a_label(sets):

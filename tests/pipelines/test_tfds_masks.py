@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError
+from saccade.pipelines.data.formats.tfds import Tfds, TfdsOptions
 from saccade.pipelines.recipe import load_recipe
-from saccade.pipelines.sources.tfds import Tfds, TfdsOptions
 
 MASK = {"mask": Truth("uint8", (None, None))}
 NAMES = ["soil", "weed", "crop"]
@@ -50,7 +50,7 @@ def test_every_form_is_the_same_mask(sets, options):
         found = read.truth(at)["mask"]
         assert found.dtype == np.uint8 and (found == example["map"][..., 0]).all()
         assert found.shape == example["image"].shape[:2]
-    assert read.read(0).startswith(b"\x89PNG")
+    assert read.read(0)["bytes"].startswith(b"\x89PNG")
 
 
 def test_the_only_mask_is_found(sets):

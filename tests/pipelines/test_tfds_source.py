@@ -11,11 +11,11 @@ import tensorflow_datasets as tfds
 
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError
-from saccade.pipelines.checking.splits import split
+from saccade.pipelines.data.formats import find_source
+from saccade.pipelines.data.formats.tfds import Tfds, TfdsOptions
+from saccade.pipelines.data.splits import split
 from saccade.pipelines.feeding.reading import reader
 from saccade.pipelines.recipe import load_recipe
-from saccade.pipelines.sources import find_source
-from saccade.pipelines.sources.tfds import Tfds, TfdsOptions
 
 LABEL = {"label": Truth("int32")}
 LABELS = {"labels": Truth("float32", (0,))}
@@ -43,7 +43,7 @@ def test_slices_hold_what_tfds_loads(sets, name, part):
     read, expected = source(sets, name, splits={"train": part}), loaded(sets, name, part)
     assert given(read, "train") == list(range(len(expected))) and read.class_names == ["cat", "dog", "owl"]
     for at, example in enumerate(expected):
-        assert (tf.io.decode_image(read.read(at), 3).numpy() == example["picture"]).all()
+        assert (tf.io.decode_image(read.read(at)["bytes"], 3).numpy() == example["picture"]).all()
         assert read.truth(at)["label"] == example["kind"]
 
 
@@ -56,8 +56,8 @@ def test_pictures_are_those_that_were_stored(sets):
         read_config=IN_ORDER,
     )
     read = source(sets, "pet_photos/jpeg", splits={"test": "test"})
-    assert [read.read(at) for at in range(7)] == [each["picture"] for each in examples.as_numpy_iterator()]
-    assert read.read(0).startswith(b"\xff\xd8\xff")
+    assert [read.read(at)["bytes"] for at in range(7)] == [each["picture"] for each in examples.as_numpy_iterator()]
+    assert read.read(0)["bytes"].startswith(b"\xff\xd8\xff")
 
 
 def test_the_sets_own_splits(sets, caplog):
@@ -86,7 +86,7 @@ def test_formats_with_random_access_of_their_own(tmp_path, kind):
     expected = [examples["train"][at] for at in (20, 21, 22)]
     expected += [examples["test"][at] for at in range(4)]
     for at, example in enumerate(expected):
-        assert (tf.io.decode_image(read.read(at), 3).numpy() == example["picture"]).all()
+        assert (tf.io.decode_image(read.read(at)["bytes"], 3).numpy() == example["picture"]).all()
         assert read.truth(at)["label"] == example["kind"]
 
 
@@ -138,7 +138,7 @@ def test_a_broken_record_is_told_by_its_place(sets, tmp_path):
         read.read(0)
     with pytest.raises(InputError, match=r"-00000-of-\d+: record 0: not a readable record .*prepare the set again"):
         read.truth(0)
-    assert read.read(6).startswith(b"\x89PNG")
+    assert read.read(6)["bytes"].startswith(b"\x89PNG")
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,7 @@ def test_image_folder_is_read_as_tfds_reads_it(folders):
         expected = list(builder.as_dataset(split=own).as_numpy_iterator())
         assert len(read.splits[name]) == len(expected)
         for at, example in zip(read.splits[name], expected, strict=True):
-            assert (tf.io.decode_image(read.read(at), 3).numpy() == example["image"]).all()
+            assert (tf.io.decode_image(read.read(at)["bytes"], 3).numpy() == example["image"]).all()
             assert read.truth(at)["label"] == example["label"]
             assert read.where(at) == example["image/filename"].decode() and read.stamp(at)
 
@@ -216,7 +216,7 @@ def test_the_input_pipeline_reads_it_from_threads(sets):
     samples = tf.data.Dataset.from_tensor_slices(positions).map(read, num_parallel_calls=4)
     for at, sample in enumerate(samples.as_numpy_iterator()):
         assert sample["key"].decode() == found.keys[at] and sample["label"] == found.truth(at)["label"]
-        assert (sample["image"] == tf.io.decode_image(found.read(at)).numpy()).all()
+        assert (sample["image"] == tf.io.decode_image(found.read(at)["bytes"]).numpy()).all()
 
 
 def test_sets_that_tfds_ships_can_be_prepared(tmp_path):

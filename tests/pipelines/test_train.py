@@ -193,7 +193,7 @@ def test_leaks_are_refused_unless_allowed(own_photos, photo_recipe):
 
 
 def test_a_picture_that_is_lost_while_training_is_named(tiny, monkeypatch):
-    from saccade.pipelines.sources.folder import Folder
+    from saccade.pipelines.data.formats.folder import Folder
 
     recipe = tiny("train.memory=0")
     read, last_of_the_preparation = Folder.read, Path(recipe.train.run) / "proof" / "samples.jsonl"

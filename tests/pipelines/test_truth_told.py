@@ -23,12 +23,12 @@ from saccade.models.inputs.image.files import find_images
 from saccade.models.inputs.reasons import reason
 from saccade.models.segmentation.options import SegmentationInput, SegmentationOptions
 from saccade.models.segmentation.task import Segmentation
-from saccade.pipelines.checking.data import Data, prepare_data
-from saccade.pipelines.source import Source
-from saccade.pipelines.sources import find_source
-from saccade.pipelines.sources.folder import Folder, FolderOptions
-from saccade.pipelines.sources.masks import Masks, MasksOptions
-from saccade.pipelines.sources.voc import Voc, VocOptions
+from saccade.pipelines.data.data import Data, prepare_data
+from saccade.pipelines.data.formats import find_source
+from saccade.pipelines.data.formats.folder import Folder, FolderOptions
+from saccade.pipelines.data.formats.masks import Masks, MasksOptions
+from saccade.pipelines.data.formats.voc import Voc, VocOptions
+from saccade.pipelines.data.source import Source
 
 LABEL = {"label": Truth("int32")}
 MASK = {"mask": Truth("uint8", (None, None), role="class_ids")}

@@ -15,10 +15,10 @@ from saccade.models.classification.task import Classification
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError
 from saccade.models.inputs.image.options import ImageOptions
-from saccade.pipelines.checking.data import Data, prepare_data
+from saccade.pipelines.data.data import Data, prepare_data
+from saccade.pipelines.data.source import DataOptions, ImageSource
 from saccade.pipelines.feeding import reading
 from saccade.pipelines.feeding.reading import Column, reader
-from saccade.pipelines.source import DataOptions, ImageSource
 
 SIZES = [(8, 12), (10, 6), (7, 7), (9, 11), (12, 5), (6, 6)]
 

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError
-from saccade.pipelines.sources import find_source
-from saccade.pipelines.sources.voc import Voc, VocOptions
+from saccade.pipelines.data.formats import find_source
+from saccade.pipelines.data.formats.voc import CLASSES, Voc, VocOptions, read_boxes
 
 MASK = {"mask": Truth("uint8", (None, None))}
 MASKS = MASK | {"instances": Truth("uint16", (None, None), trains=False)}
@@ -46,7 +46,7 @@ def objects(*entries: tuple) -> str:
 
 @pytest.fixture
 def voc(draw, tmp_path) -> Callable[..., Path]:
-    """`voc(list=names, ...)`: a set of five pictures; each list of ImageSets/Segmentation and Main with its names."""
+    """`voc(list=names, ...)`: a set of five images; each list of ImageSets/Segmentation and Main with its names."""
 
     def made(**lists: str) -> Path:
         names = [f"2007_{number:06d}" for number in range(5)]
@@ -122,6 +122,16 @@ def test_boxes_are_counted_from_zero(voc):
     both = source(voc(train="01"), MASK | BOXES)
     assert [both.class_names[each] for each in both.truth(0)["classes"]] == ["cat", "dog"]
     assert both.class_names[0] == "background"
+
+
+def test_difficult_objects_are_boxes_where_the_task_is_told_which_they_are(voc):
+    root = voc(train="0")
+    told_of = (("cat", 3, 3, 6, 6, "<difficult>1</difficult>"), ("dog", 1, 1, 2, 2, ""))
+    (root / "Annotations/2007_000000.xml").write_text(objects(*told_of))
+    assert source(root, BOXES).truth(0)["boxes"].tolist() == [[0, 0, 2, 2]]
+    truth = source(root, BOXES | {"difficult": Truth("int32", (None,), moves="box_field")}).truth(0)
+    assert truth["boxes"].tolist() == [[2, 2, 6, 6], [0, 0, 2, 2]] and truth["difficult"].tolist() == [1, 0]
+    assert truth["difficult"].dtype == np.int32 and truth["classes"].tolist() == [7, 11]
 
 
 def test_classes_of_another_set(voc):
@@ -213,8 +223,8 @@ def test_lists_that_name_a_picture_twice(voc):
 @pytest.mark.parametrize(
     ("content", "hint"),
     [
-        (b"\n \n", "names no picture: remove the list, or fill it"),
-        (b"\xff\xfe", "not a list of pictures: it is not UTF-8 text"),
+        (b"\n \n", "names no image: remove the list, or fill it"),
+        (b"\xff\xfe", "not a list of images: it is not UTF-8 text"),
     ],
 )
 def test_lists_that_are_none(voc, content, hint):
@@ -227,7 +237,7 @@ def test_no_picture_with_a_mask(voc):
     root = voc()
     for file in (root / "SegmentationClass").iterdir():
         file.rename(file.with_stem(file.stem + "_mask"))
-    assert told(root) == "data.path=VOC: no picture in 'JPEGImages' has a file in SegmentationClass"
+    assert told(root) == "data.path=VOC: no image in 'JPEGImages' has a file in SegmentationClass"
 
 
 def test_masks_that_are_none(voc):
@@ -238,7 +248,7 @@ def test_masks_that_are_none(voc):
     assert told(root) == ("mask with the values 21, 30, and those of the classes are 0 to 20 (255 does not count)")
     Image.fromarray(np.full((4, 4, 3), [0, 0, 128], np.uint8)).save(file)
     assert told(root) == (
-        "a mask of colours, not of class ids as a palette or grey picture: data.source=masks takes data.colors"
+        "a mask of colours, not of class ids as a palette or grey image: data.source=masks takes data.colors"
     )
     Image.fromarray(mask(0)).save(file, "JPEG")
     jpeg = "a JPEG: compression changes class ids at every edge: save masks as PNG"
@@ -275,3 +285,50 @@ def test_a_real_set_of_boxes(data_dir):
     assert np.bincount(np.concatenate([each["classes"] for each in truths])).tolist() == [4155, 372, 361]
     corners = np.concatenate([each["boxes"] for each in truths])
     assert corners.min() >= 0 and (corners[:, 2:] <= (640, 480)).all()
+
+
+def test_difficult_objects_and_parts_are_no_boxes():
+    part = "<part><name>head</name><bndbox><xmin>9</xmin></bndbox></part>"
+    data = objects(("cow", 2, 2, 4, 4, "<difficult>1</difficult>"), ("cow", 0, 0.5, 4.5, 8, part)).encode()
+    found = read_boxes(data, CLASSES, difficult=False)
+    assert found["boxes"].tolist() == [[0, 0, 4.5, 8]] and found["classes"].tolist() == [CLASSES.index("cow")]
+
+
+def test_a_picture_without_objects():
+    found = read_boxes(objects().encode(), CLASSES, difficult=True)
+    assert {name: value.shape for name, value in found.items()} == {
+        "boxes": (0, 4),
+        "classes": (0,),
+        "difficult": (0,),
+    }
+
+
+def test_entities_that_grow_without_end():
+    """A few hundred bytes that would unfold to gigabytes: expat stops them."""
+    entities = "".join(f'<!ENTITY e{at} "{f"&e{at - 1};" * 10}">' for at in range(1, 12))
+    data = f'<!DOCTYPE a [<!ENTITY e0 "{"x" * 100}">{entities}]><annotation>&e11;</annotation>'.encode()
+    with pytest.raises(InputError, match="its annotation is not XML: limit on input amplification factor"):
+        read_boxes(data, CLASSES, difficult=False)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"<annotation>", "its annotation is not XML: no element found: line 1, column 12"),
+        (b'<?xml version="1.0" encoding="nonsense"?><a/>', "its annotation is not XML: unknown encoding: nonsense"),
+        (
+            objects(("cart", 1, 1, 2, 2, "")).encode(),
+            "object 'cart' is not in data.classes: did you mean cat or car or chair?",
+        ),
+        (objects(("cat", "", 1, 2, 2, "")).encode(), "object 'cat': bndbox/xmin is missing, and it takes a number"),
+        (objects(("cat", 1, 1, "wide", 2, "")).encode(), "object 'cat': bndbox/xmax is 'wide', and it takes a number"),
+        (objects(("cat", 1, "nan", 2, 2, "")).encode(), "object 'cat': bndbox/ymin is 'nan', and it takes a number"),
+        (b"<a><object><name>dog</name></object></a>", "object 'dog': bndbox/xmin is missing, and it takes a number"),
+        (b"<a><object/></a>", "object '' is not in data.classes: known: aeroplane, bicycle, bird"),
+    ],
+)
+def test_annotations_that_are_none(content, told):
+    """In phrases that stand behind the sample's name."""
+    with pytest.raises(InputError) as caught:
+        read_boxes(content, CLASSES, difficult=False)
+    assert str(caught.value).startswith(told) and "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Pictures in a zip file: the same samples as from the unpacked folder."""
+"""Images in a zip file: the same samples as from the unpacked folder."""
 
 import shutil
 import zipfile
@@ -9,8 +9,8 @@ import pytest
 
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError
+from saccade.pipelines.data.formats.folder import Folder, FolderOptions
 from saccade.pipelines.recipe import load_recipe
-from saccade.pipelines.sources.folder import Folder, FolderOptions
 
 LABEL = {"label": Truth("int32")}
 PICTURES = ("train/a/1.png", "train/a/deep/2.jpg", "train/b/1.png", "val/b/2.png", "val/a/._1.png", "__MACOSX/1.png")
@@ -29,10 +29,10 @@ def refused(path: Path, **options) -> str:
 
 @pytest.fixture
 def pack(draw, tmp_path_factory):
-    """`pack(*paths)`: pictures in a folder, and a zip file of it beside that, with the compression."""
+    """`pack(*paths)`: images in a folder, and a zip file of it beside that, with the compression."""
 
     def packed(*paths: str, compression: int = zipfile.ZIP_DEFLATED) -> tuple[Path, Path]:
-        root, file = draw(*paths), tmp_path_factory.mktemp("zip") / "pictures.zip"
+        root, file = draw(*paths), tmp_path_factory.mktemp("zip") / "images.zip"
         with zipfile.ZipFile(file, "w", compression) as archive:
             for each in paths:
                 archive.write(root / each, each)
@@ -55,8 +55,8 @@ def test_a_zip_file_holds_what_its_folder_holds(pack, compression):
 def test_a_zip_file_that_lists_its_folders(draw, tmp_path_factory):
     root = draw("a/1.png", "b/x/1.png")
     (root / "c").mkdir()
-    file = shutil.make_archive(str(tmp_path_factory.mktemp("zip") / "pictures"), "zip", root)
-    assert "class folder 'c' has no pictures" in refused(Path(file))
+    file = shutil.make_archive(str(tmp_path_factory.mktemp("zip") / "images"), "zip", root)
+    assert "class folder 'c' has no images" in refused(Path(file))
     assert folder(Path(file), exclude=["c"]).keys == ["a/1.png", "b/x/1.png"]
 
 
@@ -115,7 +115,7 @@ def test_a_picture_broken_in_the_zip_file(pack):
     source = folder(file)
     with pytest.raises(OSError, match="broken in the zip file: Bad CRC-32 for file 'a/1.png'"):
         source.read(0)
-    assert source.read(1).startswith(b"\x89PNG")
+    assert source.read(1)["bytes"].startswith(b"\x89PNG")
 
 
 def test_what_is_no_zip_file(pack, tmp_path):
@@ -148,4 +148,4 @@ def test_cifar10(data_dir, tmp_path):
     source, task = recipe.open()
     assert len(source) == 10_000 and list(source.splits) == ["train"]
     assert task.class_names[:3] == ("airplane", "automobile", "bird") and len(task.class_names) == 10
-    assert source.read(0).startswith(b"\xff\xd8\xff")
+    assert source.read(0)["bytes"].startswith(b"\xff\xd8\xff")

@@ -2,10 +2,10 @@ import shutil
 
 import numpy as np
 import pytest
-from saccade.pipelines.sources.picture_listing import list_pictures
-from saccade.pipelines.sources.picture_tree import DiskTree
 
 from saccade.models.errors import InputError
+from saccade.models.inputs.file_listing import list_pictures
+from saccade.models.inputs.file_tree import DiskTree
 from saccade.serving.bundle import Bundle
 
 

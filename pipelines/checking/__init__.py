@@ -1,1 +1,0 @@
-"""What is known of the data before a job starts: its splits, and what is wrong with it."""
