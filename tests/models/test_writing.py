@@ -6,10 +6,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from saccade.pipelines.sources.picture_tree import stamp_of
 
 from saccade.models.errors import InputError, JobError
 from saccade.models.files import WriteError, refuse_file, refuse_folder, refuse_image, saving
+from saccade.models.inputs.file_tree import stamp_of
 
 
 def failing(number, *path):
