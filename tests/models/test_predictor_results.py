@@ -45,19 +45,6 @@ def test_two_pictures_a_call_give_what_one_gives(predictor, pictures):
         np.testing.assert_array_equal(one["mask"], two["mask"])
 
 
-def test_an_answer_does_not_depend_on_what_else_is_in_the_batch(pictures):
-    """A network that looks around sees the filling beside a picture: it must be the same in any company."""
-    task = Segmentation(
-        ("background", "cell"), SegmentationOptions(name="unet", width=4, depth=2), SegmentationInput(stride=4)
-    )
-    predictor = Predictor(task, task.model())
-    large = np.random.default_rng(9).integers(0, 256, (40, 60, 3), np.uint8)
-    together = predictor.predict([*pictures, large], results=["probabilities", "size"])
-    for picture, answer in zip([*pictures, large], together, strict=True):
-        (alone,) = predictor.predict([picture], results=["probabilities", "size"])
-        np.testing.assert_allclose(answer["probabilities"], alone["probabilities"], atol=1e-5)
-
-
 def test_a_bad_picture_is_told_and_the_others_are_answered(predictor, pictures):
     encoded = [to_bytes(each) for each in pictures]
     raws = [{"bytes": each} for each in (encoded[0], b"text", encoded[0][:40], *encoded[1:])]
