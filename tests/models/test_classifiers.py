@@ -52,7 +52,7 @@ class TestLeNet(LearningTest, ClassifierTest):
     name, features, any_size, sizes, steps = "lenet", 84, False, ((16, 16), (24, 20)), 100
 
 
-class TestResNet20(LearningTest, ClassifierTest):
+class TestResNet20(ClassifierTest):
     name, features = "resnet20", 64
 
 
@@ -62,6 +62,11 @@ class TestMobileNetV2(ClassifierTest):
 
 class TestEfficientNetB0(ClassifierTest):
     name, features = "efficientnet_b0", 1280
+
+
+@pytest.mark.quality
+class TestResNet20Learning(LearningTest, TestResNet20):
+    pass
 
 
 @pytest.mark.quality
