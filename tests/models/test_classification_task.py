@@ -1,7 +1,12 @@
 """Classification as a task: with one label an image and with several."""
 
+from pathlib import Path
+
 from base_task import BaseTaskTest
 
+from saccade.models.naming import make_importable
+
+make_importable(Path(__file__).parent)
 SMALL = ("model.name=lenet", "model.class_weights=balanced", "input={size: 16, fit: stretch}")
 
 
@@ -25,5 +30,5 @@ class TestImagesOfAnySize(BaseTaskTest):
     """The input pads: what is beside an image must not be seen."""
 
     recipe = "digits"
-    overrides = ("model.name=resnet20", "input={fit: pad, size: null, stride: 4}")
+    overrides = ("model.name=own_segmentation:backbone", "input={fit: pad, size: null, stride: 4}")
     changed_input = {"fill": 7}
