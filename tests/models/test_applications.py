@@ -14,8 +14,15 @@ from saccade.models.errors import InputError
 
 TASK = find_task("classification")
 SMALLEST = [min(family.members, key=lambda name: NETWORKS[name].parameters) for family in FAMILIES]
-QUICK = [name for name in SMALLEST if name not in ("inception_resnet_v2", "nasnet_mobile")]  # which take long to build
-NEEDS_TIME = [name if name == "efficientnet_b0" else pytest.param(name, marks=pytest.mark.quality) for name in SMALLEST]
+SLOW = ("inception_resnet_v2", "nasnet_mobile")  # to build
+
+
+def quick(*names):
+    """A family's smallest each; the quick ones always, the others among the checks of quality."""
+    return [name if name in names else pytest.param(name, marks=pytest.mark.quality) for name in SMALLEST]
+
+
+QUICK = quick(*(name for name in SMALLEST if name not in SLOW))
 
 
 def size_of(name):
@@ -30,7 +37,7 @@ def make(name):
     return build(name, (*size_of(name), 3))
 
 
-@pytest.fixture(scope="module", params=SMALLEST)
+@pytest.fixture(scope="module", params=QUICK)
 def smallest(request):
     """A family's smallest network."""
     yield make(request.param)
@@ -107,7 +114,6 @@ def test_a_familys_smallest_is_as_the_table_says(smallest):
     assert_as_the_table_says(smallest)
 
 
-@pytest.mark.parametrize("smallest", QUICK, indirect=True)
 def test_a_familys_smallest_equals_preprocess_input_and_keras_own(smallest, pictures):
     assert_equals_keras(smallest, pictures)
 
@@ -172,7 +178,7 @@ def test_an_unknown_name_is_no_attribute():
 
 # Writing the older format, which is done only here, Keras 3.15 goes against NumPy 2.
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
-@pytest.mark.parametrize("name", NEEDS_TIME)
+@pytest.mark.parametrize("name", quick("efficientnet_b0"))
 def test_takes_imagenet_weights_as_keras_loads_them(name, pictures, tmp_path, monkeypatch):
     assert_takes_imagenet_weights(name, pictures, tmp_path, monkeypatch)
 

@@ -105,8 +105,8 @@ def test_the_task_arranges_its_epochs():
     options = {"name": "lenet"}
     natural = TASK(("a", "b"), TASK.ModelOptions(**options), TASK.Input.Options())
     balanced = TASK(("a", "b"), TASK.ModelOptions(sampling="balanced", **options), TASK.Input.Options())
-    assert sorted(natural.arrange(truths, np.random.default_rng(0))) == list(range(12))
-    assert np.sum(balanced.arrange(truths, np.random.default_rng(0)) < 9) == 6
+    assert sorted(natural.batch_sampler(truths, 4)(np.random.default_rng(0))) == list(range(12))
+    assert np.sum(balanced.batch_sampler(truths, 4)(np.random.default_rng(0)) < 9) == 6
 
 
 @pytest.mark.parametrize(

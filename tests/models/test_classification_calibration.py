@@ -29,7 +29,7 @@ def network(temperature, count=4000, seed=0):
 def single(labels, probabilities, *more):
     evaluation = SingleLabelEvaluation([f"n{i}" for i in range(probabilities.shape[1])], *more)
     for i, (label, row) in enumerate(zip(labels, probabilities, strict=True)):
-        evaluation.update({"label": label}, {"class_id": row.argmax(), "probabilities": row}, str(i))
+        evaluation.update({"label": label}, {"class_id": row.argmax(), "probabilities": row}, str(i), dict)
     return evaluation
 
 
@@ -37,7 +37,7 @@ def several(labels, probabilities, thresholds):
     labels, probabilities = np.asarray(labels), np.asarray(probabilities, np.float32)
     evaluation = MultiLabelEvaluation([f"n{i}" for i in range(labels.shape[1])], thresholds)
     for i, (row, scores) in enumerate(zip(labels, probabilities, strict=True)):
-        evaluation.update({"labels": row}, {"present": scores >= 0.5, "probabilities": scores}, str(i))
+        evaluation.update({"labels": row}, {"present": scores >= 0.5, "probabilities": scores}, str(i), dict)
     return evaluation
 
 

@@ -17,7 +17,7 @@ def single(labels, probabilities, names=NAMES):
     evaluation = SingleLabelEvaluation(names)
     for i, (label, row) in enumerate(zip(labels, probabilities, strict=True)):
         results = {"class_id": np.int32(np.argmax(row)), "probabilities": np.asarray(row, np.float32)}
-        evaluation.update({"label": np.int32(label)}, results, f"picture{i}")
+        evaluation.update({"label": np.int32(label)}, results, f"picture{i}", dict)
     return evaluation
 
 
@@ -25,7 +25,7 @@ def several(labels, probabilities, names=NAMES, threshold=0.5):
     evaluation = MultiLabelEvaluation(names)
     for i, (row, scores) in enumerate(zip(labels, probabilities, strict=True)):
         results = {"present": np.asarray(scores) >= threshold, "probabilities": np.asarray(scores, np.float32)}
-        evaluation.update({"labels": np.asarray(row, np.float32)}, results, f"picture{i}")
+        evaluation.update({"labels": np.asarray(row, np.float32)}, results, f"picture{i}", dict)
     return evaluation
 
 
@@ -155,7 +155,7 @@ def test_the_worst_are_the_surest_mistakes():
 def test_grows_while_it_is_read():
     evaluation = single([0], [[0.9, 0.1]], ("a", "b"))
     assert evaluation.values(intervals=False)["accuracy"].value == 1.0
-    evaluation.update({"label": 1}, {"class_id": 0, "probabilities": np.array([0.9, 0.1])}, "next")
+    evaluation.update({"label": 1}, {"class_id": 0, "probabilities": np.array([0.9, 0.1])}, "next", dict)
     assert evaluation.values(intervals=False)["accuracy"].value == 0.5
 
 

@@ -12,7 +12,7 @@ from saccade.models.classification.multi_label_evaluation import MultiLabelEvalu
 def single(labels, probabilities, names, temperature=1.0):
     evaluation = SingleLabelEvaluation(names, temperature)
     for label, row in zip(labels, probabilities, strict=True):
-        evaluation.update({"label": label}, {"class_id": np.argmax(row), "probabilities": row}, "picture")
+        evaluation.update({"label": label}, {"class_id": np.argmax(row), "probabilities": row}, "picture", dict)
     return evaluation
 
 
@@ -20,7 +20,7 @@ def several(labels, probabilities, names):
     evaluation = MultiLabelEvaluation(names)
     for row, scores in zip(labels, probabilities, strict=True):
         scores = np.asarray(scores)
-        evaluation.update({"labels": row}, {"present": scores >= 0.5, "probabilities": scores}, "picture")
+        evaluation.update({"labels": row}, {"present": scores >= 0.5, "probabilities": scores}, "picture", dict)
     return evaluation
 
 
@@ -33,14 +33,14 @@ def saved(figure):
 @pytest.mark.parametrize("count", [2, 30, 102])
 def test_confusion_for_few_and_for_many_classes(count):
     names = [f"class number {i} with $ome very long name" for i in range(count)]
-    figure = saved(single(np.arange(count), np.eye(count), names).figures()["confusion"])
+    figure = saved(single(np.arange(count), np.eye(count), names).plots()["confusion"])
     numbers = [text.get_text() for text in figure.axes[0].texts]
     assert numbers == (["1"] * count if count <= 30 else [])
     assert len(figure.axes[0].get_yticklabels()) == count
 
 
 def test_curves_are_named_with_their_areas():
-    figures = single([0, 0, 1, 1], [[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.3, 0.7]], ("_rose", "$tulip$")).figures()
+    figures = single([0, 0, 1, 1], [[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.3, 0.7]], ("_rose", "$tulip$")).plots()
     for name, entries, title in (
         ("roc", ["0.500  _rose", "0.500  $tulip$"], "mean ROC area 0.500"),
         ("precision_recall", ["0.750  _rose", "0.583  $tulip$"], "mean average precision 0.667"),
@@ -54,14 +54,14 @@ def test_of_many_classes_the_worst_are_drawn():
     generator = np.random.default_rng(0)
     labels = np.repeat(np.arange(40), 5)
     rows = np.eye(40)[labels] * (labels >= 6)[:, None] + generator.random((200, 40))  # the first six are guessed
-    figures = single(labels, rows / rows.sum(axis=1, keepdims=True), [f"n{i:02}" for i in range(40)]).figures()
+    figures = single(labels, rows / rows.sum(axis=1, keepdims=True), [f"n{i:02}" for i in range(40)]).plots()
     names = {text.get_text().split()[1] for text in saved(figures["roc"]).legends[0].get_texts()}
     assert len(names) == 10 and names > {f"n{i:02}" for i in range(6)}
     assert "the 10 of 40 classes with the smallest" in figures["roc"].axes[0].get_title()
 
 
 def test_a_split_with_one_class_alone_has_no_roc_curve():
-    figures = single([0, 0], [[0.9, 0.1], [0.2, 0.8]], ("a", "b")).figures()
+    figures = single([0, 0], [[0.9, 0.1], [0.2, 0.8]], ("a", "b")).plots()
     assert saved(figures["roc"]).axes[0].get_title() == "no class has a curve: no ROC area"
     assert saved(figures["precision_recall"]).legends[0].get_texts()[0].get_text() == "1.000  a"
 
@@ -69,7 +69,7 @@ def test_a_split_with_one_class_alone_has_no_roc_curve():
 def test_reliability_before_and_after_scaling():
     """Ten answers of 0.75, of which six are right; at temperature 1 they would be 0.9."""
     labels = [0] * 6 + [1] * 4
-    after = saved(single(labels, [[0.75, 0.25]] * 10, ("a", "b"), temperature=2.0).figures()["reliability"])
+    after = saved(single(labels, [[0.75, 0.25]] * 10, ("a", "b"), temperature=2.0).plots()["reliability"])
     told = [text.get_text() for text in after.legends[0].get_texts()]
     assert told == [
         "before scaling: calibration error 0.300",
@@ -77,13 +77,13 @@ def test_reliability_before_and_after_scaling():
     ]
     points = [each.get_offsets().data.tolist() for each in after.axes[0].collections]
     np.testing.assert_allclose(points, [[[0.9, 0.6]], [[0.75, 0.6]]], rtol=1e-6)
-    plain = saved(single(labels, [[0.75, 0.25]] * 10, ("a", "b")).figures()["reliability"])
+    plain = saved(single(labels, [[0.75, 0.25]] * 10, ("a", "b")).plots()["reliability"])
     assert [text.get_text() for text in plain.legends[0].get_texts()] == ["not scaled: calibration error 0.150"]
 
 
 def test_several_labels_show_where_their_thresholds_are():
     labels = [[1, 0], [0, 1], [1, 1]]
-    figures = several(labels, [[0.9, 0.1], [0.8, 0.3], [0.7, 0.6]], ("cat", "dog")).figures()
+    figures = several(labels, [[0.9, 0.1], [0.8, 0.3], [0.7, 0.6]], ("cat", "dog")).plots()
     assert list(figures) == ["average_precision", "roc", "precision_recall"]
     bars, curves = saved(figures["average_precision"]), saved(figures["precision_recall"])
     assert {text.get_text() for text in bars.axes[0].get_yticklabels()} == {"cat", "dog"}

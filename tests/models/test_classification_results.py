@@ -1,14 +1,10 @@
-"""Results of a classifier: their meaning, and that they stay the same in a SavedModel."""
-
-import io
+"""Results of a classifier: what they mean."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
 
 from saccade.models import find_task
-from saccade.models.predictor import Predictor
 
 TASK = find_task("classification")
 NAMES = ("ant", "bee", "fly")
@@ -82,25 +78,3 @@ def test_targets_are_one_hot_or_multi_hot():
     labels = [[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]]
     _, y = make(multi_label=True).targets({"image": tf.constant(image), "labels": tf.constant(labels)})
     assert y.numpy().tolist() == labels
-
-
-@pytest.mark.parametrize("multi_label", [False, True])
-def test_results_are_the_same_in_a_saved_model(multi_label, tmp_path):
-    task = make(multi_label=multi_label)
-    predictor = Predictor(task, task.model())
-    encoded = []
-    for shade in (10, 200):
-        buffer = io.BytesIO()
-        Image.new("RGB", (20 + shade, 30), (shade, 0, 90)).save(buffer, "PNG")
-        encoded.append(buffer.getvalue())
-    expected = predictor(bytes=tf.constant(encoded))
-    signature = tf.function(
-        lambda bytes: predictor(bytes=bytes), input_signature=[tf.TensorSpec([None], tf.string, "bytes")]
-    )
-    tf.saved_model.save(predictor, tmp_path, {"serving_default": signature.get_concrete_function()})
-    loaded = tf.saved_model.load(tmp_path)
-    served = loaded.signatures["serving_default"](bytes=tf.constant(encoded))
-    assert served.keys() == expected.keys()
-    for name, value in expected.items():
-        assert served[name].shape[0] == 2
-        np.testing.assert_array_equal(served[name], value, err_msg=name)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from saccade.models.inputs.image.decode import decode
-from saccade.models.inputs.image.files import Header, read_header, share_calls
+from saccade.models.inputs.image.header import Header, read_header, share_calls
 
 
 def encode(kind: str, orientation: int | None = None, size: tuple[int, int] = (12, 20)) -> bytes:

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from saccade.models.inputs.image import image_input as image_input
+from saccade.models.contract import SERVING, Truth
 from saccade.models.inputs.image.decode import decode
 from saccade.models.inputs.image.image_input import ImageInput
 from saccade.models.inputs.image.options import ImageOptions
@@ -25,6 +25,14 @@ OPTIONS = {
     "pad": ImageOptions(fit="pad", stride=16),
 }
 SIZES = {"PNG": (37, 53), "JPEG": (64, 20), "GIF": (8, 8), "BMP": (41, 30), "WEBP": (50, 50)}  # height, width
+
+
+TRUTH = {
+    "mask": Truth("int32", (None, None), pad=255, moves="mask"),
+    "boxes": Truth("float32", (None, 4), pad=-1, moves="boxes"),
+    "classes": Truth("int32", (None,), pad=-1, moves="box_field"),
+    "label": Truth("int32"),
+}
 
 
 def encode(kind: str, size: tuple[int, int], **options) -> bytes:
@@ -40,13 +48,12 @@ FILES = [encode(kind, size) for kind, size in SIZES.items()] + [encode("JPEG", (
 
 
 @pytest.fixture(scope="module", params=OPTIONS)
-def image_input_of_each_fit(request):
-    return ImageInput(OPTIONS[request.param])
+def fitting(request):
+    return ImageInput(OPTIONS[request.param], truth=TRUTH)
 
 
-def test_a_mixed_batch_equals_its_samples(image_input_of_each_fit):
-    fitting = image_input_of_each_fit
-    images, geometry = fitting(FILES)
+def test_a_mixed_batch_equals_its_samples(fitting):
+    images, geometry = fitting(bytes=FILES)
     assert images.dtype == tf.float32
     assert {name: (each.dtype, each.shape) for name, each in geometry.items()} == {
         "size": (tf.int32, (6, 2)),
@@ -55,60 +62,61 @@ def test_a_mixed_batch_equals_its_samples(image_input_of_each_fit):
     }
     np.testing.assert_array_equal(geometry["size"], [*SIZES.values(), (30, 20)])
     for data, image in zip(FILES, images.numpy(), strict=True):
-        alone = fitting.fit({"image": fitting.decode(data)})["image"].numpy()
+        alone = fitting.fit({"image": decode(data)})["image"].numpy()
         np.testing.assert_array_equal(image[: alone.shape[0], : alone.shape[1]], alone)
 
 
-def test_batches_in_which_each_picture_is_as_if_alone():
+def calls(options: str, files: list[bytes], per_pixel: bool = False) -> list[list[int]]:
+    fitting = ImageInput(OPTIONS[options])
+    fitting.per_pixel = per_pixel
+    return fitting.share_calls([{"bytes": each} for each in files])
+
+
+def test_calls_in_which_each_image_is_as_if_alone():
     """With `pad`, those that alone have a frame of one size: 48 x 64, 64 x 32, 16 x 16, 48 x 32, 64 x 64, 32 x 32."""
     files = [*FILES, encode("PNG", (44, 60)), b"", encode("PNG", (44, 24)), encode("JPEG", (24, 44), exif=EXIF)]
-    assert ImageInput(OPTIONS["pad"]).batches(files) == [[0, 6], [1], [2], [3, 8, 9], [4], [5], [7]]
+    assert calls("pad", files) == [[0, 6], [1], [2], [3, 8, 9], [4], [5], [7]]
     for name in ("letterbox", "stretch", "crop"):
-        assert ImageInput(OPTIONS[name]).batches(files) == [[0, 1, 2, 3, 4, 5, 6], [7], [8, 9]]
-    assert all(ImageInput(each).batches([]) == [] for each in OPTIONS.values())
+        assert calls(name, files) == [[0, 1, 2, 3, 4, 5, 6], [7], [8, 9]]
+    assert all(calls(name, []) == [] for name in OPTIONS)
 
 
-def test_batches_are_bounded_by_pixels():
+def test_calls_are_bounded_by_pixels():
     """Two million: eight of 512 x 512 and each that is larger alone."""
-    fitting = ImageInput(OPTIONS["pad"])
-    small, large = (Image.new("RGB", size) for size in ((512, 512), (2000, 1500)))
-    streams = {id(each): io.BytesIO() for each in (small, large)}
-    for each in (small, large):
-        each.save(streams[id(each)], "PNG", compress_level=1)
-    eight, one = streams[id(small)].getvalue(), streams[id(large)].getvalue()
-    for each in (fitting, ImageInput(OPTIONS["stretch"], per_pixel=True)):
-        assert list(map(len, each.batches([eight] * 20))) == [8, 8, 4]
-        assert each.batches([one, one]) == [[0], [1]]
-    assert list(map(len, ImageInput(OPTIONS["letterbox"]).batches([one] * 30))) == [22, 8]  # decoded together
+    streams = [io.BytesIO(), io.BytesIO()]
+    for stream, size in zip(streams, ((512, 512), (2000, 1500)), strict=True):
+        Image.new("RGB", size).save(stream, "PNG", compress_level=1)
+    small, large = (stream.getvalue() for stream in streams)
+    for options, per_pixel in (("pad", False), ("stretch", True)):
+        assert list(map(len, calls(options, [small] * 20, per_pixel))) == [8, 8, 4]
+        assert calls(options, [large, large], per_pixel) == [[0], [1]]
+    assert list(map(len, calls("letterbox", [large] * 30))) == [22, 8]  # decoded together
 
 
-def test_images_equal_their_bytes(image_input_of_each_fit):
+def test_images_equal_their_bytes(fitting):
     pictures = np.random.default_rng(1).integers(0, 256, (3, 21, 33, 3), np.uint8)
-    by_images, geometry = image_input_of_each_fit.from_images(pictures)
-    by_bytes, same = image_input_of_each_fit([tf.io.encode_png(each) for each in pictures])
+    by_images, geometry = fitting(images=pictures)
+    by_bytes, same = fitting(bytes=[tf.io.encode_png(each) for each in pictures])
     np.testing.assert_array_equal(by_images, by_bytes)
     for name in geometry:
         np.testing.assert_array_equal(geometry[name], same[name])
 
 
-def test_an_empty_batch(image_input_of_each_fit):
-    height, width, _ = image_input_of_each_fit.shape
+def test_an_empty_batch(fitting):
+    height, width, _ = fitting.shape
     nothing = (0, height or 16, width or 16, 3)
     for images, geometry in (
-        image_input_of_each_fit(tf.zeros([0], tf.string)),
-        image_input_of_each_fit.from_images(tf.zeros([0, 5, 7, 3], tf.uint8)),
+        fitting(bytes=tf.zeros([0], tf.string)),
+        fitting(images=tf.zeros([0, 5, 7, 3], tf.uint8)),
     ):
         assert images.shape == nothing
         assert all(each.shape == (0, 2) for each in geometry.values())
 
 
-def test_static_shapes(image_input_of_each_fit):
-    for call, signature in (
-        (image_input_of_each_fit, image_input_of_each_fit.signature["bytes"]),
-        (image_input_of_each_fit.from_images, image_input_of_each_fit.tensor_signature["images"]),
-    ):
-        images, geometry = tf.function(call, input_signature=[signature]).get_concrete_function().output_shapes
-        assert images.as_list() == [None, *image_input_of_each_fit.shape]
+def test_static_shapes(fitting):
+    for specs in fitting.signatures.values():
+        images, geometry = tf.function(fitting).get_concrete_function(**specs).output_shapes
+        assert images.as_list() == [None, *fitting.shape]
         assert all(each.as_list() == [None, 2] for each in geometry.values())
 
 
@@ -120,7 +128,7 @@ def test_shape():
 
 
 def test_pad_lays_every_picture_into_one_frame():
-    images, _ = ImageInput(OPTIONS["pad"])(FILES)
+    images, _ = ImageInput(OPTIONS["pad"])(bytes=FILES)
     assert images.shape == (6, 64, 64, 3)  # the highest is 64, the widest 53
     for (height, width), image in zip([*SIZES.values(), (30, 20)], images.numpy(), strict=True):
         assert (image[height:] == 114).all() and (image[:, width:] == 114).all()
@@ -140,14 +148,14 @@ def test_pictures_of_a_batch_run_side_by_side(monkeypatch):
         image = tf.numpy_function(meet, [decode(data)], tf.uint8, stateful=False)
         return tf.ensure_shape(image, [None, None, 3])
 
-    monkeypatch.setattr(image_input, "decode", decode_together)
-    images, _ = ImageInput(ImageOptions(size=8))([FILES[0], FILES[1], FILES[3], FILES[4]] * 2)
+    monkeypatch.setattr("saccade.models.inputs.image.decode.decode", decode_together)
+    images, _ = ImageInput(ImageOptions(size=8))(bytes=[FILES[0], FILES[1], FILES[3], FILES[4]] * 2)
     assert images.shape == (8, 8, 8, 3)
 
 
 def test_boxes_to_original():
     fitting = ImageInput(ImageOptions(size=100))
-    _, geometry = fitting([encode("PNG", (50, 200)), encode("PNG", (100, 100))])
+    _, geometry = fitting(bytes=[encode("PNG", (50, 200)), encode("PNG", (100, 100))])
     boxes = tf.constant([[[50.0, 40.0, 75.0, 50.0], [-9, 0, 500, 500]]] * 2)
     expected = [[[100, 6, 150, 26], [0, 0, 200, 50]], [[50, 40, 75, 50], [0, 0, 100, 100]]]
     np.testing.assert_allclose(fitting.boxes_to_original(boxes, geometry), expected, atol=1e-4)
@@ -156,7 +164,7 @@ def test_boxes_to_original():
 def test_one_bad_picture_is_told():
     for bad, phrase in ((FILES[0][:99], "truncated or broken PNG"), (b"", "empty: 0 bytes")):
         with pytest.raises(tf.errors.InvalidArgumentError) as caught:
-            ImageInput(OPTIONS["stretch"])([FILES[1], bad, FILES[2]])
+            ImageInput(OPTIONS["stretch"])(bytes=[FILES[1], bad, FILES[2]])
         assert reason(caught.value) == phrase
 
 
@@ -164,14 +172,14 @@ def test_load_decodes_the_bytes_of_a_sample():
     fitting = ImageInput(OPTIONS["crop"])
     loaded = fitting.load({"bytes": tf.constant(FILES[0]), "key": tf.constant("a")})
     assert set(loaded) == {"image", "key"}
-    np.testing.assert_array_equal(loaded["image"], fitting.decode(FILES[0]))
+    np.testing.assert_array_equal(loaded["image"], decode(FILES[0]))
 
 
-def truths(fitting: ImageInput) -> tf.data.Dataset:
+def samples(fitting: ImageInput) -> tf.data.Dataset:
     """Samples with 0, 1, 2, ... boxes each."""
 
     def sample(data, count):
-        image = fitting.decode(data)
+        image = decode(data)
         mask = tf.zeros(tf.shape(image)[:2], tf.int32)
         boxes, classes = tf.zeros([count, 4]), tf.zeros([count], tf.int32)
         return fitting.fit(
@@ -181,10 +189,9 @@ def truths(fitting: ImageInput) -> tf.data.Dataset:
     return tf.data.Dataset.from_tensor_slices((FILES, list(range(len(FILES))))).map(sample, num_parallel_calls=2)
 
 
-def test_training_batches(image_input_of_each_fit):
-    fitting = image_input_of_each_fit
-    batches = list(fitting.batch(truths(fitting), 4))
-    images, _ = fitting(FILES[:4])
+def test_training_batches(fitting):
+    batches = list(fitting.batch(samples(fitting), 4))
+    images, _ = fitting(bytes=FILES[:4])
     np.testing.assert_array_equal(batches[0]["image"], images)
     assert [batch["boxes"].shape for batch in batches] == [(4, 3, 4), (2, 5, 4)]
     np.testing.assert_array_equal(batches[0]["classes"], [[-1, -1, -1], [0, -1, -1], [0, 0, -1], [0, 0, 0]])
@@ -195,13 +202,6 @@ def test_training_batches(image_input_of_each_fit):
     assert set(np.unique(batches[0]["mask"])) <= {0, 255}
     if fitting.options.fit in ("letterbox", "pad"):
         np.testing.assert_array_equal(batches[0]["mask"] == 255, tf.reduce_all(images == 114, axis=-1))
-
-
-def test_drop_remainder():
-    fitting = ImageInput(OPTIONS["crop"])
-    dataset = fitting.batch(truths(fitting), 4, drop_remainder=True)
-    assert dataset.element_spec["image"].shape.as_list() == [4, 40, 32, 3]
-    assert len(list(dataset)) == 1
 
 
 SERVE = """
@@ -220,10 +220,10 @@ for fit in ("letterbox", "pad"):
 def test_saved_model_in_a_plain_process(tmp_path):
     def serving(fitting):
         def serve(bytes):
-            images, geometry = fitting(bytes)
+            images, geometry = fitting(bytes=bytes)
             return {"mean": tf.reduce_mean(images, axis=[1, 2]), "size": geometry["size"]}
 
-        return tf.function(serve, input_signature=[fitting.signature["bytes"]])
+        return tf.function(serve, input_signature=[fitting.signatures[SERVING]["bytes"]])
 
     inputs, module = {fit: ImageInput(OPTIONS[fit]) for fit in ("letterbox", "pad")}, tf.Module()
     module.serve = {fit: serving(each) for fit, each in inputs.items()}
@@ -236,7 +236,7 @@ def test_saved_model_in_a_plain_process(tmp_path):
     assert done.returncode == 0, done.stderr
     for fitting, line in zip(inputs.values(), done.stdout.splitlines(), strict=True):
         means, sizes, empty = json.loads(line)
-        images, geometry = fitting(FILES)
+        images, geometry = fitting(bytes=FILES)
         np.testing.assert_allclose(means, tf.reduce_mean(images, axis=[1, 2]), rtol=1e-6)
         np.testing.assert_array_equal(sizes, geometry["size"])
         assert empty == [0, 3]

@@ -33,7 +33,7 @@ def test_pad_takes_off_what_was_added():
     images = [np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8) for seed, size in enumerate(SIZES)]
     source = ImageInput(PAD)
     encoded = [tf.io.encode_png(image) for image in images]
-    fitted, geometry = source(tf.stack(encoded))
+    fitted, geometry = source(bytes=tf.stack(encoded))
     back = source.maps_to_original(fitted, geometry).numpy()
     assert fitted.shape == (3, 32, 24, 3) and back.shape == (3, 30, 20, 3)
     for image, one in zip(images, back, strict=True):
@@ -76,7 +76,7 @@ def test_no_pictures_have_no_maps(options, as_graph):
     source = ImageInput(options)
 
     def back(encoded):
-        images, geometry = source(encoded)
+        images, geometry = source(bytes=encoded)
         return source.maps_to_original(images, geometry), inside_of(geometry)
 
     call = tf.function(back, [tf.TensorSpec([None], tf.string)]) if as_graph else back

@@ -45,27 +45,15 @@ def test_two_pictures_a_call_give_what_one_gives(predictor, pictures):
         np.testing.assert_array_equal(one["mask"], two["mask"])
 
 
-def test_an_answer_does_not_depend_on_what_else_is_in_the_batch(pictures):
-    """A network that looks around sees the filling beside a picture: it must be the same in any company."""
-    task = Segmentation(
-        ("background", "cell"), SegmentationOptions(name="unet", width=4, depth=2), SegmentationInput(stride=4)
-    )
-    predictor = Predictor(task, task.model())
-    large = np.random.default_rng(9).integers(0, 256, (40, 60, 3), np.uint8)
-    together = predictor.predict([*pictures, large], results=["probabilities", "size"])
-    for picture, answer in zip([*pictures, large], together, strict=True):
-        (alone,) = predictor.predict([picture], results=["probabilities", "size"])
-        np.testing.assert_allclose(answer["probabilities"], alone["probabilities"], atol=1e-5)
-
-
 def test_a_bad_picture_is_told_and_the_others_are_answered(predictor, pictures):
     encoded = [to_bytes(each) for each in pictures]
-    answers = list(predictor.predict_encoded([encoded[0], b"text", encoded[0][:40], *encoded[1:]], ["mask", "size"]))
+    raws = [{"bytes": each} for each in (encoded[0], b"text", encoded[0][:40], *encoded[1:])]
+    answers = list(predictor.answer_raws(raws, ["mask", "size"]))
     reasons = [each if isinstance(each, str) else "" for each in answers]
     assert reasons == ["", "not an image saccade reads (JPEG, PNG, GIF, BMP, WebP)", "truncated or broken PNG", "", ""]
     for answer, right in zip([answers[0], *answers[3:]], predictor.predict(pictures), strict=True):
         np.testing.assert_array_equal(answer["mask"], right["mask"])
-    assert list(predictor.predict_encoded([])) == [] and predictor.predict([]) == []
+    assert list(predictor.answer_raws([])) == [] and predictor.predict([]) == []
 
 
 @pytest.mark.parametrize("batch", [0, -1])
@@ -77,7 +65,7 @@ def test_a_batch_of_none_is_refused(predictor, pictures, batch):
 def test_what_is_not_asked_for_is_not_computed(predictor, pictures):
     encoded = tf.constant([tf.io.encode_png(pictures[0]).numpy()])
     predictor(["size"], bytes=encoded)
-    graph = predictor._calls["size"].get_concrete_function().graph
+    graph = predictor._graphs["serving_default size"].get_concrete_function().graph
     pruned = tf.compat.v1.graph_util.extract_sub_graph(graph.as_graph_def(), [each.op.name for each in graph.outputs])
     assert not [node for node in pruned.node if node.op == "Conv2D"]
 
@@ -88,30 +76,33 @@ def test_an_unknown_name_lists_the_nearest(predictor, pictures):
     assert "\n" not in str(told.value)
 
 
-class Hungry(Segmentation):
+class Hungry(Predictor):
     """Asks for more memory than any machine has where a batch, or an image, is too large for it."""
 
-    def one_by_one(self, results):
-        if len(results["size"]) > 2 or results["size"].max() > 20:
+    def __call__(self, results=None, **raw):
+        answer = super().__call__(results, **raw)
+        if len(answer["size"]) > 2 or answer["size"].numpy().max() > 20:
             np.ones([2**45])
-        return super().one_by_one(results)
+        return answer
 
 
 @pytest.fixture(scope="module")
 def hungry() -> Predictor:
-    task = Hungry(("background", "cell", "wall"), SegmentationOptions(), SegmentationInput(size=8, fit="letterbox"))
-    return Predictor(task, keras.Sequential([keras.Input(task.input.shape), keras.layers.Conv2D(3, 1)]))
+    task = Segmentation(
+        ("background", "cell", "wall"), SegmentationOptions(), SegmentationInput(size=8, fit="letterbox")
+    )
+    return Hungry(task, keras.Sequential([keras.Input(task.input.shape), keras.layers.Conv2D(3, 1)]))
 
 
 def test_a_batch_that_memory_does_not_bear_is_halved(hungry, pictures):
     large = np.zeros((30, 5, 3), np.uint8)
-    encoded = [to_bytes(each) for each in [*pictures, large, *pictures]]
-    answers = list(hungry.predict_encoded(encoded))
+    raws = [{"bytes": to_bytes(each)} for each in [*pictures, large, *pictures]]
+    answers = list(hungry.answer_raws(raws))
     assert answers[3].startswith("needs more memory than there is: ")
     alone = [hungry.predict([each])[0]["mask"] for each in pictures]
     for answer, right in zip(answers[:3] + answers[4:], alone * 2, strict=True):
         np.testing.assert_array_equal(answer["mask"], right)
-    with pytest.raises(InputError, match="^picture 1: needs more memory than there is"):
+    with pytest.raises(InputError, match="^item 1: needs more memory than there is"):
         hungry.predict([pictures[0], large])
 
 

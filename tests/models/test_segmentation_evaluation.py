@@ -25,7 +25,7 @@ def evaluated(pairs, names=NAMES, **options):
             said = said.astype(np.float32)
             results["mask"] = (said >= (options.get("threshold") or 0.5)).astype(np.uint8)
             results["probabilities"] = np.stack([1 - said, said], axis=-1)
-        evaluation.update({"mask": truth}, results, f"picture{number}")
+        evaluation.update({"mask": truth}, results, f"picture{number}", dict)
     return evaluation
 
 
@@ -194,7 +194,7 @@ def test_without_the_second_class_there_is_no_threshold(caplog):
 def test_an_answer_that_is_no_number_is_told():
     results = {"mask": np.zeros((1, 2), np.uint8), "probabilities": np.full((1, 2, 2), np.nan, np.float32)}
     with pytest.raises(JobError, match="^a.png: the network's answer is no number: lower"):
-        evaluated([], NAMES[:2]).update({"mask": np.array([[0, 1]], np.uint8)}, results, "a.png")
+        evaluated([], NAMES[:2]).update({"mask": np.array([[0, 1]], np.uint8)}, results, "a.png", dict)
 
 
 def test_scores_and_the_worst():
@@ -217,7 +217,7 @@ def test_scores_and_the_worst():
 def test_it_grows_while_it_is_read():
     evaluation = evaluated([([[0, 1]], [[0, 1]])])
     assert plain(evaluation)["mean_iou"] == 1
-    evaluation.update({"mask": np.array([[0, 1]], np.uint8)}, {"mask": np.array([[0, 0]], np.uint8)}, "next")
+    evaluation.update({"mask": np.array([[0, 1]], np.uint8)}, {"mask": np.array([[0, 0]], np.uint8)}, "next", dict)
     assert plain(evaluation)["mean_iou"] == pytest.approx((2 / 3 + 1 / 2) / 2)
 
 
@@ -233,7 +233,7 @@ def test_a_mask_that_does_not_fit_changes_nothing(truth):
     evaluation = evaluated([([[0, 1]], [[0, 1]])])
     before = evaluation.values()
     with pytest.raises(InputError, match="mask"):
-        evaluation.update({"mask": np.array(truth, np.uint8)}, {"mask": np.array([[0, 0]], np.uint8)}, "bad")
+        evaluation.update({"mask": np.array(truth, np.uint8)}, {"mask": np.array([[0, 0]], np.uint8)}, "bad", dict)
     assert evaluation.values() == before
 
 
@@ -241,14 +241,14 @@ def test_a_mask_that_does_not_fit_changes_nothing(truth):
 def test_figures_for_few_and_for_many_classes(count):
     names = tuple(f"class {i} with $ome long name" for i in range(count))
     pairs = list(some_masks(5, 4, count))
-    figures = evaluated(pairs, names, threshold=0.5).figures()
+    figures = evaluated(pairs, names, threshold=0.5).plots()
     assert list(figures) == ["iou", "confusion"]
     for figure in figures.values():
         figure.savefig(io.BytesIO(), format="png")  # a warning of matplotlib's would be an error
 
 
 def test_figures_show_shares_and_intervals():
-    figures = evaluated([([[0, 0, 0, 1]], [[0, 0, 1, 1]])], ("background", "cell"), threshold=0.5).figures()
+    figures = evaluated([([[0, 0, 0, 1]], [[0, 0, 1, 1]])], ("background", "cell"), threshold=0.5).plots()
     axes = figures["confusion"].axes[0]
     assert {text.get_position(): text.get_text() for text in axes.texts} == {(0, 0): "67", (1, 0): "33", (1, 1): "100"}
     bars = figures["iou"].axes[0]

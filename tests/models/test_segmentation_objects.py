@@ -183,7 +183,7 @@ def test_the_evaluation_means_over_pictures():
     for number, (mask, instances, said) in enumerate(
         [(both, truth, both), (both, truth, one), (nothing, nothing, nothing)]
     ):
-        evaluation.update({"mask": mask, "instances": instances}, {"mask": said}, str(number))
+        evaluation.update({"mask": mask, "instances": instances}, {"mask": said}, str(number), dict)
     values = evaluation.values()
     assert list(values)[:10] == [
         "dice",
@@ -207,7 +207,7 @@ def test_the_evaluation_means_over_pictures():
 def precision(mask, instances, said, pixels=10):
     options = SegmentationOptions(instances="components", threshold=0.5, instance_pixels=pixels)
     evaluation = SegmentationEvaluation(CELLS, options)
-    evaluation.update({"mask": mask, "instances": np.asarray(instances, np.uint16)}, {"mask": said}, "picture")
+    evaluation.update({"mask": mask, "instances": np.asarray(instances, np.uint16)}, {"mask": said}, "picture", dict)
     return evaluation.values(intervals=False).get("ap_50")
 
 
@@ -244,7 +244,7 @@ def test_objects_where_nothing_counts_are_left_out():
     instances = mask.astype(np.uint16)
     instances[:, 30:] *= 2
     mask[:, 30:] = 255
-    evaluation.update({"mask": mask, "instances": instances}, {"mask": said}, "picture")
+    evaluation.update({"mask": mask, "instances": instances}, {"mask": said}, "picture", dict)
     assert evaluation.values(intervals=False)["mean_ap"].value == 1
     assert "mean_ap" in evaluation.values(intervals=False)
 
@@ -252,5 +252,5 @@ def test_objects_where_nothing_counts_are_left_out():
 def test_without_any_object_there_is_no_precision():
     evaluation = SegmentationEvaluation(CELLS, SegmentationOptions(instances="watershed", threshold=0.5))
     nothing = np.zeros((5, 5), np.uint8)
-    evaluation.update({"mask": nothing, "instances": nothing}, {"mask": nothing}, "picture")
+    evaluation.update({"mask": nothing, "instances": nothing}, {"mask": nothing}, "picture", dict)
     assert "mean_ap" not in evaluation.values() and "average_precision" not in evaluation.plots()
