@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from saccade.models.contract import array_difference
 from saccade.serving import clean_process
 from saccade.serving.clean_process import read_tensors, write_tensors
-from saccade.serving.proof import difference
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ from saccade.serving.proof import difference
     ],
 )
 def test_differences_by_hand(left, right, expected):
-    assert difference(left, right) == pytest.approx(expected)
+    assert array_difference(left, right) == pytest.approx(expected)
 
 
 @given(st.lists(st.binary(max_size=40), max_size=5))

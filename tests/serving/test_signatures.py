@@ -11,8 +11,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from saccade.models import image_header
 from saccade.models.errors import InputError, JobError
+from saccade.models.inputs.image import header as image_header
 from saccade.models.predictor import WEIGHTS, Predictor
 from saccade.serving.bundle import Bundle
 from saccade.serving.client import Client
@@ -43,7 +43,8 @@ def write_run(folder, kind):
         picture = png(*size, number)
         (folder / "proof" / f"{number}.png").write_bytes(picture)
         truth = {"mask": predictor.predict([picture])[0]["mask"].tolist()}
-        lines.append(json.dumps({"file": f"{number}.png", "key": f"test/{number}.png", "truth": truth}) + "\n")
+        raw = {"bytes": {"file": f"{number}.png"}}
+        lines.append(json.dumps({"key": f"test/{number}.png", "raw": raw, "truth": truth}) + "\n")
     (folder / "proof" / "samples.jsonl").write_text("".join(lines))
     return folder
 
