@@ -25,6 +25,7 @@ from .models.files import of_path
 from .models.stopping import Interrupted, stoppable
 from .quiet import QuietTensorFlow, log_to_stderr
 
+
 def _train(parsed: argparse.Namespace) -> None:
     from . import api
 
@@ -52,9 +53,7 @@ def _predict(parsed: argparse.Namespace) -> int:
     from . import api  # noqa: F401 (it refuses another backend of Keras)
     from .pipelines.predicting.start import start
 
-    task, found = start(
-        parsed.run, parsed.places, parsed.batch, parsed.draw, parsed.save, parsed.tile, parsed.overlap
-    )
+    task, found = start(parsed.run, parsed.places, parsed.batch, parsed.draw, parsed.save, parsed.tile, parsed.overlap)
 
     from .pipelines.predicting.answer_files import write_csv, write_jsonl
 
@@ -137,7 +136,9 @@ VERBS = {
         "train a recipe, or resume its unfinished run",
         (
             *RECIPE,
-            _arg("--dry-run", action="store_true", help="one short epoch of everything, export included; keeps nothing"),
+            _arg(
+                "--dry-run", action="store_true", help="one short epoch of everything, export included; keeps nothing"
+            ),
         ),
         _train,
     ),
@@ -164,12 +165,16 @@ VERBS = {
         "results for images, or whatever else the task takes, as JSON Lines or CSV on standard output",
         (
             RUN,
-            _arg("places", nargs="+", help="images: files, folders, zip files, globs, or - for a list on standard input"),
+            _arg(
+                "places", nargs="+", help="images: files, folders, zip files, globs, or - for a list on standard input"
+            ),
             _arg("--csv", action="store_true", help="CSV instead of JSON Lines"),
             _arg("--draw", metavar="DIR", type=Path, help="also write images with their results drawn on them"),
             _arg("--save", metavar="DIR", type=Path, help="also write what is no line, as masks, as files"),
             _arg("--batch", type=int, default=32),
-            _arg("--tile", metavar="PIXELS", type=int, help="large images in tiles of at most this side: little memory"),
+            _arg(
+                "--tile", metavar="PIXELS", type=int, help="large images in tiles of at most this side: little memory"
+            ),
             _arg("--overlap", metavar="PIXELS", type=int, help="what neighbouring tiles share (64)"),
         ),
         _predict,
@@ -198,7 +203,10 @@ VERBS = {
                 "--crops", type=int, default=1, help="5: centre and corners of a larger image; 10: the same with --flip"
             ),
             _arg(
-                "--crop-share", type=float, default=0.875, help="a crop's side, as a fraction of the larger image's (0.875)"
+                "--crop-share",
+                type=float,
+                default=0.875,
+                help="a crop's side, as a fraction of the larger image's (0.875)",
             ),
         ),
     ),
@@ -346,36 +354,51 @@ def _call_api(parsed: argparse.Namespace) -> None:
 
 
 def _accept_command(word: str, arguments: Sequence[str]) -> Callable[[], int | None]:
-    """A verb that a task brings, with its arguments read as a recipe's are.
+    """A verb that a task brings (`Task.commands`), its arguments typed and refused as a recipe's are.
 
     Args:
-        word: the verb of a task that ships with saccade, or the name of a user's own task, whose verb follows.
+        word: the verb of a task that ships with saccade, or a user's own task, whose verb comes next.
         arguments: what stands behind it.
     """
     from .models import TASKS, find_task
-    from .models.naming import find_callable
+    from .models.naming import find_callable, own_code
 
     if ":" in word:
-        task, commands = word, find_task(word).commands
+        task, known = word, find_task(word).commands
         verb, *arguments = arguments or [""]
-        known: Sequence[str] = list(commands)
-        missing = f"{task} has no verb '{verb}'"
     else:
-        of_tasks = {name: task for task in TASKS for name in find_task(task).commands}
-        task, verb, known = of_tasks.get(word, ""), word, [*VERBS, *of_tasks]
-        commands = find_task(task).commands if task else {}
-        missing = f"no verb '{verb}'"
-    if verb not in commands:
-        raise InputError(f"{missing}: {nearest(verb, known)}" if known else f"{missing}: it has none of its own")
+        tasks = {name: task for task in TASKS for name in find_task(task).commands}
+        verb, task, known = word, tasks.get(word, ""), [*VERBS, *tasks]
+    if verb not in known:
+        whose = f"{task} has" if task else "there is"
+        raise InputError(f"{whose} no verb '{verb}': {nearest(verb, known)}")
+    kind = find_task(task)
+    function = find_callable(verb, kind.commands, kind.__module__.rpartition(".")[0], "verb")
+    schema = _schema_of(function, verb)
 
     from .pipelines.recipe import read_options
+    from .pipelines.recipe_template import keys_of
 
-    module = find_task(task).__module__
-    function = find_callable(commands[verb], {}, module, f"{task}: verb")
-    (schema,) = (hint for name, hint in typing.get_type_hints(function).items() if name != "return")
-    if "--help" in arguments or "-h" in arguments:
-        return lambda: print(_command_help(verb, function, schema))
+    if {"--help", "-h"} & set(arguments):
+        usage = " ".join(["usage: saccade", *([task] if task == word else []), verb, "KEY=VALUE ..."])
+        return lambda: print("\n\n".join([usage, inspect.getdoc(function) or "", keys_of(schema)]))
     options = read_options(schema, arguments, verb)
-    return lambda: _print_result(function(options))
+
+    def work() -> None:
+        with own_code(task, "task", function):
+            result = function(options)
+        if result is not None:
+            print(result)
+
+    return work
 
 
+def _schema_of(function: Callable, verb: str) -> type:
+    """The `Options` class of a command's one argument."""
+    from .models.options import Options
+
+    hints = typing.get_type_hints(function)
+    found = [hints.get(name) for name in inspect.signature(function).parameters]
+    if len(found) != 1 or not (inspect.isclass(found[0]) and issubclass(found[0], Options)):
+        raise InputError(f"verb '{verb}': {function.__name__} takes one argument, annotated with its Options class")
+    return found[0]

@@ -19,8 +19,14 @@ def test_samples_are_read_in_order(run):
         ("{]", "samples.jsonl, line 1: not a proof sample"),
         ("[1]", "line 1: not a proof sample"),
         ('{"key": "a", "raw": {"bytes": {"file": "a.png"}}}', "line 1: not a proof sample"),
-        ('\n{"key": "a", "raw": {"bytes": {"file": "a.png"}}, "truth": {}}', r"line 2: cannot read 'a.png' \(No such file"),
-        ('{"key": "a", "raw": {"bytes": {"file": "../a.png"}}, "truth": {}}', "'../a.png' is not a file name in this folder"),
+        (
+            '\n{"key": "a", "raw": {"bytes": {"file": "a.png"}}, "truth": {}}',
+            r"line 2: cannot read 'a.png' \(No such file",
+        ),
+        (
+            '{"key": "a", "raw": {"bytes": {"file": "../a.png"}}, "truth": {}}',
+            "'../a.png' is not a file name in this folder",
+        ),
     ],
 )
 def test_broken_lists_are_told_with_their_line(tmp_path, text, message):
