@@ -325,7 +325,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="saccade",
         description="One recipe takes images from disk to a served model.",
         epilog="A task may bring verbs of its own: 'saccade VERB key=value ...'; those of your own task are 'saccade "
-        "package.module:Name VERB key=value ...'. Exit codes: 0 done, 1 failed, 2 wrong input, 130 Ctrl-C, 143 SIGTERM. "
+        "package.module:Name VERB key=value ...'. "
+        "Exit codes: 0 done, 1 failed, 2 wrong input, 130 Ctrl-C, 143 SIGTERM. "
         "--debug shows the traceback of an error.",
     )
     parser.add_argument("--version", action="version", version=f"saccade {__version__}")

@@ -114,5 +114,5 @@ def _quoted(run: Path, figure: str) -> str:
     """A figure of a run's own validation, as `train` left it."""
     value = None
     with suppress(InputError, FileNotFoundError):  # not there, or not whole: no reason to lose the ensemble
-        value = read_json(run / "evaluation" / "validation" / "metrics.json")["figures"].get(figure)
+        value = read_json(run / "evaluation" / "validation" / "metrics.json")["metrics"].get(figure)
     return "unknown" if value is None else f"{value['value']:.4f}"

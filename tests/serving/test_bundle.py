@@ -2,6 +2,7 @@ import shutil
 
 import numpy as np
 import pytest
+
 from saccade.models.errors import InputError
 from saccade.models.inputs.file_listing import list_pictures
 from saccade.models.inputs.file_tree import DiskTree
