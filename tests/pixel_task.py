@@ -75,8 +75,17 @@ class OneSize(Pixels.Input):
         return tf.zeros_like(geometry["size"])
 
 
-class Mingling(Pixels):
-    """What it says of a pixel beside the border depends on how large the other images are."""
+class Overall(Pixels):
+    """Of every pixel it says something else where there is more around the image."""
+
+    def model(self):
+        image = keras.Input(self.input.shape)
+        x = convolution(len(self.class_names), self.input.shape)(image)
+        return keras.Model(image, x + 4 * keras.layers.GlobalAveragePooling2D(keepdims=True)(x))
+
+
+class Mingling(Overall):
+    """Its answers depend on how large the other images of a batch are."""
 
     Input = OneSize
 

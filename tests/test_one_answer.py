@@ -77,7 +77,7 @@ def test_every_way_gives_the_same_probabilities(digits_run, pictures, tmp_path, 
 
 def test_images_of_three_sizes_are_answered_as_each_alone(tmp_path):
     """With `fit: pad` a network sees what fills a batch; its weights are random, so that this shows."""
-    run = pixel_task.write_run(tmp_path / "run")
+    run = pixel_task.write_run(tmp_path / "run", pixel_task.Overall)
     images = [pixel_task.png(*size, seed) for seed, size in enumerate([(9, 30), (26, 11), (17, 17)], 40)]
     predictor, bundle = saccade.load(run), Bundle(export(run, tmp_path / "bundles", "pixels"))
     alone = [bundle.run({"bytes": np.array([each], object)}, "probabilities") for each in images]
