@@ -231,6 +231,10 @@ def read_options(schema: type[Options], arguments: Sequence[str], verb: str) -> 
     """
     text = RecipeText(verb, {}, source=verb)
     for argument in arguments:
+        if "=" not in argument:
+            raise InputError(
+                f"{verb}: '{argument}': an argument is key=value: {nearest(argument, schema.model_fields)}"
+            )
         apply_override(argument, text)
     return _checked(text.values, schema, (), text)
 

@@ -14,7 +14,7 @@ import signal
 import sys
 import traceback
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -267,10 +267,9 @@ def _main(arguments: Sequence[str] | None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
     try:
-        work = _accept([each for each in arguments if each != "--debug"])
         log_to_stderr(always=True)
         _quiet_tensorflow()
-        return work() or 0
+        return _accept([each for each in arguments if each != "--debug"])() or 0
     except KeyboardInterrupt as stop:
         number = stop.number if isinstance(stop, Interrupted) else signal.SIGINT
         return _fail("stopped: run the same command again", stop, 128 + number, debug)
@@ -310,7 +309,7 @@ def _accept(arguments: Sequence[str]) -> Callable[[], int | None]:
     words = [each for each in arguments if not each.startswith("-")]
     if words and words[0] not in VERBS:
         return _accept_command(words[0], arguments[arguments.index(words[0]) + 1 :])
-    parser = _parser()
+    parser = _parser(_brought() if not words else {})  # whoever asks for help may wait for the tasks
     parsed, rest = parser.parse_known_args(arguments)  # it takes no overrides behind an option: they are in `rest`
     if any(each.startswith("-") for each in rest) or (rest and not hasattr(parsed, "overrides")):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -320,12 +319,13 @@ def _accept(arguments: Sequence[str]) -> Callable[[], int | None]:
     return lambda: _call_api(parsed) if work is None else work(parsed)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(brought: Mapping[str, str]) -> argparse.ArgumentParser:
+    listed = f" ({', '.join(brought)})" if brought else ""
     parser = argparse.ArgumentParser(
         prog="saccade",
         description="One recipe takes images from disk to a served model.",
-        epilog="A task may bring verbs of its own: 'saccade VERB key=value ...'; those of your own task are 'saccade "
-        "package.module:Name VERB key=value ...'. "
+        epilog=f"Tasks may bring verbs{listed}: 'saccade VERB key=value ...', or for your own task "
+        "'saccade package.module:Name VERB key=value ...'. "
         "Exit codes: 0 done, 1 failed, 2 wrong input, 130 Ctrl-C, 143 SIGTERM. "
         "--debug shows the traceback of an error.",
     )
@@ -354,6 +354,13 @@ def _call_api(parsed: argparse.Namespace) -> None:
     print(function(*positional, **named))
 
 
+def _brought() -> dict[str, str]:
+    """The verbs that shipped tasks bring, each with the name of its task."""
+    from .models import TASKS, find_task
+
+    return {verb: task for task in TASKS for verb in find_task(task).commands}
+
+
 def _accept_command(word: str, arguments: Sequence[str]) -> Callable[[], int | None]:
     """A verb that a task brings (`Task.commands`), its arguments typed and refused as a recipe's are.
 
@@ -361,21 +368,22 @@ def _accept_command(word: str, arguments: Sequence[str]) -> Callable[[], int | N
         word: the verb of a task that ships with saccade, or a user's own task, whose verb comes next.
         arguments: what stands behind it.
     """
-    from .models import TASKS, find_task
+    from .models import find_task
     from .models.naming import find_callable, own_code
 
     if ":" in word:
-        task, known = word, find_task(word).commands
-        verb, *arguments = arguments or [""]
+        task, known, (verb, *arguments) = word, find_task(word).commands, arguments or [""]
+        if verb not in known:
+            raise InputError(f"{task} has no verb '{verb}': {nearest(verb, known) if known else 'it brings none'}")
     else:
-        tasks = {name: task for task in TASKS for name in find_task(task).commands}
-        verb, task, known = word, tasks.get(word, ""), [*VERBS, *tasks]
-    if verb not in known:
-        whose = f"{task} has" if task else "there is"
-        raise InputError(f"{whose} no verb '{verb}': {nearest(verb, known)}")
+        verb, brought = word, _brought()
+        if verb not in brought:
+            raise InputError(f"no verb '{verb}': {nearest(verb, [*VERBS, *brought])}")
+        task = brought[verb]
     kind = find_task(task)
-    function = find_callable(verb, kind.commands, kind.__module__.rpartition(".")[0], "verb")
-    schema = _schema_of(function, verb)
+    function = find_callable(kind.commands[verb], {}, kind.__module__.rpartition(".")[0], "verb")
+    with own_code(task, "task", function):
+        schema = _schema_of(function, verb)
 
     from .pipelines.recipe import read_options
     from .pipelines.recipe_template import keys_of
