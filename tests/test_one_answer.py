@@ -110,6 +110,6 @@ def _maps(alone):
 
 def test_an_answer_that_depends_on_its_batch_fails_the_proof(tmp_path):
     run = pixel_task.write_run(tmp_path / "run", pixel_task.Mingling)
-    with pytest.raises(JobError, match="sample .*png alone is answered otherwise than in a batch, by 0"):
+    with pytest.raises(JobError, match="sample .*png alone is answered otherwise than in a batch, by (0.[0-9]|1:)"):
         export(run, tmp_path / "bundles", "pixels")
     assert not (tmp_path / "bundles").exists()

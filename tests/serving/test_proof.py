@@ -24,6 +24,9 @@ from saccade.serving.clean_process import read_tensors, write_tensors
         (np.array([2**60]), np.array([2**60 + 1]), 1),  # equal as float64
         (np.array([b"cat"], object), np.array([b"cat"], object), 0),
         (np.array([b"cat"], object), np.array([b"dog"], object), 1),
+        (b"one", b"longer", 1),
+        (b"zero\0", b"zero", 1),
+        ("text", "text", 0),
         (np.array([True]), np.array([False]), 1),
         (np.zeros(2), np.zeros(3), np.inf),
         (np.zeros(2), np.zeros(2, np.float32), np.inf),
