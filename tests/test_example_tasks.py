@@ -12,7 +12,10 @@ from PIL import Image
 import saccade
 from saccade.cli import main
 from saccade.models.contract import plain
+from saccade.models.errors import InputError
+from saccade.serving.bundle import Bundle
 from saccade.serving.client import Client
+from saccade.serving.proof import prove
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -75,6 +78,7 @@ EXAMPLES = [
         sentences,
         ["a great film", "an awful film about some people"],
         ["a great film", "an awful film about some people"],
+        ["export.keep_samples=false"],
     ),
     Example(
         "find_squares",
@@ -177,10 +181,14 @@ def _cut(value, name, row, lengths):
     return value[: int(row[lengths[name]])] if name in lengths else value
 
 
-def test_a_bundle_carries_samples_unless_the_task_says_no(example, run, bundle):
-    carried = (bundle / "1" / "assets.extra" / "proof").is_dir()
-    assert carried == saccade.load(run).task.keep_samples
-    assert (run / "proof" / "samples.jsonl").is_file()
+def test_a_bundle_carries_samples_unless_recipe_or_task_says_no(example, run, bundle):
+    extra = bundle / "1" / "assets.extra"
+    carries = saccade.load(run).task.keep_samples and "export.keep_samples=false" not in example.overrides
+    assert (extra / "proof").is_dir() == (extra / "tf_serving_warmup_requests").is_file() == carries
+    assert (run / "proof" / "samples.jsonl").is_file() and Bundle(bundle).description.proof.samples > 0
+    if not carries:
+        with pytest.raises(InputError, match="carries no proof .*export.keep_samples=true"):
+            prove(bundle / "1")
 
 
 def test_it_has_a_report(example, run, capsys):
