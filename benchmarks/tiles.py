@@ -1,6 +1,6 @@
-"""Prediction in tiles against one pass over the whole picture: the same network, the same pixels, alternately.
+"""Prediction in tiles against one pass over the whole image: the same network, the same pixels, alternately.
 
-Both sides begin with the decoded picture and end with its mask. Printed is the median of megapixels per second on each
+Both sides begin with the decoded image and end with its mask. Printed is the median of megapixels per second on each
 side, the ratio of the medians, how many pixels the tiles see more than once, and in how many pixels the masks differ.
 
     python benchmarks/tiles.py [--run RUN] [--side 2048] [--tile 1024] [--overlap 64] [--rounds 5]
@@ -16,7 +16,6 @@ import time
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from saccade.models.predictor import Predictor  # noqa: E402
@@ -32,7 +31,7 @@ def unet() -> Predictor:
     return Predictor(task, task.model())
 
 
-def smooth_picture(side: int) -> np.ndarray:
+def smooth_image(side: int) -> np.ndarray:
     coarse = np.random.default_rng(0).integers(0, 256, (side // 16, side // 16, 3), np.uint8)
     return np.asarray(Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC))
 
@@ -44,14 +43,13 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=value)
     asked = parser.parse_args()
     predictor = Predictor.load(asked.run) if asked.run else unet()
-    picture, tiles = smooth_picture(asked.side), Tiles(asked.tile, asked.overlap)
+    image, tiles = smooth_image(asked.side), Tiles(asked.tile, asked.overlap)
     tiler = Tiler(predictor, tiles)
 
-    @tf.function(input_signature=list(predictor.task.input.tensor_signature.values()))
-    def whole(images):
-        return predictor.answer(*predictor.task.input.from_images(images))["mask"]
+    def whole():
+        return predictor(["mask"], images=image[np.newaxis])["mask"].numpy()[0]
 
-    sides = {"whole": lambda: whole(picture[np.newaxis]).numpy()[0], "tiles": lambda: tiler(picture)["mask"]}
+    sides = {"whole": whole, "tiles": lambda: tiler(image)["mask"]}
     rates = {name: [] for name in sides}
     masks = {}
     for number in range(asked.rounds + 1):  # the first warms up
@@ -59,7 +57,7 @@ def main() -> None:
             began = time.perf_counter()
             masks[name] = predict()
             if number:
-                rates[name].append(picture[..., 0].size / 1e6 / (time.perf_counter() - began))
+                rates[name].append(image[..., 0].size / 1e6 / (time.perf_counter() - began))
     medians = {name: statistics.median(each) for name, each in rates.items()}
     laid = lay(asked.side, tiles, predictor.task.input_options.stride)
     more = (len(laid.starts) * laid.length / asked.side) ** 2 - 1

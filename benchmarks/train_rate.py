@@ -1,6 +1,6 @@
 """Training rate of `saccade train` against plain hand-written Keras code for the same work.
 
-Both sides read the same encoded pictures, decode, augment, resize, shuffle and batch them, and fit the same network
+Both sides read the same encoded images, decode, augment, resize, shuffle and batch them, and fit the same network
 with the same optimizer, in one process and alternately. Printed is the median of images per second on each side, and
 the ratio of the medians. Flowers need SACCADE_DATA.
 
@@ -34,7 +34,7 @@ DATA = Path(os.environ.get("SACCADE_DATA", "../shared/data")).resolve()
 def plain_batches(recipe, source, task, positions):
     """What a person would write by hand for the same files."""
     size, classes = task.input.shape[:2], len(task.class_names)
-    encoded = tf.constant([source.read(int(position)) for position in positions])
+    encoded = tf.constant([source.encoded(int(position)) for position in positions])
     labels = tf.constant([int(source.truth(int(position))["label"]) for position in positions])
     steps = [getattr(albumentations, name)(**arguments) for step in recipe.augment for name, arguments in step.items()]
     augment = albumentations.Compose(steps)
@@ -54,8 +54,8 @@ def compare(title, recipe, limit, epochs=1):
     source, task = recipe.open()
     positions = np.sort(np.random.default_rng(0).permutation(len(source))[:limit])
     model = task.model()
-    data = Data(source, {"train": positions, "validation": positions[:1]}, findings=None)
-    work = prepare(Phase("all", recipe.train), recipe, Predictor(task, model), data, make_augmenter(recipe))
+    data = Data(source, {"train": positions, "validation": positions[:1]}, findings=None, task=task)
+    work = prepare(Phase("all", recipe.train), recipe, Predictor(task, model), data, make_augmenter(recipe, task))
     model.compile(optimizer=keras.optimizers.SGD(1e-3, momentum=0.9))
     ours = work.batches.apply(tf.data.experimental.assert_cardinality(work.steps))
     sides = {"saccade": ours, "plain Keras": plain_batches(recipe, source, task, positions)}

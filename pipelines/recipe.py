@@ -23,7 +23,7 @@ from ..models.options import Incidental, IsPath, Options
 from .data.formats import SOURCES, find_source
 from .data.source import DataOptions, Source
 from .options.train_options import ExportOptions, TrainOptions
-from .recipe_text import KeyPath, RecipeText, Written, as_yaml, read_recipe
+from .recipe_text import KeyPath, RecipeText, Written, apply_override, as_yaml, read_recipe
 from .shipped import default_recipe, shipped_recipe, shipped_recipes
 
 SECTIONS = ("task", "data", "input", "augment", "model", "results", "train", "evaluate", "export")
@@ -218,17 +218,44 @@ def _named(find: Any, name: str, path: KeyPath, text: RecipeText) -> Any:
         raise InputError(f"{text.place(path)}: {error}") from None
 
 
+def read_options(schema: type[Options], arguments: Sequence[str], verb: str) -> Any:
+    """The options of a verb that a task brings, typed and refused as a recipe's section is.
+
+    Args:
+        schema: of the options.
+        arguments: `key.sub=value` each; relative paths are seen from the working folder.
+        verb: for error messages.
+
+    Raises:
+        InputError: anything unknown, mistyped or missing.
+    """
+    text = RecipeText(verb, {}, source=verb)
+    for argument in arguments:
+        if "=" not in argument:
+            raise InputError(
+                f"{verb}: '{argument}': an argument is key=value: {nearest(argument, schema.model_fields)}"
+            )
+        apply_override(argument, text)
+    return _checked(text.values, schema, (), text)
+
+
 def _section(name: str, schema: type[Options], text: RecipeText) -> Any:
-    values = _typed(text.values.get(name), schema)
+    return _checked(text.values.get(name), schema, (name,), text)
+
+
+def _checked(written: Any, schema: type[Options], path: KeyPath, text: RecipeText) -> Any:
+    """What was written under a key, by its schema."""
+    values = _typed(written, schema)
     if values is None:
         values = {}
     if not isinstance(values, dict):
-        raise InputError(f"{text.place((name,))}: '{name}' is a section with keys: {nearest('', schema.model_fields)}")
+        name = ".".join(path)
+        raise InputError(f"{text.place(path)}: '{name}' is a section with keys: {nearest('', schema.model_fields)}")
     try:
         # JSON mode is strict about types ("3" is no number) and still takes a list where a tuple is wanted
-        return schema.model_validate_json(json.dumps(_absolute(values, schema, (name,), text)), strict=True)
+        return schema.model_validate_json(json.dumps(_absolute(values, schema, path, text)), strict=True)
     except ValidationError as error:
-        raise InputError(_explain(error.errors(include_url=False)[0], name, values, schema, text)) from None
+        raise InputError(_explain(error.errors(include_url=False)[0], path, values, schema, text)) from None
 
 
 def _typed(value: Any, annotation: Any) -> Any:
@@ -373,9 +400,9 @@ def _refuse_unknown(values: dict[str, Any], known: Sequence[str], path: KeyPath,
             raise InputError(f"{text.place(here)}: unknown key '{'.'.join(here)}': {nearest(str(key), known)}")
 
 
-def _explain(error: ErrorDetails, section: str, values: Any, schema: type[Options], text: RecipeText) -> str:
+def _explain(error: ErrorDetails, section: KeyPath, values: Any, schema: type[Options], text: RecipeText) -> str:
     """One line from pydantic's first error: where, which field, what is wrong, what to do."""
-    keys = [section]
+    keys = list(section)
     for part in error["loc"]:  # pydantic mixes names of union members in: keep what the recipe really holds
         if isinstance(values, dict) and (part in values or part == error["loc"][-1] and error["type"] == "missing"):
             keys.append(str(part))

@@ -62,6 +62,11 @@ def recipe_template(task: str, file: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
+def keys_of(schema: type[Options]) -> str:
+    """Every key of a section with its meaning, one below the other: first those that must be given."""
+    return "\n".join(line.removeprefix("  ") for line in _section(schema, {}))
+
+
 def _header(path: Path, file: Path) -> Iterator[str]:
     """What the default recipe says it is, and how this one is used."""
     for line in header(path):

@@ -159,7 +159,7 @@ def read_recipe(path: Path, overrides: Sequence[str] = (), shown: str | None = N
     text = RecipeText(path.stem, values, places, source=shown)
     text.folders[()] = path.resolve().parent
     for override in overrides:
-        _apply(override, text)
+        apply_override(override, text)
     return text
 
 
@@ -200,7 +200,8 @@ def _tree(node: yaml.Node | None) -> Any:
     return Written(node.value, value if isinstance(value, str | int | float | None) else node.value)
 
 
-def _apply(override: str, text: RecipeText) -> None:
+def apply_override(override: str, text: RecipeText) -> None:
+    """Lays one `key.sub=value` over the values of a recipe, or of nothing yet."""
     key, equals, value = override.partition("=")
     path, place = tuple(key.split(".")), f"'{one_line(override)}'"
     if not equals or not all(path):

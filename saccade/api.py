@@ -193,7 +193,8 @@ def export(
         version: the next free one unless given.
 
     Returns:
-        The bundle: `folder/name/version`.
+        The bundle: `folder/name/version`. It carries proof samples unless `export.keep_samples` of the recipe, or the
+        task where that is not said, has it otherwise.
     """
     from .pipelines.recipe import load_recipe
     from .pipelines.run import recipe_file
@@ -202,7 +203,8 @@ def export(
 
     from .serving.export import export
 
-    return export(Path(run), Path(folder or options.folder), name or options.name or Path(run).resolve().name, version)
+    name = name or options.name or Path(run).resolve().name
+    return export(Path(run), Path(folder or options.folder), name, version, options.keep_samples)
 
 
 def ensemble(

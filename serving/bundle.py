@@ -16,7 +16,7 @@ from ..models.errors import InputError, at_least_one, nearest
 from ..models.inputs.image.header import read_header, share_calls
 from ..models.inputs.reasons import answer_calls
 from .description import EXTRA, FILE, Description, Signature
-from .rest import as_raws, named
+from .rest import ROWS, PredictRequest, as_raws, named, tensors
 from .samples import FOLDER, ProofSample, read_samples
 from .versions import is_version, versions
 
@@ -109,7 +109,7 @@ class Bundle:
         return max(map(self.values_per_pixel, self.description.signatures))
 
     def warm_up(self) -> None:
-        """Loads the model and runs it once on a proof sample, so that no user waits for that.
+        """Loads the model and runs it once, on a proof sample if it carries any, so that no user waits for that.
 
         Where that fails and the version was not asked for by its number, the next older one is taken, with a warning.
 
@@ -123,6 +123,8 @@ class Bundle:
                     inputs = self.signature().inputs
                     raw = self.samples[0].raw
                     self.run({name: _column([raw[name]], each.dtype) for name, each in inputs.items()})
+                else:  # it carries none: a request of nothing goes through the graph too
+                    self.run(tensors(PredictRequest(None, ROWS, []), self.signature()))
                 return
             except Exception as error:
                 if not self._folders:

@@ -6,7 +6,7 @@ import ipaddress
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
@@ -52,12 +52,15 @@ class Client:
             InputError: a missing file, no server at the address, or a request that it refuses, in its words.
             JobError: the server failed, or gave no answer in time.
         """
+        at_least_one("batch", batch)
+        if isinstance(items, Sized) and not isinstance(items, str | bytes | Mapping) and not len(items):
+            return []
         inputs = self._signatures[signature]["inputs"] if signature in self._signatures else {}
         if not inputs:
             raise InputError(f"{self.name} has no signature '{signature}': {nearest(signature, self._signatures)}")
         rows_of_all = [_row(named(each, inputs)) for each in as_raws(items, inputs)]
         answers: list[dict[str, Any]] = []
-        for start in range(0, len(rows_of_all), at_least_one("batch", batch)):
+        for start in range(0, len(rows_of_all), batch):
             rows = rows_of_all[start : start + batch]
             asked = {"signature_name": signature, "instances": rows}
             predictions = self._ask(":predict", asked)["predictions"]

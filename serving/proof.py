@@ -7,6 +7,7 @@ one of the graphs and not of devices.
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,9 @@ def prove_export(predictor: Predictor, samples: Sequence[ProofSample], folder: P
     """Compares a SavedModel with the Predictor that it was made from, and leaves the expected results in it.
 
     The samples go through `serving_default` one by one, and in one batch through every signature that takes the same;
-    another signature of the input gets the first sample as the input shows it, where that is what it takes. Each
-    sample's results in the batch are those that it has alone. Then the task's evaluation takes in both sides' results.
+    another signature of the input gets each sample as the input shows it, where that is what it takes. A sample's
+    results in the batch, of whatever signature, are those that it has alone. Then the task's evaluation takes in both
+    sides' results.
 
     Args:
         predictor: the reference.
@@ -56,14 +58,14 @@ def prove_export(predictor: Predictor, samples: Sequence[ProofSample], folder: P
             try:
                 results = predictor(signatures[signature], **inputs)
             except tf.errors.InvalidArgumentError as error:
-                reason = predictor.task.input.reason(error)
-                raise InputError(f"the run's proof samples, {case}: {reason}") from None
+                raise _bad_sample(case, predictor.task.input.reason(error, {})) from None
             expected[case, signature] = {name: value.numpy() for name, value in results.items()}
         write_tensors(folder / EXTRA / FOLDER / INPUTS, calls)
         write_tensors(folder / EXTRA / FOLDER / EXPECTED, expected)
-        _refuse_dependence(predictor, samples, expected)
     answers = call_clean(folder, calls)
     largest = _compare(answers, expected, predictor.task)
+    with tf.device("CPU:0"):
+        _refuse_dependence(predictor, samples, calls)
     metric = _metric(predictor, samples, expected)
     evaluated = ("the task's metrics", SERVING)
     _compare({evaluated: _metric(predictor, samples, answers)}, {evaluated: metric})
@@ -108,9 +110,20 @@ def _calls(predictor: Predictor, samples: Sequence[ProofSample], signatures: Ite
             calls[_BATCH, name] = _batch(raws, taken)
         elif len(spec) == 1 and next(iter(spec.values())).dtype == tf.uint8:
             (value,) = spec
-            shown = {_alone(each): predictor.task.input.show(raw) for each, raw in zip(samples, raws, strict=True)}
-            calls |= {(case, name): {value: image[np.newaxis]} for case, image in shown.items()}
+            for each, raw in zip(samples, raws, strict=True):
+                calls[_alone(each), name] = {value: _shown(predictor, each, raw)[np.newaxis]}
     return calls
+
+
+def _shown(predictor: Predictor, sample: ProofSample, raw: Mapping[str, Any]) -> np.ndarray:
+    try:
+        return predictor.task.input.show(raw)
+    except InputError as error:
+        raise _bad_sample(_alone(sample), str(error)) from None
+
+
+def _bad_sample(case: str, reason: str) -> InputError:
+    return InputError(f"the run's proof samples, {case}: {reason}")
 
 
 def _batch(raws: Sequence[Mapping[str, Any]], signatures: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -121,14 +134,18 @@ def _alone(sample: ProofSample) -> str:
     return f"sample {sample.name.replace('|', '_')} alone"
 
 
-def _refuse_dependence(predictor: Predictor, samples: Sequence[ProofSample], expected: Calls) -> None:
-    """Refuses a task of which an answer depends on what else is in the batch."""
+def _refuse_dependence(predictor: Predictor, samples: Sequence[ProofSample], calls: Calls) -> None:
+    """Refuses a task of which an answer depends on what else is in the batch, whatever signature gives it."""
     task = predictor.task
-    together = without_padding(expected[_BATCH, SERVING], _known_lengths(task, expected[_BATCH, SERVING]))
-    for sample, row in zip(samples, together, strict=True):
-        alone = expected[_alone(sample), SERVING]
-        (one,) = without_padding(alone, _known_lengths(task, alone))
-        if (by := task.difference(row, one)) > BATCH_TOLERANCE:
+    asked = list(dict.fromkeys(chain.from_iterable(task.signatures.values()))) or None
+
+    def answers(case: str) -> list[dict[str, np.ndarray]]:
+        results = {name: value.numpy() for name, value in predictor(asked, **calls[case, SERVING]).items()}
+        return without_padding(results, _known_lengths(task, results))
+
+    for sample, together in zip(samples, answers(_BATCH), strict=True):
+        (alone,) = answers(_alone(sample))
+        if (by := task.difference(together, alone)) > BATCH_TOLERANCE:
             raise JobError(
                 f"proof failed: {_alone(sample)} is answered otherwise than in a batch, by {by:.3g}: an answer may not "
                 "depend on other samples (Input.pads)"

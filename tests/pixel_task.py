@@ -1,6 +1,8 @@
 """Segmentation by one small convolution, for tests that need a real task with an answer for each pixel."""
 
 import io
+import json
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -8,6 +10,7 @@ import tensorflow as tf
 from PIL import Image
 
 from saccade.models.contract import Evaluation, Value
+from saccade.models.predictor import WEIGHTS, Predictor
 from saccade.models.segmentation.options import SegmentationInput, SegmentationOptions
 from saccade.models.segmentation.task import Segmentation
 
@@ -65,6 +68,28 @@ class DriftingPng(Pixels):
         return results | {"mask_png_bytes": tf.strings.join([results["mask_png_bytes"], str(self.times)])}
 
 
+class OneSize(Pixels.Input):
+    """It claims that all images are padded to one size, so that they are answered together."""
+
+    def extent(self, geometry):
+        return tf.zeros_like(geometry["size"])
+
+
+class Overall(Pixels):
+    """Of every pixel it says something else where there is more around the image."""
+
+    def model(self):
+        image = keras.Input(self.input.shape)
+        x = convolution(len(self.class_names), self.input.shape)(image)
+        return keras.Model(image, x + 4 * keras.layers.GlobalAveragePooling2D(keepdims=True)(x))
+
+
+class Mingling(Overall):
+    """Its answers depend on how large the other images of a batch are."""
+
+    Input = OneSize
+
+
 class Refusing(Pixels):
     """Files that it cannot make of some results."""
 
@@ -104,3 +129,27 @@ def smooth(height, width, seed=0):
 def whole(predictor, picture):
     """What one pass over the whole picture gives, probabilities included."""
     return predictor.predict([picture], results=["mask", "size", "probabilities"])[0]
+
+
+def png(height, width, seed=0):
+    """Noise as an encoded image."""
+    stream = io.BytesIO()
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def write_run(folder, kind=Pixels, sizes=((12, 20), (24, 9), (17, 17))):
+    """A run as `train` leaves it, with random weights; the truth of its proof samples is what the network says."""
+    (folder / "proof").mkdir(parents=True)
+    task = make(kind)
+    predictor = Predictor(task, task.model())
+    predictor.describe(folder, f"pixel_task:{kind.__name__}", [str(Path(__file__).parent)])
+    predictor.model.save_weights(folder / WEIGHTS)
+    lines = []
+    for number, size in enumerate(sizes):
+        (folder / "proof" / f"{number}.png").write_bytes(png(*size, number))
+        truth = {"mask": predictor.predict([png(*size, number)])[0]["mask"].tolist()}
+        raw = {"bytes": {"file": f"{number}.png"}}
+        lines.append(json.dumps({"key": f"test/{number}.png", "raw": raw, "truth": truth}) + "\n")
+    (folder / "proof" / "samples.jsonl").write_text("".join(lines))
+    return folder

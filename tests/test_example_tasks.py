@@ -12,7 +12,10 @@ from PIL import Image
 import saccade
 from saccade.cli import main
 from saccade.models.contract import plain
+from saccade.models.errors import InputError
+from saccade.serving.bundle import Bundle
 from saccade.serving.client import Client
+from saccade.serving.proof import prove
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -21,11 +24,11 @@ import os, signal
 import keras
 
 class Stop(keras.callbacks.Callback):
-    step = 0
+    steps = 0  # of this training
 
     def on_train_batch_end(self, batch, logs=None):
-        Stop.step += 1
-        if Stop.step == 3 and os.path.exists("stop"):
+        self.steps += 1
+        if self.steps == 3 and os.path.exists("stop"):
             os.remove("stop")
             os.kill(os.getpid(), signal.SIGINT)
 """
@@ -75,6 +78,7 @@ EXAMPLES = [
         sentences,
         ["a great film", "an awful film about some people"],
         ["a great film", "an awful film about some people"],
+        ["export.keep_samples=false"],
     ),
     Example(
         "find_squares",
@@ -165,21 +169,26 @@ def test_the_bundle_proved_itself_and_answers_over_rest(example, run, bundle):
     for here, there in zip(predictor.answer_raws(raws), answers, strict=True):
         there = {name: _cut(np.asarray(value), name, there, predictor.task.lengths) for name, value in there.items()}
         for name, value in here.items():
-            ours = plain(value) if np.asarray(value).dtype.kind != "S" else value
-            if np.asarray(value).dtype.kind == "f":
+            if name.endswith("_bytes"):
+                assert there[name].item() == value
+            elif np.asarray(value).dtype.kind == "f":
                 np.testing.assert_allclose(there[name], value, atol=1e-4)
-            elif not name.endswith("_bytes"):
-                assert np.asarray(ours).tolist() == there[name].tolist()
+            else:
+                assert np.asarray(plain(value)).tolist() == there[name].tolist()
 
 
 def _cut(value, name, row, lengths):
     return value[: int(row[lengths[name]])] if name in lengths else value
 
 
-def test_a_bundle_carries_samples_unless_the_task_says_no(example, run, bundle):
-    carried = (bundle / "1" / "assets.extra" / "proof").is_dir()
-    assert carried == saccade.load(run).task.keep_samples
-    assert (run / "proof" / "samples.jsonl").is_file()
+def test_a_bundle_carries_samples_unless_recipe_or_task_says_no(example, run, bundle):
+    extra = bundle / "1" / "assets.extra"
+    carries = saccade.load(run).task.keep_samples and "export.keep_samples=false" not in example.overrides
+    assert (extra / "proof").is_dir() == (extra / "tf_serving_warmup_requests").is_file() == carries
+    assert (run / "proof" / "samples.jsonl").is_file() and Bundle(bundle).description.proof.samples > 0
+    if not carries:
+        with pytest.raises(InputError, match="carries no proof .*export.keep_samples=true"):
+            prove(bundle / "1")
 
 
 def test_it_has_a_report(example, run, capsys):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 LONGEST = 500
+LONGEST_EXAMPLE = 200
 NAMES_OF_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc"}
 MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:work|root|home/\w+|Users/\w+|tmp/\w+)/")
 REGISTRY = re.compile(r"https?://[\w./-]*(?:pypi|pythonhosted|npmjs|debian)\b|--(?:extra-)?index-url\b")
@@ -35,6 +36,12 @@ def machine_words(text: str) -> list[str]:
 def test_no_file_is_long(python, root):
     lengths = {path: count_lines((root / path).read_text("utf-8")) for path in python}
     assert [f"{path}: {n} lines" for path, n in lengths.items() if n > LONGEST] == []
+
+
+def test_no_example_is_long(python, root):
+    """Someone reads it as documentation, and begins with a copy."""
+    lengths = {path: count_lines((root / path).read_text("utf-8")) for path in python if path.parts[0] == "examples"}
+    assert lengths and [f"{path}: {n} lines" for path, n in lengths.items() if n > LONGEST_EXAMPLE] == []
 
 
 def test_lines_are_counted():

@@ -1,4 +1,4 @@
-"""No code outside a task's folder decides by the name of a task: the task owns what is special about it."""
+"""No code outside a task's folder decides by the name of a task or of a truth value: the task owns what is special."""
 
 import ast
 from pathlib import Path
@@ -111,3 +111,93 @@ def test_other_comparisons_pass(line):
 
 def test_a_task_folder_is_one_with_a_task():
     assert task_folders([Path("models/detection/task.py"), Path("models/backbones/resnet.py")]) == {"detection"}
+
+
+TRUTH_NAMES = {
+    *("label", "labels", "mask", "instances", "boxes", "classes", "crowd", "area", "difficult"),
+    *("identity", "landmarks", "caption"),
+}
+MOVES = {"moves", "kind"}
+"""Of the words that say how a truth moves (`Truth.moves`), one is the name of a truth value too."""
+ALBUMENTATIONS = Path("augment/albumentations_backend.py")
+"""It speaks that library's language, in which a mask is called so."""
+
+
+def says_how_it_moves(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id in MOVES or isinstance(node, ast.Attribute) and node.attr in MOVES
+
+
+def decisions_by_truth(module: ast.Module) -> list[int]:
+    """Lines that compare anything with the name of a truth value, look for one, or take a value by it."""
+    found = []
+    for node in ast.walk(module):
+        named: set[str] = set()
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            named = (
+                {each for side in sides for each in strings(side)} if not any(map(says_how_it_moves, sides)) else set()
+            )
+        elif isinstance(node, ast.Match):
+            named = {each for case in node.cases for each in strings(case.pattern)}
+        elif isinstance(node, ast.Subscript):
+            named = strings(node.slice)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+            takes = ("get", "pop", "setdefault", "startswith", "endswith", "__eq__", "__contains__")
+            named = strings(node.args[0]) if node.func.attr in takes else set()
+        if named & TRUTH_NAMES:
+            found.append(node.lineno)
+    return found
+
+
+def knows_truth(path: Path, folders: set[str]) -> bool:
+    """Whether a file may know truth by name: a task, or the reader of a format, and what proves them."""
+    room, *rest = path.parts
+    if room == "models":
+        return rest[0] in folders
+    return room not in ("augment", "pipelines", "serving", "saccade") or bool({"sources", "formats"} & set(rest))
+
+
+def test_no_code_outside_a_task_knows_truth_by_name(python):
+    folders = task_folders(list(python))
+    others = {path: each for path, each in python.items() if not knows_truth(path, folders) and path != ALBUMENTATIONS}
+    assert [f"{path}:{line}" for path, module in others.items() for line in decisions_by_truth(module)] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "if name == 'mask': pass",
+        "x = 1 if 'boxes' in task.truth else 2",
+        "if name in ('label', 'labels'): pass",
+        "if name.startswith('mask'): pass",
+        "y = sample['label']",
+        "del truth['instances']",
+        "y = truth.get('classes')",
+        "match name:\n  case 'boxes' | 'other': pass",
+        "while not {'identity'} <= truth.keys(): pass",
+    ],
+)
+def test_decisions_by_truth_are_found(line):
+    assert decisions_by_truth(ast.parse(line)) == [1]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "if truth[name].moves == 'mask': pass",
+        "boxes = [name for name, kind in kinds.items() if kind == 'boxes']",
+        "y = sample['image']",
+        "if name in task.truth: pass",
+        "lengths = {'mask': 'size'}",
+        "if truth.role == 'class_ids': pass",
+    ],
+)
+def test_what_truth_says_of_itself_passes(line):
+    assert decisions_by_truth(ast.parse(line)) == []
+
+
+def test_who_may_know_truth_by_name():
+    known = ["models/detection/loss.py", "pipelines/sources/voc.py", "examples/find_squares.py", "tests/pixel_task.py"]
+    strangers = ["models/predictor.py", "models/inputs/image/image_input.py", "pipelines/train.py", "saccade/demo.py"]
+    assert all(knows_truth(Path(each), {"detection"}) for each in known)
+    assert not any(knows_truth(Path(each), {"detection"}) for each in strangers)

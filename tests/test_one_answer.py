@@ -1,17 +1,22 @@
-"""One picture, one answer: in a notebook, by `predict`, in a process with TensorFlow alone, and over HTTP."""
+"""One image, one answer: in a notebook, by `predict`, in a process with TensorFlow alone, over HTTP, in any batch."""
 
 import json
 import subprocess
 import sys
 
 import numpy as np
+import pixel_task
 import pytest
+import tensorflow as tf
 from PIL import Image
 from sklearn.datasets import load_digits
 
 import saccade
 from saccade.cli import main
+from saccade.models.errors import JobError
+from saccade.serving.bundle import Bundle
 from saccade.serving.client import Client
+from saccade.serving.export import export
 
 ALONE = """
 import json, sys
@@ -68,3 +73,43 @@ def test_every_way_gives_the_same_probabilities(digits_run, pictures, tmp_path, 
         served = Client(server.url, "digits").predict(pictures)
     for answers in ([row["probabilities"] for row in rows], alone, [answer["probabilities"] for answer in served]):
         np.testing.assert_allclose(answers, expected, atol=1e-6)
+
+
+def test_images_of_three_sizes_are_answered_as_each_alone(tmp_path):
+    """With `fit: pad` a network sees what fills a batch; its weights are random, so that this shows."""
+    run = pixel_task.write_run(tmp_path / "run", pixel_task.Overall)
+    images = [pixel_task.png(*size, seed) for seed, size in enumerate([(9, 30), (26, 11), (17, 17)], 40)]
+    predictor, bundle = saccade.load(run), Bundle(export(run, tmp_path / "bundles", "pixels"))
+    alone = [bundle.run({"bytes": np.array([each], object)}, "probabilities") for each in images]
+
+    tensors, geometry = predictor.task.input(bytes=images)
+    naive = predictor.task.results(predictor.model(tensors), geometry, predictor.settings)["probabilities"].numpy()
+    assert max(np.abs(naive[i][: each.shape[1], : each.shape[2]] - each[0]).max() for i, each in _maps(alone)) > 0.01
+
+    graph = tf.saved_model.load(str(bundle.folder)).signatures["probabilities"]
+    together = {
+        "the graph": graph(bytes=tf.constant(images))["probabilities"].numpy(),
+        "the bundle": bundle.run({"bytes": np.array(images, object)}, "probabilities")["probabilities"],
+    }
+    with saccade.serve(bundle.folder, port=0) as server:
+        answers = Client(server.url, "pixels").predict(images, signature="probabilities")
+    together["REST"] = [np.array(each["probabilities"]) for each in answers]
+    for way, maps in together.items():
+        for i, one in _maps(alone):
+            height, width = one.shape[1:3]
+            np.testing.assert_allclose(maps[i][:height, :width], one[0], atol=1e-5, err_msg=way)
+            assert (maps[i][height:] == 0).all() and (maps[i][:, width:] == 0).all()
+    for one, answer in zip(alone, answers, strict=True):
+        height, width = answer["size"]
+        np.testing.assert_array_equal(np.array(answer["mask"])[:height, :width], one["mask"][0])
+
+
+def _maps(alone):
+    return list(enumerate(each["probabilities"] for each in alone))
+
+
+def test_an_answer_that_depends_on_its_batch_fails_the_proof(tmp_path):
+    run = pixel_task.write_run(tmp_path / "run", pixel_task.Mingling)
+    with pytest.raises(JobError, match="sample .*png alone is answered otherwise than in a batch, by (0.[0-9]|1:)"):
+        export(run, tmp_path / "bundles", "pixels")
+    assert not (tmp_path / "bundles").exists()

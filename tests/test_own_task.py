@@ -43,8 +43,8 @@ def run(place):
 def test_it_learns_and_is_evaluated(run, capsys):
     assert main(["evaluate", str(run)]) == 0
     printed = capsys.readouterr().out
-    figures = json.loads((run / "evaluation" / "test" / "metrics.json").read_text())["figures"]
-    assert figures["r_squared"]["value"] > 0.8  # 0 is what the mean alone explains
+    metrics = json.loads((run / "evaluation" / "test" / "metrics.json").read_text())["metrics"]
+    assert metrics["r_squared"]["value"] > 0.8  # 0 is what the mean alone explains
     assert "mean_absolute_error" in printed
 
 

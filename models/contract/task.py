@@ -332,7 +332,8 @@ def array_difference(left: np.ndarray, right: np.ndarray) -> float:
         |left - right| / max(1, |right|) of floats; of what can only be equal or not, as strings and integers, the share
         that is not; infinity for another type or shape, or where only one is NaN or infinite. NaN equals NaN here.
     """
-    left, right = np.asarray(left), np.asarray(right)
+    # as objects: NumPy's type of a text or of bytes holds their length, and drops zeros at their end
+    left, right = (np.asarray(each, object if isinstance(each, str | bytes) else None) for each in (left, right))
     if left.shape != right.shape or left.dtype != right.dtype:
         return np.inf
     if right.dtype.kind != "f":

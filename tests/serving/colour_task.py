@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from saccade.models.contract import Evaluation, ModelOptions, Task, Truth, Value
+from saccade.models.inputs.image import ImageInput
 
 
 class Accuracy(Evaluation):
@@ -21,6 +22,7 @@ class Accuracy(Evaluation):
 class Colour(Task):
     """Results: probabilities, label, class name, and the class name once more as binary data."""
 
+    Input = ImageInput
     models = {"mean": "colour_task:mean_model"}
     monitor = "accuracy"
     settings = {"temperature": 0.5}

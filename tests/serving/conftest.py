@@ -48,7 +48,8 @@ def write_run(folder: Path, task: str = "Colour") -> Path:
     for i, format in enumerate(("PNG", "JPEG", "BMP", "PNG")):
         file = f"{i}.{format.lower()}"
         (folder / "proof" / file).write_bytes(encode(picture(i % 3, i, (10 + i, 20 - i)), format))
-        lines.append(json.dumps({"file": file, "key": f"test/{file}", "truth": {"label": i % 3}}))
+        raw = {"bytes": {"file": file}}
+        lines.append(json.dumps({"key": f"test/{file}", "raw": raw, "truth": {"label": i % 3}}))
     (folder / "proof" / "samples.jsonl").write_text("\n".join(lines) + "\n")
     return folder
 

@@ -46,8 +46,8 @@ def test_unknown_signature_lists_the_nearest(bundle):
     [
         (None, r"not a bundle \(no assets.extra/saccade.json\)"),
         ("{", "broken, the file: Invalid JSON"),
-        ('{"format": 1}', "broken, name: Field required"),
-        ('{"format": 2}', "broken, format: Input should be 1"),
+        ('{"format": 2}', "broken, name: Field required"),
+        ('{"format": 1}', "broken, format: Input should be 2"),
     ],
 )
 def test_broken_descriptions_are_told(tmp_path, text, message):

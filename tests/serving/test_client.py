@@ -53,6 +53,7 @@ def test_addresses_that_are_none(url):
         Client(url, "m")
 
 
-def test_a_missing_file_is_named():
+def test_a_missing_file_is_named(server):
+    """By then the server has said that it takes images: of text a name would be a sample."""
     with pytest.raises(InputError, match=r"missing.png: cannot be read \(No such file"):
-        Client("http://127.0.0.1:9", "m").predict(["missing.png"])
+        Client(server.url, "colours").predict(["missing.png"])

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from saccade.models.contract import array_difference
 from saccade.serving import clean_process
 from saccade.serving.clean_process import read_tensors, write_tensors
-from saccade.serving.proof import difference
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,9 @@ from saccade.serving.proof import difference
         (np.array([2**60]), np.array([2**60 + 1]), 1),  # equal as float64
         (np.array([b"cat"], object), np.array([b"cat"], object), 0),
         (np.array([b"cat"], object), np.array([b"dog"], object), 1),
+        (b"one", b"longer", 1),
+        (b"zero\0", b"zero", 1),
+        ("text", "text", 0),
         (np.array([True]), np.array([False]), 1),
         (np.zeros(2), np.zeros(3), np.inf),
         (np.zeros(2), np.zeros(2, np.float32), np.inf),
@@ -31,7 +34,7 @@ from saccade.serving.proof import difference
     ],
 )
 def test_differences_by_hand(left, right, expected):
-    assert difference(left, right) == pytest.approx(expected)
+    assert array_difference(left, right) == pytest.approx(expected)
 
 
 @given(st.lists(st.binary(max_size=40), max_size=5))

@@ -57,4 +57,4 @@ def test_the_bundle_warms_up_with_a_proof_sample(prediction_log, bundle):
     (record,) = tf.data.TFRecordDataset(str(file))
     request = prediction_log.FromString(record.numpy()).predict_log.request
     assert request.model_spec.name == "colours"
-    assert tf.make_ndarray(request.inputs[0].value).tolist() == [bundle.samples[0].bytes]
+    assert tf.make_ndarray(request.inputs[0].value).tolist() == [bundle.samples[0].raw["bytes"]]
