@@ -17,14 +17,14 @@ from saccade.models.contract import Task, classes_in, with_role, without_padding
 from saccade.models.files import WEIGHTS
 from saccade.models.inputs.image import ImageInput
 from saccade.models.predictor import Predictor, stacked
-from saccade.pipelines.checking.data import Data, prepare_data
+from saccade.pipelines.data.data import Data, prepare_data
+from saccade.pipelines.data.source import DataOptions, ImageSource, request
 from saccade.pipelines.feeding.batches import batches_of_samples, make_augmenter
 from saccade.pipelines.feeding.order import Order
 from saccade.pipelines.feeding.reading import reader
 from saccade.pipelines.options.schedule_options import Constant
 from saccade.pipelines.proof_samples import write_proof_samples
 from saccade.pipelines.recipe import Recipe, load_recipe
-from saccade.pipelines.source import DataOptions, ImageSource, request
 from saccade.pipelines.training.optimizers import compile_model
 from saccade.serving.bundle import Bundle
 from saccade.serving.client import Client
