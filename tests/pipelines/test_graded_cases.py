@@ -14,7 +14,7 @@ from saccade.models.errors import InputError, RecipeError
 from saccade.models.predictor import Predictor
 from saccade.models.segmentation.options import SegmentationInput, SegmentationOptions
 from saccade.models.segmentation.task import Segmentation
-from saccade.pipelines.data.source import ImageSource, Source
+from saccade.pipelines.data.source import ImageSource
 from saccade.pipelines.evaluating.evaluation_files import write_evaluation
 from saccade.pipelines.evaluating.validation import evaluate_positions
 from saccade.pipelines.recipe import load_recipe
