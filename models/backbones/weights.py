@@ -10,7 +10,7 @@ import h5py
 import keras
 
 from ..errors import InputError, temporary_folder
-from ..writing import of_path
+from ..files import of_path
 from .backbone import Backbone
 
 Shapes = dict[str, tuple[int, ...]]
