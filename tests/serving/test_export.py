@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from saccade.models.errors import InputError, JobError
+from saccade.models.predictor import Predictor
 from saccade.serving.bundle import Bundle
 from saccade.serving.client import Client
 from saccade.serving.export import export
@@ -120,3 +121,10 @@ def test_only_a_bundle_with_a_proof_can_be_proven(tmp_path, bundle):
     (copy / "assets.extra" / "proof" / "expected.npz").unlink()
     with pytest.raises(InputError, match="carries no proof"):
         prove(copy)
+
+
+def test_a_target_that_cannot_be_written_is_told_before_the_model_is_loaded(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(Predictor, "load", None)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="m/1: a file stands here or above: name a folder"):
+        export(run, tmp_path / "file", "m")
