@@ -184,7 +184,7 @@ def _import_paths(text: RecipeText) -> tuple[str, ...]:
 
 def _where_now(folder: str, text: RecipeText) -> str:
     """A folder of a resolved recipe; where it is gone and the run was moved together with it, its new place."""
-    run = (text.values.get("train") or {}).get("run")
+    run = _typed((text.values.get("train") or {}).get("run"), str)
     if os.path.isdir(folder) or not isinstance(run, str):
         return folder
     moved = os.path.normpath(text.folder(()) / os.path.relpath(folder, run))

@@ -121,7 +121,7 @@ def check(
 
 def bad_among(task: Task, source: Source, positions: Sequence[int]) -> dict[int, str]:
     """Of some samples those that cannot be used, and why; each is read."""
-    found = _read_all(source, [int(each) for each in positions], task.input.decode, image_reason, judge_of(task))
+    found = _read_all(source, [int(each) for each in positions], task.input.decode, image_reason, judge_of(task), ())
     return {each.position: each.reason for each in found if each.reason}
 
 

@@ -90,11 +90,11 @@ NAMED = {
         grey(2, 77),
     ],
     "data.classes names 3, and 1 of 1 masks hold others than 0 to 2: 3, 4, first 0.png: 3 in 2 pixels; write below "
-    "data 'encoding: instances' if each number is an object, or names for 0 to 4 in": [grey(1, 2, 3, 3, 4, 255)],
+    "data 'encoding: instances' if each number is an object, or 'classes: [a, b, c, class_3, class_4]' with your "
+    "names": [grey(1, 2, 3, 3, 4, 255)],
     "data.classes names 3, and 1 of 1 masks hold others than 0 to 2: 9, first 0.png: 9 in 1 pixel; write below data "
-    "'encoding: instances' if each number is an object, or names for 0 to 9 in": [
-        palette(grey(1, 2, 9, 255), BLACK, RED, GREEN)
-    ],
+    "'encoding: instances' if each number is an object, or 'classes: [a, b, c, class_3, class_4, class_5, class_6, "
+    "class_7, class_8, class_9]' with your names": [palette(grey(1, 2, 9, 255), BLACK, RED, GREEN)],
 }
 
 

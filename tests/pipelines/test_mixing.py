@@ -189,7 +189,7 @@ def test_wrong_on_purpose_at_the_start(digits_recipe, tmp_path, overrides, messa
         ("model.class_weights=balancd", r"'model\.class_weights' is 'balancd': did you mean balanced"),
         ("model.class_weights={rose: 0}", r"'model\.class_weights\.rose' is 0: input should be greater than 0"),
         ("model.class_weights={rose: much}", r"'model\.class_weights\.rose' is 'much': input should be a valid number"),
-        ("model.class_weights=3", r"'model\.class_weights' is 3: "),
+        ("model.class_weights=3", r"'model\.class_weights' is '3': known: balanced"),
         ("model.sampling=evn", r"'model\.sampling' is 'evn': known: balanced, natural"),
         ("model={name: lenet, multi_label: true, sampling: balanced}", r"'model\.sampling' is 'balanced': a picture"),
     ],

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from saccade.cli import _log_to_stderr
 from saccade.models.errors import InputError
+from saccade.quiet import log_to_stderr
 from saccade.serving.bundle import Bundle
 from saccade.serving.endpoints import Endpoints, Limits
 from saccade.serving.server import Server
@@ -173,7 +173,7 @@ def test_the_log_of_the_command_shows_where_a_fault_is(bundle, tmp_path, capsys,
     monkeypatch.setattr(log, "handlers", [])
     monkeypatch.setattr(log, "propagate", True)
     before = log.level
-    _log_to_stderr()
+    log_to_stderr(always=True)
     copy = Bundle(shutil.copytree(bundle.folder, tmp_path / "1"))
     (copy.folder / "saved_model.pb").unlink()
     answer = Endpoints(copy, "http://here").answer("GET", "/v1/models/colours/metadata")
