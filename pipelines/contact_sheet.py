@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image
+from PIL import ExifTags, Image
 
 from ..augment import Augmenter
 from ..augment.mixer import Mixer
 from ..models.captions import PLAIN, Caption, add_strip
 from ..models.errors import InputError
-from ..models.files import saving, whole_file
+from ..models.files import SHEETS, saving, whole_file
 from ..models.task import Task
 from .checking.check import bad_among
 from .checking.findings import log_bad
@@ -108,9 +108,11 @@ def write_sheet(recipe: Recipe, source: Source, task: Task, file: Path, count: i
     size = recipe.train.batch if augmenter.mixer else 1
     positions = usable(task, source, positions, recipe.train, math.ceil(count / size) * size)
     sheet = training_sheet(task, source, positions, augmenter, recipe.train, count)
+    exif = sheet.getexif()
+    exif[ExifTags.Base.Software] = SHEETS
     try:
         with saving(file), whole_file(file) as partial:
-            sheet.save(partial)
+            sheet.save(partial, exif=exif)
     except (ValueError, struct.error) as error:  # more pixels than the format holds
         size = f"{sheet.width} x {sheet.height} pixels"
         raise InputError(f"{file}: a sheet of {size} is too large for {file.suffix} ({error})") from None
