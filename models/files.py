@@ -21,6 +21,8 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _IN_THE_WAY = (errno.EEXIST, errno.ENOTDIR)
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 """How the names of images end that are written."""
+SHEETS = "saccade show"
+"""The software that contact sheets name in their EXIF tag (PNG, JPEG, WebP): by it they are known and replaced."""
 _WRONG = (*FORBIDDEN, *FULL, *_IN_THE_WAY, errno.ENOENT, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
 """What the user can put right, so that it is wrong input; the rest is a failure of the job."""
 
@@ -167,11 +169,27 @@ def refuse_file(file: Path, overwrite: bool = False) -> None:
         raise WriteError(f"{file}: no permission to write here")
 
 
-def refuse_image(file: Path, overwrite: bool = False) -> None:
-    """As `refuse_file`, for a file whose name says which kind of image it is to be."""
+def refuse_image(file: Path, overwrite: str | None = None) -> None:
+    """As `refuse_file`, for a file whose name says which kind of image it is to be.
+
+    Args:
+        file: the image.
+        overwrite: the software whose own images are replaced, as their EXIF tag has it.
+    """
     if file.suffix.lower() not in IMAGES:
         raise WriteError(f"{file}: by its name this is no image: let it end in {', '.join(IMAGES)}")
-    refuse_file(file, overwrite)
+    refuse_file(file, overwrite=overwrite is not None and _software(file) == overwrite)
+
+
+def _software(image: Path) -> str | None:
+    """What an image says it was made by."""
+    from PIL import ExifTags, Image
+
+    try:
+        with Image.open(image) as opened:
+            return opened.getexif().get(ExifTags.Base.Software)
+    except (OSError, ValueError, SyntaxError):  # there is none, or it is no image
+        return None
 
 
 def may(path: Path | str, how: int) -> bool:

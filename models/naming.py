@@ -78,18 +78,15 @@ def find_callable(name: str, table: Mapping[str, str], package: str, kind: str) 
 
 
 def find_class(name: str, table: Mapping[str, str], package: str, kind: str, base: type) -> Any:
-    """As `find_object`, for a class that can be made.
+    """As `find_object`, for a class of some kind.
 
     Raises:
-        InputError: as `find_object`; or what is found is no class below `base`, or lacks methods of it.
+        InputError: as `find_object`; or what is found is no class below `base`.
     """
     found = find_object(name, table, package, kind)
     if not (inspect.isclass(found) and issubclass(found, base)):
         is_a = "a class" if inspect.isclass(found) else _a(type(found))
         raise InputError(f"{kind} '{name}': this is {is_a}, and no subclass of saccade's {base.__name__}")
-    if inspect.isabstract(found):
-        lacking = ", ".join(sorted(found.__abstractmethods__))
-        raise InputError(f"{kind} '{name}': {_definition(found)}the class lacks methods of {base.__name__}: {lacking}")
     return found
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image
+from PIL import ExifTags, Image
 
 from ..augment import Augmenter
 from ..augment.mixer import Mixer
 from ..models.captions import PLAIN, Caption, add_strip
 from ..models.contract import Task
 from ..models.errors import InputError
-from ..models.files import saving, whole_file
+from ..models.files import SHEETS, saving, whole_file
 from .data.check import bad_among
 from .data.data import log_bad
 from .data.source import Source, Truths, request
@@ -114,9 +114,11 @@ def write_sheet(recipe: Recipe, source: Source, task: Task, file: Path, count: i
     positions = usable(task, source, positions, augmenter, recipe.train, math.ceil(count / size) * size)
     task.adapt(Truths(source, positions))
     sheet = training_sheet(task, source, positions, augmenter, recipe.train, count)
+    exif = sheet.getexif()
+    exif[ExifTags.Base.Software] = SHEETS
     try:
         with saving(file), whole_file(file) as partial:
-            sheet.save(partial)
+            sheet.save(partial, exif=exif)
     except (ValueError, struct.error) as error:  # more pixels than the format holds
         size = f"{sheet.width} x {sheet.height} pixels"
         raise InputError(f"{file}: a sheet of {size} is too large for {file.suffix} ({error})") from None

@@ -157,18 +157,18 @@ def show(recipe: str | Path, *overrides: str, picture: str | Path = SHEET, count
     Args:
         recipe: as for `train`.
         overrides: as for `train`.
-        picture: the image to write. It must not exist; only the sheet of its default name is replaced.
+        picture: the image to write, in place of an earlier sheet; no other file is replaced.
         count: how many samples, at most.
 
     Raises:
         InputError: a file that cannot be written, which is told before the data is read; data that is not usable, or a
             transform that does not work on a sample.
     """
-    from .models.files import refuse_image
+    from .models.files import SHEETS, refuse_image
     from .pipelines.recipe import load_recipe
 
     file = Path(picture)
-    refuse_image(file, overwrite=file == Path(SHEET))
+    refuse_image(file, overwrite=SHEETS)
     at_least_one("count", count)
     resolved = load_recipe(recipe, overrides)
     source, task = resolved.open()

@@ -17,7 +17,7 @@ _SYSTEM = frozenset(
     "__MACOSX __pycache__ @eaDir #recycle #snapshot $RECYCLE.BIN node_modules lost+found".split()
     + ["System Volume Information"]
 )
-_RECIPE = "recipe.yaml"
+_RECIPE, _LOCK = "recipe.yaml", "lock"
 # What lies in a folder together, of each kind that saccade (or Python, for an environment) makes.
 _SIGNS = (
     *({_RECIPE, name} for name in ("state.json", "predictor.json", "provenance.json", "history.jsonl", "log.txt")),
@@ -40,7 +40,9 @@ def is_own(entries: Mapping[str, bool]) -> bool:
         entries: the names in it, and whether each is a folder.
     """
     names = {name for name in entries if not name.startswith(".")}
-    return any(signs <= names for signs in _SIGNS) or names == {_RECIPE}  # a run that ended before its first file
+    if names and names <= {_RECIPE, _LOCK}:  # the first files of a run
+        return not any(entries[name] for name in names)
+    return any(signs <= names for signs in _SIGNS)
 
 
 def written_into(tree: FileTree, folder: str, entries: Mapping[str, bool]) -> Collection[str]:

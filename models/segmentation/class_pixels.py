@@ -34,20 +34,21 @@ def class_weights(
     """What `model.class_weights` means for the training masks.
 
     Balanced weights are inverse to how many pixels a class has in all of them, `pixels / (classes * pixels of the
-    class)`, as scikit-learn's; pixels that do not count are left out. Weights by name are taken as they are: the losses
-    divide by the sum of the weights, so only their ratios matter.
+    class)`, as scikit-learn's; logarithmic ones `1 / ln(1.02 + pixels of the class / pixels)`, as ENet's (Paszke et al.
+    2016), which a class without a pixel has, too. Pixels that do not count are left out. Weights by name are taken
+    as they are: the losses divide by the sum of the weights, so only their ratios matter.
 
     Args:
         options: the recipe's `model` section.
         class_names: in the order of the class ids; the first is the background.
-        truths: the truth of each training sample; only balanced weights read it.
+        truths: the truth of each training sample; weights by name do not read it.
 
     Returns:
         Float32 `[classes]`; None where all weigh the same.
 
     Raises:
-        InputError: a weight for a class that the data does not have; for balanced weights a class without a pixel,
-            nothing but background, or no mask that can be used.
+        InputError: a weight for a class that the data does not have; nothing but background, or no mask that can be
+            used; for balanced weights a class without a pixel.
     """
     given = options.class_weights
     if given == "none":
@@ -64,6 +65,8 @@ def class_weights(
     counts = counts[: len(class_names)]
     if not counts[1:].any():
         raise _only_background(class_names, len(truths), bad)
+    if given == "logarithmic":
+        return (1 / np.log(1.02 + counts / counts.sum())).astype(np.float32)
     _refuse_absent(class_names, counts, len(truths), bad)
     return (counts.sum() / (len(counts) * counts)).astype(np.float32)
 

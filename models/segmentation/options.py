@@ -9,12 +9,17 @@ from ..backbones.options import BackboneOptions
 from ..errors import nearest
 from ..inputs.image.options import ImageOptions, Pixels
 from ..naming import check_name
-from ..options import BY_FORM, ClassWeights, NotNegative, Weights
+from ..options import BY_FORM, NotNegative, Weights
 
 LOSSES = ("cross_entropy", "dice", "focal", "jaccard", "tversky", "boundary")
 """Names for `model.loss`; see `losses`."""
 WEIGHTED = ("cross_entropy", "focal", "boundary")
 """Those in which classes have weights."""
+
+
+PixelWeights = Annotated[
+    Annotated[Literal["none", "balanced", "logarithmic"], Tag("word")] | Annotated[Weights, Tag("weights")], BY_FORM
+]
 
 
 class SegmentationInput(ImageOptions):
@@ -57,9 +62,11 @@ class SegmentationOptions(BackboneOptions):
     the gaps between objects, Ronneberger et al. 2015), or a sum: `{cross_entropy: 1.0, dice: 0.5}`. For `boundary`,
     objects are pixels of one class that touch, so those that truth lets touch are one, without a gap: with object
     numbers `data.instances: separated` parts them."""
-    class_weights: ClassWeights = "none"
+    class_weights: PixelWeights = "none"
     """What each class weighs in cross-entropy, focal and boundary loss: `balanced` is inverse to how frequent its
-    pixels are in training; or weights by name, as `{rose: 2.0}`, 1 for the others."""
+    pixels are in training; `logarithmic` is 1 / ln(1.02 + their fraction), from 1.4 to 50, so that a class of very few
+    pixels is learned but not seen everywhere (Paszke et al. 2016, "ENet", section 5.2); or weights by name, as
+    `{rose: 2.0}`, 1 for the others."""
     focal_gamma: NotNegative = 2.0
     """How much less the focal loss gives to pixels that are right already (Lin et al. 2017)."""
     tversky_alpha: Annotated[float, Field(ge=0, le=1)] = 0.3
@@ -105,5 +112,5 @@ class SegmentationOptions(BackboneOptions):
         losses = [self.loss] if isinstance(self.loss, str) else list(self.loss)
         if self.class_weights != "none" and {*WEIGHTED}.isdisjoint(losses):
             told = ", ".join(losses)
-            raise ValueError(f"class_weights are for {', '.join(WEIGHTED)}, and loss is {told}: leave them out")
+            raise ValueError(f"class_weights are for {', '.join(WEIGHTED)}, and loss is {told}: say none")
         return self

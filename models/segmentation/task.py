@@ -85,7 +85,7 @@ class Segmentation(Task):
         """Takes the class weights from the training truth, and refuses truth that is all background."""
         from .class_pixels import class_weights, refuse_background
 
-        if self.model_options.class_weights == "balanced":
+        if isinstance(self.model_options.class_weights, str) and self.model_options.class_weights != "none":
             self._class_weights = class_weights(self.model_options, self.class_names, truths)
         else:
             refuse_background(self.class_names, truths)

@@ -19,6 +19,7 @@ PARALLEL = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
 
 CHUNK_PIXELS = 2**22
 """Pictures are augmented in chunks of at most about this many pixels, which bounds their memory."""
+_JUDGED = 16  # samples by whose sizes those of all are judged
 
 
 def make_augmenter(recipe: Recipe, task: Task) -> Augmenter:
@@ -96,6 +97,9 @@ def mixing(mixer: Mixer, batch: dict[str, tf.Tensor], seed: int) -> Mixing:
 
 
 def _chunk(order: Order, read: Reader, batch: int) -> int:
-    """How many samples are augmented together, judged by the first one."""
-    pixels = math.prod(read(tf.constant(order.epoch()[0]))["image"].shape[:2])
+    """How many samples are augmented together, padded to one size: judged by the highest and the widest of a few."""
+    positions = order.epoch()
+    some = positions[:: max(1, len(positions) // _JUDGED)][:_JUDGED]
+    sizes = [read(tf.constant(position))["image"].shape[:2] for position in some]
+    pixels = math.prod(map(max, zip(*sizes, strict=True)))
     return max(1, min(batch, CHUNK_PIXELS // pixels))

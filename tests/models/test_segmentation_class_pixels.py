@@ -48,6 +48,13 @@ def test_balanced_weights_are_those_of_scikit_learn(seed, count):
     assert found.dtype == np.float32 and np.mean(found[pixels]) == pytest.approx(1, rel=1e-5)
 
 
+def test_logarithmic_weights_are_bounded_and_need_no_pixel_of_each_class():
+    found = weights("logarithmic", [[[0] * 9 + [1, 255]]])
+    np.testing.assert_allclose(found, [1 / np.log(1.92), 1 / np.log(1.12), 1 / np.log(1.02)], rtol=1e-6)
+    with pytest.raises(InputError, match="none of the 1 training masks has a pixel of any class but 'background'"):
+        weights("logarithmic", [[[0, 255]]])
+
+
 def test_named_weights_are_taken_as_they_are_and_need_no_truth():
     truths = Read([])
     options = SegmentationOptions(class_weights={"rim": 4.0, "background": 0.5})

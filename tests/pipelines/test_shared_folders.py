@@ -1,6 +1,7 @@
 """Folders that are shared with people: what saccade and systems leave among the images is none of them; and the places
 that a machine may not have, a home, a cache, room for temporary files."""
 
+import logging
 import os
 import resource
 import shutil
@@ -162,7 +163,8 @@ def test_a_cache_that_has_no_place_is_told_of_once(tmp_path, caplog):
     assert len(remembered(tmp_path / "folder.json", caplog)) == 1
 
 
-def test_a_full_disk_costs_the_cache_alone(tmp_path, caplog):
+def test_a_full_disk_costs_the_cache_alone(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("saccade"), "handlers", [])  # stderr may be a file that is limited, too
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (8, limit[1]))  # no file grows beyond
     try:

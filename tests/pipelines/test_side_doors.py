@@ -91,7 +91,9 @@ def test_show_leaves_out_and_names_what_it_cannot_read(place, capsys):
     with Image.open("samples.png") as sheet:
         columns = sheet.width // 198
     assert 9 <= columns**2 <= 25  # of 14 to 18 good images in train
-    assert main(["show", "tiny.yaml", "data.path=photos"]) == 0  # its own file is replaced
+    for name in ("samples.png", "sheet.jpg", "sheet.webp"):
+        for _ in range(2):  # its own file is replaced
+            assert main(["show", "tiny.yaml", "data.path=photos", "--count", "2", "--out", name]) == 0
     capsys.readouterr()
     for file in (place / "photos").rglob("*.png"):
         file.write_bytes(b"no image")

@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from saccade.models.errors import InputError, JobError
+from saccade.models.predictor import Predictor
 from saccade.models.stopping import Interrupted
 from saccade.serving.bundle import Bundle
 from saccade.serving.clean_process import write_tensors
@@ -147,3 +148,10 @@ def test_a_stop_amid_the_proof_leaves_nothing(run, tmp_path, number, monkeypatch
         export(run, tmp_path / "bundles", "colours")
     assert stopped.value.number == number
     assert [each.name for each in tmp_path.rglob("*")] == ["exchange"]
+
+
+def test_a_target_that_cannot_be_written_is_told_before_the_model_is_loaded(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(Predictor, "load", None)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="m/1: a file stands here or above: name a folder"):
+        export(run, tmp_path / "file", "m")
