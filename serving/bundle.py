@@ -251,13 +251,14 @@ def _column(values: Sequence[Any], dtype: str) -> np.ndarray:
 
 
 def image_sizes(inputs: Mapping[str, np.ndarray]) -> list[tuple[int, int] | None]:
-    """Height and width of the image of each instance, from its header or the array that it is; None where there is
-    none that can be told."""
+    """Height and width of the largest image of each instance, from its header or the array that it is; None where there
+    is none that can be told."""
     sizes: list[tuple[int, int] | None] = [None] * len(next(iter(inputs.values())))
     for value in inputs.values():
         if value.dtype == object and value.ndim == 1:
             headers = [read_header(each) for each in value]
-            sizes = [size if header is None else header.upright for size, header in zip(sizes, headers, strict=True)]
+            found = [None if header is None else header.upright for header in headers]
+            sizes = [max(each, key=lambda size: math.prod(size or (0,))) for each in zip(sizes, found, strict=True)]
         elif value.ndim == 4:
             sizes = [value.shape[1:3]] * len(value)
     return sizes

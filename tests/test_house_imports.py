@@ -73,7 +73,7 @@ def absolute_imports(module: ast.Module) -> list[int]:
 
 def light_modules(paths: list[Path]) -> list[str]:
     """The modules that answer before TensorFlow is there: the doors, names, options, errors and recipes."""
-    patterns = ("__init__.py", "models/*options.py", "models/errors.py", "models/naming.py", "models/task.py")
+    patterns = ("__init__.py", "models/*options.py", "models/errors.py", "models/naming.py", "models/contract/*.py")
     patterns += ("models/*/task.py", "pipelines/recipe*.py", "saccade/cli.py")
     return [module_name(path) for path in paths if any(path.match(pattern) for pattern in patterns)]
 

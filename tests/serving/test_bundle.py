@@ -6,7 +6,7 @@ import pytest
 from saccade.models.errors import InputError
 from saccade.models.inputs.file_listing import list_pictures
 from saccade.models.inputs.file_tree import DiskTree
-from saccade.serving.bundle import Bundle
+from saccade.serving.bundle import Bundle, image_sizes
 
 
 def test_the_bundle_answers_as_the_predictor(bundle, predictor, pictures):
@@ -82,3 +82,11 @@ def test_a_bundle_that_lies_among_images_is_none_of_them(bundle, tmp_path):
     shutil.copy(next(bundle.folder.rglob("*.png")), tmp_path / "cats" / "1.png")
     listing = list_pictures(DiskTree(str(tmp_path)), [])
     assert (listing.pictures, listing.folders, listing.own) == (["cats/1.png"], ["cats"], ["bundles"])
+
+
+def test_the_largest_image_of_an_instance_counts(pictures):
+    """Whatever it is called: the limits of a server and the size of a call go by it."""
+    broken = np.array([pictures[0], b"text"], object)  # 8 x 16
+    inputs = {"content": np.array([pictures[4], b"text"], object), "style": broken, "strength": np.zeros(2)}
+    assert image_sizes(inputs) == [(12, 16), None]
+    assert image_sizes({"pixels": np.zeros((2, 4, 5, 3), np.uint8)}) == [(4, 5)] * 2
