@@ -283,7 +283,7 @@ def two():
 
         def fit(first, last):
             data = tf.data.Dataset.from_tensor_slices((x, y)).batch(4).skip(first).take(last - first)
-            return model.fit(data, verbose=0).history["loss"]
+            return model.fit(data, verbose=0, shuffle=False).history["loss"]
 
         return model, optimizers, fit
 

@@ -41,7 +41,7 @@ from saccade.models.classification.task import Classification
 
 
 class Learning(Classification):
-    """Results depend on how many dogs it saw."""
+    '''Results depend on how many dogs it saw.'''
 
     def adapt(self, truths):
         self.learned = {"dogs": sum(int(truth["label"]) for truth in truths)}
