@@ -283,7 +283,7 @@ def two():
 
         def fit(first, last):
             data = tf.data.Dataset.from_tensor_slices((x, y)).batch(4).skip(first).take(last - first)
-            return model.fit(data, verbose=0).history["loss"]
+            return model.fit(data, verbose=0, shuffle=False).history["loss"]
 
         return model, optimizers, fit
 
@@ -305,7 +305,8 @@ def test_each_group_of_variables_has_its_optimizer(two):
     with optimizers.averaged():
         averaged = values(model.trainable_variables)
     assert all((one != other).all() for one, other in zip(plain, averaged, strict=True))  # of both groups
-    np.testing.assert_array_equal(values(model.trainable_variables), plain)
+    for one, other in zip(plain, values(model.trainable_variables), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_two_optimizers_are_saved_and_resumed(two, tmp_path):
@@ -328,9 +329,10 @@ def test_two_optimizers_are_saved_and_resumed(two, tmp_path):
         for expected, found in zip(values(one), values(other), strict=True):
             np.testing.assert_array_equal(found, expected)
     save_weights(resumed, tmp_path / "best.weights.h5")  # without the optimizers'
-    fresh, *_ = two()
+    fresh = Two()
     fresh.load_weights(tmp_path / "best.weights.h5")
-    np.testing.assert_array_equal(values(fresh.trainable_variables), values(resumed.trainable_variables))
+    for one, other in zip(values(fresh.variables), values(resumed.variables), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_groups_that_a_model_does_not_have():

@@ -218,7 +218,7 @@ def test_a_frozen_backbone_of_a_former_run_trains_its_head_on_features_computed_
 
 def test_without_epochs_the_weights_that_a_model_begins_with_are_the_run(tiny, tmp_path, caplog):
     """No sample need be there to train on or to validate with; the dry run knows it too."""
-    recipe = tiny("train.epochs=0", "train.head={epochs: 3}", "data={source: folder, test: 0.99999, validation: 0}")
+    recipe = tiny("train.epochs=0", "train.head={epochs: 3}", "data.test=0.99999", "data.validation=0")
     for run in (train(recipe), dry_run(recipe, tmp_path / "dry")):
         assert json.loads((run / "provenance.json").read_text())["data"]["samples"]["train"] == 0
         progress = Run(run).progress
@@ -234,4 +234,4 @@ def test_without_epochs_the_weights_that_a_model_begins_with_are_the_run(tiny, t
 
 def test_epochs_need_samples(tiny):
     with pytest.raises(InputError, match="the train split of 50 samples is empty"):
-        train(tiny("data={source: folder, test: 0.99999, validation: 0}"))
+        train(tiny("data.test=0.99999", "data.validation=0"))

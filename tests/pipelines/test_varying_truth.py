@@ -87,7 +87,7 @@ def checked(
 ) -> tuple[Data, Painted]:
     """A check by a source that has read nothing yet."""
     fresh = Painted(source.folder)
-    data = prepare_data(fresh, pixel_task.make(Masked, names), DataOptions(source="own", max_bad=max_bad), memory)
+    data = prepare_data(fresh, pixel_task.make(Masked, names), DataOptions(source="own", max_bad=max_bad), 2**20)
     return data, fresh
 
 

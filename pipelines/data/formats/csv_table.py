@@ -8,6 +8,7 @@ import posixpath
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,9 @@ class Csv(FileSource):
 
     def stamp(self, position: int) -> str | None:
         image = super().stamp(position)
+        if image is not None:  # the row's truth changes without the file
+            cells = repr([parsed[position] for _, parsed in self._columns.values()])
+            image = f"{image} {blake2b(cells.encode(), digest_size=16).hexdigest()}"
         return self._masks.stamp(position, image) if self._masks else image
 
     @property
