@@ -67,7 +67,8 @@ def test_tasks_and_sources_are_classes_of_their_kind(write):
     assert "the class lacks methods of Source: __init__, read" in refusal("own_kinds:Rows", find_source)
 
 
-def test_what_own_code_raises_is_told_where_it_was_raised(write):
+def test_what_own_code_raises_is_told_where_it_was_raised(write, monkeypatch):
+    monkeypatch.setattr("saccade.models.naming._folders", {})  # the tests' own folder may be among them
     place = write(own_faults="def deep():\n    return {}['width']\ndef net(shape):\n    return deep()\n")
     net = find_callable("own_faults:net", {}, __name__, "model")
     with pytest.raises(InputError, match=rf"^model 'own_faults:net': {place}/own_faults.py:2: KeyError: 'width'$"):
