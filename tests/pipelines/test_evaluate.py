@@ -144,7 +144,7 @@ def test_metrics_of_a_run_that_cannot_be_written_to_are_told(closed_run, digits_
     assert main(["evaluate", str(closed_run), "--split", "all", "--by", "camera", *cameras]) == 0
     printed, warned = capsys.readouterr()
     assert printed.startswith("accuracy") and "camera" in printed and "evaluation/all" not in printed
-    assert f"warning: {closed_run}: a file stands here or above" in warned
+    assert f"warning: {closed_run}/evaluation/all: a file stands here or above" in warned
     assert "the metrics are told all the same" in warned
     compared = str(saccade.compare(closed_run, digits_run))
     assert "accuracy" in compared and "p = 1" in compared
