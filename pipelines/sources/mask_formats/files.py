@@ -9,8 +9,8 @@ import numpy as np
 
 from ....models.contract import Truth
 from ....models.errors import InputError
-from ....models.inputs.exports import labelmap_beside
 from ....models.inputs.file_tree import FileTree
+from ....models.inputs.exports import labelmap_beside
 from .detection import Detection
 from .image import LOSSY, WHY_LOSSY, MaskImage, check_turn, read_mask
 from .options import MaskOptions
