@@ -136,11 +136,11 @@ def test_runs_of_other_tasks_are_refused(digits_run, tmp_path, root):
     several = changed(digits_run, tmp_path / "several", model={"multi_label": True})
     with pytest.raises(InputError, match="answers to the truth 'label' and .* to 'labels': only runs on"):
         compare(digits_run, several)
-    own = changed(digits_run, tmp_path / "own", task="image_regression:ImageRegression")
+    own = changed(digits_run, tmp_path / "own", task="pixel_task:Pixels")
     recipe = yaml.safe_load((own / "recipe.yaml").read_text())
-    recipe |= {"model": {"name": "small"}, "import_paths": [str(root / "examples")]}
+    recipe |= {"model": {"name": "convolution"}, "import_paths": [str(root / "tests")]}
     (own / "recipe.yaml").write_text(yaml.safe_dump(recipe))
-    with pytest.raises(InputError, match="is a run of task 'classification' and .* of 'image_regression:ImageReg"):
+    with pytest.raises(InputError, match="is a run of task 'classification' and .* of 'pixel_task:Pixels'"):
         compare(digits_run, own)
 
 

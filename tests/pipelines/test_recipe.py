@@ -116,7 +116,7 @@ def test_a_task_begins_with_its_default_recipe():
         (["input.fit=letterbocks"], ["'input.fit'", "did you mean letterbox"]),
         (["train.epochs=many"], ["'train.epochs=many'", "'train.epochs' is 'many'", "integer"]),
         (["train.epochs='3'"], ["'train.epochs'", "integer"]),
-        (["train.epochs=0"], ["'train.epochs'", "greater than 0"]),
+        (["train.epochs=-1"], ["'train.epochs'", "greater than or equal to 0"]),
         (["train.jit=yes"], ["'train.jit' is 'yes'", "boolean"]),
         (["train=3"], ["'train' is a section", "epochs"]),
         (["augment=HorizontalFlip"], ["'augment' is a list"]),

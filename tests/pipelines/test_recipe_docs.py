@@ -14,12 +14,13 @@ from saccade.pipelines.recipe import load_recipe
 
 
 def keys(schema: type[Options]) -> set[str]:
-    names = set(schema.model_fields)
-    waiting = [info.annotation for info in schema.model_fields.values()]
+    names, waiting, seen = set(), [schema], set()
     while waiting:
         each = waiting.pop()
-        if isinstance(each, type) and issubclass(each, Options):
-            names |= keys(each)
+        if isinstance(each, type) and issubclass(each, Options) and each not in seen:  # an optimizer holds optimizers
+            seen.add(each)
+            names |= set(each.model_fields)
+            waiting += [info.annotation for info in each.model_fields.values()]
         waiting += get_args(each)
     return names
 

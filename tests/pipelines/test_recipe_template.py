@@ -101,8 +101,16 @@ def test_what_cannot_be_written(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+OWN = """
+from saccade.models.classification.task import Classification
+
+class Own(Classification):
+    recipe = None
+"""
+
+
 def test_a_task_without_a_default_recipe(tmp_path, monkeypatch):
-    (tmp_path / "own_thing.py").write_text("from saccade.models.contract import Task\nclass Own(Task): pass\n")
+    (tmp_path / "own_thing.py").write_text(OWN)
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(InputError, match="the task 'own_thing:Own' ships no default recipe"):
         saccade.new("own_thing:Own", tmp_path / "a.yaml")

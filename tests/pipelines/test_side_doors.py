@@ -106,7 +106,7 @@ def test_a_transform_that_does_not_work_is_told_with_its_image(place, capsys):
     for arguments in (["show", "tiny.yaml"], ["train", "tiny.yaml", "train.run=run"]):
         assert main([*arguments, "data.path=photos", augment]) == 2
         line = capsys.readouterr().err.splitlines()[-1]
-        assert "photos/" in line and ".png: augment: RandomCrop fails on a picture of 24 x 20" in line
+        assert "photos/" in line and ".png: augment: RandomCrop fails on an image of 24 x 20" in line
     assert not (place / "run").exists()
 
 
@@ -123,7 +123,7 @@ def test_a_transform_that_fails_later_in_the_training_is_told_alike(place):
         except InputError:
             continue
     overrides.append(f"train.seed={seed}")
-    with pytest.raises(InputError, match=rf"{small}: augment: RandomCrop fails on a picture of 9 x 9: "):
+    with pytest.raises(InputError, match=rf"{small}: augment: RandomCrop fails on an image of 9 x 9: "):
         saccade.train("tiny.yaml", *overrides, "train.run=run")
 
 

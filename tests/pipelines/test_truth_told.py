@@ -56,7 +56,9 @@ def checked(source: Source, tmp_path: Path, monkeypatch, train: int) -> Data:
         "validation": everything[train : train + 1],
         "test": everything[train + 1 :],
     }
-    return prepare_data(source, task, MasksOptions(source="masks", path="i", masks="m", leaks="allow"), memory=2**20)
+    return prepare_data(
+        source, task, MasksOptions(source="masks", path="i", masks="m", leaks="allow", test=0), memory=2**20
+    )
 
 
 def warnings(caplog) -> list[str]:
@@ -99,7 +101,7 @@ def test_one_image_in_two_classes_is_a_contradiction(draw, tmp_path, monkeypatch
     task.class_names = ("cats", "dogs")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     source.splits = {"train": [0, 2, 3], "validation": [1], "test": []}
-    data = prepare_data(source, task, FolderOptions(source="folder", path=str(root)), memory=0)
+    data = prepare_data(source, task, FolderOptions(source="folder", path=str(root), test=0), memory=0)
     assert warnings(caplog) == [
         f"one image under two labels: {root}/cats/1.png (cats) and {root}/dogs/333.png (dogs) are identical files: "
         "correct one, or remove it"
