@@ -1,4 +1,4 @@
-"""A task of your own in one file: one number per picture, learnt from a column of a CSV file.
+"""A task of your own in one file: one number per image, learned from a column of a CSV file.
 
 The recipe beside this file names the class below as `image_regression:ImageRegression`; nothing else is needed for
 `saccade train`, `evaluate`, `predict`, `export` and `serve` to work with it.
@@ -10,6 +10,7 @@ import tensorflow as tf
 from PIL import Image, ImageDraw
 
 from saccade.models.contract import Case, Evaluation, ModelOptions, Task, Truth, Value
+from saccade.models.inputs.image import ImageInput
 
 
 class Regressor(keras.Model):
@@ -35,8 +36,8 @@ class Options(ModelOptions):
     width: int = 16
 
 
-class ErrorFigures(Evaluation):
-    """Mean absolute error, and the share of the variance that is explained (R squared)."""
+class Errors(Evaluation):
+    """Mean absolute error, and the fraction of the variance that is explained (R squared)."""
 
     def __init__(self):
         self._rows: list[tuple[str, float, float]] = []
@@ -64,8 +65,9 @@ class ErrorFigures(Evaluation):
 
 
 class ImageRegression(Task):
-    """One number per picture."""
+    """One number per image."""
 
+    Input = ImageInput
     models = {"small": "image_regression:Regressor"}
     ModelOptions = Options
     monitor = "mean_absolute_error"
@@ -84,7 +86,7 @@ class ImageRegression(Task):
         return {"value": outputs[:, 0]}
 
     def evaluation(self, settings):
-        return ErrorFigures()
+        return Errors()
 
     def draw(self, image, results, truth=None):
         picture = Image.new("RGB", (max(160, image.shape[1]), image.shape[0] + 16), "white")

@@ -6,6 +6,7 @@ if "." not in __name__:
         "(a second copy of its classes would be registered with Keras)"
     )
 
+from .errors import InputError
 from .naming import find_class
 
 TASKS = {
@@ -23,4 +24,8 @@ def find_task(name: str) -> type:
     """
     from .contract import Task
 
-    return find_class(name, TASKS, __name__, "task", Task)
+    kind = find_class(name, TASKS, __name__, "task", Task)
+    for attribute, example in (("Input", "ImageInput"), ("monitor", '"accuracy"')):
+        if not hasattr(kind, attribute):
+            raise InputError(f"task '{name}': the class lacks '{attribute}', as in {attribute} = {example}")
+    return kind

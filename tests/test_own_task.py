@@ -89,3 +89,14 @@ def test_a_dry_run_includes_the_export_and_leaves_nothing(place, monkeypatch, ca
     assert [each for each in sorted(place.rglob("*")) if "cache" not in each.parts] == [
         each for each in before if "cache" not in each.parts
     ]
+
+
+@pytest.mark.parametrize("attribute, example", [("Input", "ImageInput"), ("monitor", '"mean_absolute_error"')])
+def test_a_class_that_lacks_what_a_task_needs_is_told(place, monkeypatch, capsys, attribute, example):
+    monkeypatch.chdir(place)
+    text = (place / "image_regression.py").read_text()
+    assert f"    {attribute} = {example}\n" in text
+    (place / f"without_{attribute}.py").write_text(text.replace(f"    {attribute} = {example}\n", ""))
+    assert main(["train", "image_regression.yaml", f"task=without_{attribute}:ImageRegression"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"task 'without_{attribute}:ImageRegression': the class lacks '{attribute}', as in {attribute} = " in line
