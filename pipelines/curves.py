@@ -6,12 +6,11 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-import matplotlib
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 RATE = "pictures_per_second"  # as history.jsonl has it
 PACE = ("learning_rate", RATE)
@@ -45,6 +44,8 @@ def draw_curves(history: History, path: Path) -> None:
     """
     if not history:  # its file was lost
         return
+    from matplotlib.figure import Figure
+
     names = [*curve_names(history), *(name for name in PACE if name in history[-1])]
     columns = min(3, len(names))
     rows = -(-len(names) // columns)
@@ -75,6 +76,9 @@ def panel_svg(history: History, name: str, best_epoch: int | None = None, second
     Returns:
         Markup, all text in it escaped; nothing where no epoch has a finite value.
     """
+    import matplotlib
+    from matplotlib.figure import Figure
+
     plot = Figure(figsize=(WIDTH / 72, HEIGHT / 72), layout="constrained")
     titles = _draw(plot.subplots(), history, name, best_epoch, second_phase)
     if not titles:
@@ -109,6 +113,8 @@ def _draw(
     axes: Axes, history: History, name: str, best_epoch: int | None = None, second_phase: int = 0
 ) -> dict[str, list[str]]:
     """Draws one panel; for each curve that it has, by its gid, what its dots say."""
+    from matplotlib.ticker import MaxNLocator
+
     axes.spines[:].set_visible(False)
     axes.grid(axis="y", color=INK["line"], linewidth=1, clip_on=False)
     axes.set_axisbelow(True)

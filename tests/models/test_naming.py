@@ -58,12 +58,12 @@ def test_tasks_and_sources_are_classes_of_their_kind(write, monkeypatch):
     monkeypatch.setattr("saccade.models.naming._folders", {})  # the tests' own folder may be among them
     write(
         own_kinds="from saccade import Task\nfrom saccade.pipelines.data.source import Source\ndef f(): pass\n"
-        "class Half(Task): pass\nclass Rows(Source): pass\n"
+        "class Half(Task):\n    Input, monitor = object, 'loss'\n"
     )
     assert "this is a function, and no subclass of saccade's Task" in refusal("own_kinds:f", find_task)
     assert "this is a class, and no subclass of saccade's Source" in refusal("own_kinds:Half", find_source)
     half = find_task("own_kinds:Half")
-    with pytest.raises(InputError, match=r"own_kinds.py:3: TypeError: Can't instantiate abstract class Half .*draw"):
+    with pytest.raises(InputError, match=r"own_kinds.py:4: TypeError: Can't instantiate abstract class Half .*draw"):
         with own_code("own_kinds:Half", "task", half):
             half((), None, None)
 

@@ -87,7 +87,7 @@ def test_the_page_needs_nothing_beside_it(reported):
 def test_the_page_says_what_the_run_is(reported):
     page = read(reported)
     test, validation = (
-        json.loads((reported / "evaluation" / split / "metrics.json").read_text())["figures"]["accuracy"]
+        json.loads((reported / "evaluation" / split / "metrics.json").read_text())["metrics"]["accuracy"]
         for split in ("test", "validation")
     )
     for figure in (test["value"], test["low"], test["high"], validation["value"]):
@@ -113,12 +113,12 @@ def test_the_page_says_what_the_run_is(reported):
 
 
 def test_every_case_is_shown_with_image_note_and_key(reported):
-    files = ("test/worst", "test/suspects", "validation/suspects")
+    files = ("test/worst", "test/label_issues", "validation/label_issues")
     texts = [(reported / "evaluation" / f"{file}.jsonl").read_text() for file in files]
     cases = [json.loads(line) for text in texts for line in text.splitlines()]
     page = read(reported)
     assert all(texts) and all(case["note"] in page.text and case["key"] in page.text for case in cases)
-    drawn = json.loads((reported / "evaluation/test/metrics.json").read_text())["pictures"]
+    drawn = json.loads((reported / "evaluation/test/metrics.json").read_text())["plots"]
     assert drawn == ["confusion", "roc", "precision_recall", "reliability"]
     assert page.tags.count("img") == len(cases) + len(drawn) + 1  # and the training samples
 
@@ -135,7 +135,7 @@ def test_metrics_by_a_column_are_shown_with_their_widest_gap(run):
         "left": {"accuracy": {"value": 0.5, "low": 0.4, "high": 0.6}},
         "right": {"accuracy": {"value": 0.9, "low": 0.8, "high": 1.0}},
     }
-    parts = {value: {"count": 20, "figures": each} for value, each in figures.items()}
+    parts = {value: {"count": 20, "metrics": each} for value, each in figures.items()}
     change(run / "evaluation" / "test" / "metrics.json", by={"camera": parts})
     report(run)
     page = read(run)
@@ -147,7 +147,7 @@ def test_metrics_by_a_column_are_shown_with_their_widest_gap(run):
 def test_metrics_of_other_weights_or_other_data_are_not_quoted(run, stale):
     path = run / "evaluation" / "test" / "metrics.json"
     right = json.loads(path.read_text())
-    change(path, **stale, figures={"accuracy": {"value": 0.1234}})
+    change(path, **stale, metrics={"accuracy": {"value": 0.1234}})
     report(run)
     assert json.loads(path.read_text()) == right
     assert "0.1234" not in read(run).text
@@ -156,10 +156,10 @@ def test_metrics_of_other_weights_or_other_data_are_not_quoted(run, stale):
 def test_names_cannot_break_the_page(run):
     for name in ("test", "validation"):
         path = run / "evaluation" / name / "metrics.json"
-        figures = json.loads(path.read_text())["figures"]
-        part = {"count": 20, "figures": {'<b>"x"': {"value": 0.5}}}
+        figures = json.loads(path.read_text())["metrics"]
+        part = {"count": 20, "metrics": {'<b>"x"': {"value": 0.5}}}
         evil = {f"recall/{EVIL}": {"value": 0.5}, '<b>"y"': {"value": 0.5}}
-        change(path, figures=figures | evil, by={EVIL: {EVIL: part}})
+        change(path, metrics=figures | evil, by={EVIL: {EVIL: part}})
     (run / "evaluation/test/worst.jsonl").write_text(json.dumps({"key": EVIL, "badness": 1, "note": EVIL}) + "\n")
     entry = {"key": EVIL, "where": EVIL, "reason": EVIL}
     (run / "quarantine.jsonl").write_text(json.dumps(entry) + "\n")
@@ -240,7 +240,7 @@ def test_no_test_split(run):
     (run / "provenance.json").write_text(json.dumps(provenance))
     report(run)
     page = read(run)
-    accuracy = json.loads((run / "evaluation/validation/metrics.json").read_text())["figures"]["accuracy"]["value"]
+    accuracy = json.loads((run / "evaluation/validation/metrics.json").read_text())["metrics"]["accuracy"]["value"]
     assert f"validation samples its accuracy is {accuracy:.4f}" in page.text
     assert "That is optimistic, for the same samples chose the weights: the test split is empty." in page.text
     assert "validation split 95 % interval" in page.text
@@ -285,7 +285,7 @@ def test_no_run(tmp_path):
 class Doubtful(SingleLabelEvaluation):
     """An evaluation that suspects the labels of its worst cases."""
 
-    def suspects(self, n):
+    def label_issues(self, n):
         return self.worst(n)[:2]
 
 
@@ -294,16 +294,17 @@ def test_suspects_are_shown_where_there_are_any(run):
     source, task = load_recipe(run / "recipe.yaml").open()
     evaluation = Doubtful(task.class_names)
     wrong = np.roll(np.arange(10), 1)
-    for position, results in enumerate(predictor.predict([source.read(position) for position in range(4)])):
-        evaluation.update({"label": wrong[results["class_id"]]}, results, source.keys[position])
+    raws = [source.read(position) for position in range(4)]
+    for key, raw, results in zip(source.keys, raws, predictor.predict(raws), strict=False):
+        evaluation.update({"label": wrong[results["class_id"]]}, results, key, raw)
     write_evaluation(evaluation, {}, source, "test", predictor, run)
     report(run)
     page = read(run)
     assert "Likely mislabelled" in page.titles
     after = page.text.split("look at each before you trust either")[1].split("What the network saw")[0]
-    assert all(case.key in after for case in evaluation.suspects(9))
+    assert all(case.key in after for case in evaluation.label_issues(9))
     for number in range(2):
-        with Image.open(run / "evaluation" / "test" / "suspects" / f"{number:02}.png") as picture:
+        with Image.open(run / "evaluation" / "test" / "label_issues" / f"{number:02}.png") as picture:
             assert min(picture.size) > 100
 
 
@@ -313,7 +314,7 @@ def test_classes_that_are_never_predicted_are_told(run, caplog):
     evaluation = SingleLabelEvaluation(task.class_names)
     answer = {"class_id": np.int32(3), "probabilities": np.eye(10, dtype=np.float32)[3]}
     for position in range(20):
-        evaluation.update({"label": np.int32(position % 5)}, answer, source.keys[position])
+        evaluation.update({"label": np.int32(position % 5)}, answer, source.keys[position], source.read(position))
     write_evaluation(evaluation, {}, source, "test", predictor, run)
     told = "never predicted: 0, 1, 2, 4 (of 10 classes)"
     assert f"on test, {told}" in caplog.messages

@@ -164,7 +164,9 @@ def test_a_cache_that_has_no_place_is_told_of_once(tmp_path, caplog):
 
 
 def test_a_full_disk_costs_the_cache_alone(tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr(logging.getLogger("saccade"), "handlers", [])  # stderr may be a file that is limited, too
+    log = logging.getLogger("saccade")
+    monkeypatch.setattr(log, "handlers", [])  # stderr may be a file that is limited, too
+    monkeypatch.setattr(log, "propagate", True)
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (8, limit[1]))  # no file grows beyond
     try:

@@ -127,7 +127,7 @@ def test_formats_that_are_not_read_are_counted(draw, caplog):
     assert "files ignored that are no pictures by their name: 3" in caplog.text
     caplog.clear()
     assert len(find_images([str(root)])) == 2 and warnings(caplog) == [f"{root}: {told}"]
-    with pytest.raises(InputError, match=r"class folder 'birds' has no pictures \(1 are in formats that are not read"):
+    with pytest.raises(InputError, match=r"class folder 'birds' has no images \(1 are in formats that are not read"):
         (root / "birds").mkdir()
         (root / "birds/7.avif").write_bytes(b"")
         Folder(FolderOptions(source="folder", path=str(root)), LABEL)

@@ -358,7 +358,7 @@ def test_each_line_about_masks_settles_it(segmentation, tmp_path, values, color,
         settled.write_text(segmentation.read_text().replace("data: {source: masks}\n", pasted_below))
         source = load_recipe(settled, overrides).open()[0]
         found |= set(source.class_names)
-    assert found == classes
+    assert classes <= found  # there is a line for every encoding that reads such files
 
 
 def test_a_folder_beside_the_splits_of_masks(segmentation, tmp_path):
