@@ -4,11 +4,11 @@ from ..backbones import families
 from ..backbones.network import Network
 
 NETWORKS = {
-    "lenet": Network(".lenet:lenet", 136_036, 8, (2, 4)),
-    "resnet20": Network(".cifar_resnet:resnet20", 270_448, 4, (1, 2, 4)),
-    "resnet32": Network(".cifar_resnet:resnet32", 465_776, 4, (1, 2, 4)),
-    "resnet44": Network(".cifar_resnet:resnet44", 661_104, 4, (1, 2, 4)),
-    "resnet56": Network(".cifar_resnet:resnet56", 856_432, 4, (1, 2, 4)),
+    "lenet": Network(".networks:lenet", 136_036, 8, (2, 4)),
+    "resnet20": Network(".networks:resnet20", 270_448, 4, (1, 2, 4)),
+    "resnet32": Network(".networks:resnet32", 465_776, 4, (1, 2, 4)),
+    "resnet44": Network(".networks:resnet44", 661_104, 4, (1, 2, 4)),
+    "resnet56": Network(".networks:resnet56", 856_432, 4, (1, 2, 4)),
     **families.NETWORKS,
 }
 """What is known of the networks for `model.name`."""

@@ -1,14 +1,24 @@
-"""The Keras model of a classifier: backbone, head, and the loss that belongs to them."""
+"""The Keras model of a classifier: backbone, head and the loss that belongs to them, and how options make one."""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
-
 import keras
 from keras import ops
-
 from ..backbones.stages import stages_of
-
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+import numpy as np
+from ..backbones.backbone import Backbone, Shape
+from ..backbones.start import encoder_of, start
+from ..backbones.weights import copy_weights, load_file
+from ..errors import InputError
+from ..naming import find_callable, own_code
+from ..predictor import Predictor
+from . import MODELS
+from .losses import make_loss, penalise_kernels
+from .options import ClassificationOptions
 
 class Classifier(keras.Model):
     """From images (or from cached features) to logits `[n, classes]`; brings its own loss and metrics.
@@ -69,3 +79,82 @@ class Classifier(keras.Model):
 def _label_accuracy(y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
     """Whether logits say the likelier of present and absent; Keras' own takes no target between the two for right."""
     return ops.cast(ops.equal(y_true > 0.5, y_pred > 0), "float32")
+
+
+def build(
+    class_names: Sequence[str], options: ClassificationOptions, shape: Shape, weights: np.ndarray | None = None
+) -> Classifier:
+    """A new classifier with the weights that it starts from.
+
+    A network of your own, `name: package.module:Name`, is called with `(shape, options)` and returns a built
+    `keras.Model` (or a `Backbone`, where it offers levels to freeze) from images float32 `[n, height, width, 3]`,
+    RGB, 0..255, to a feature map or to pooled features. Head, loss and all else are added here.
+
+    Args:
+        class_names: in the order of the class ids.
+        options: the recipe's `model` section.
+        shape: (height, width, 3) of the input, None where it follows the picture.
+        weights: of the classes in the loss, float32 `[classes]`; none where they weigh the same.
+
+    Raises:
+        InputError: unknown name, input too small for the network, no such level to freeze, weights that do not fit.
+    """
+    backbone = _backbone(options, shape)
+    if options.batch_norm_momentum is not None:
+        backbone.set_batch_norm_momentum(options.batch_norm_momentum)
+    backbone.freeze(options.freeze)
+    if options.freezes_batch_norm:
+        backbone.freeze_batch_norm()
+    head = [
+        keras.layers.Dropout(options.dropout, name="head_dropout"),
+        keras.layers.Dense(len(class_names), name="logits", dtype="float32"),  # float32 in mixed precision, too
+    ]
+    inputs = backbone.net.inputs[0]
+    loss = partial(make_loss, options, weights)
+    model = Classifier(inputs, backbone.features, head, options.multi_label, loss, levels=backbone.levels)
+    penalise_kernels(model, options.l1, options.l2)
+    start(
+        backbone,
+        options.name,
+        options.weights,
+        partial(load_file, backbone, name=options.name),
+        partial(_from_run, model, backbone, class_names, name=options.name),
+    )
+    return model
+
+
+def _backbone(options: ClassificationOptions, shape: Shape) -> Backbone:
+    maker = find_callable(options.name, MODELS, __package__, "model")
+    with own_code(options.name, "model", maker):
+        made = maker(shape, options)
+        if isinstance(made, keras.Model):
+            if getattr(made, "inputs", None) is None:  # a subclass, or a Sequential without Input, has no graph yet
+                image = keras.Input(shape, name="image")
+                made = keras.Model(image, made(image))
+            made = Backbone(made)
+    if not isinstance(made, Backbone):
+        raise InputError(f"model '{options.name}' returned a {type(made).__name__}, not a keras.Model or a Backbone")
+    inputs = [tuple(each.shape[1:]) for each in made.net.inputs]
+    fitting = len(inputs) == 1 and len(inputs[0]) == 3
+    if not fitting or any(None not in pair and len(set(pair)) > 1 for pair in zip(inputs[0], shape, strict=True)):
+        raise InputError(f"model '{options.name}' takes {inputs}, and the input gives one image {tuple(shape)}")
+    output = made.net.outputs[0].shape
+    if len(made.net.outputs) != 1 or len(output) not in (2, 4) or output[-1] is None:
+        raise InputError(
+            f"model '{options.name}' ends in {[tuple(each.shape) for each in made.net.outputs]}, "
+            "not in one feature map [n, h, w, channels] or features [n, channels]"
+        )
+    return made
+
+
+def _from_run(model: Classifier, backbone: Backbone, class_names: Sequence[str], run: Path, name: str) -> list[str]:
+    """Takes the backbone of a run, and its last layer where both know the same classes; returns what it skipped."""
+    former = Predictor.load(run)
+    copy_weights(encoder_of(former.model, run), backbone, run, name)
+    if not isinstance(former.model, Classifier):
+        return []
+    theirs, ours = former.model.get_layer("logits"), model.get_layer("logits")
+    if former.task.class_names == tuple(class_names):
+        ours.set_weights(theirs.get_weights())
+        return []
+    return [f"logits/{weight.name} {tuple(weight.shape)} (other classes)" for weight in theirs.weights]

@@ -59,7 +59,7 @@ class Classification(Task):
     def adapt(self, truths: Sequence[Mapping[str, Any]]) -> None:
         """Takes the class weights from the training truth; see `class_balance.class_weights`."""
         if self.model_options.class_weights != "none":
-            from .class_balance import class_weights
+            from .losses import class_weights
 
             self._class_weights = class_weights(self.model_options, self.class_names, truths)
 
@@ -71,12 +71,12 @@ class Classification(Task):
             return super().batch_sampler(truths, batch)
         import numpy as np
 
-        from .class_balance import balanced_epoch
+        from .losses import balanced_epoch
 
         return partial(balanced_epoch, np.array([truth["label"] for truth in truths]))
 
     def model(self) -> Classifier:
-        from .model import build
+        from .classifier import build
 
         if len(self.class_names) < (1 if self.model_options.multi_label else 2):
             found = "only '" + "', '".join(self.class_names) + "'" if self.class_names else "none"
@@ -105,7 +105,7 @@ class Classification(Task):
 
     def evaluation(self, settings: Mapping[str, float]) -> Evaluation:
         if self.model_options.multi_label:
-            from .multi_label_evaluation import MultiLabelEvaluation
+            from .evaluation import MultiLabelEvaluation
 
             return MultiLabelEvaluation(self.class_names, self.model_options.thresholds)
         from .evaluation import SingleLabelEvaluation
@@ -114,7 +114,7 @@ class Classification(Task):
 
     def average(self, outputs: Sequence[tf.Tensor]) -> tf.Tensor:
         """The mean of the probabilities, as logits; see `average.py`."""
-        from .average import mean_of_labels, mean_of_one_label
+        from .results import mean_of_labels, mean_of_one_label
 
         return mean_of_labels(outputs) if self.model_options.multi_label else mean_of_one_label(outputs)
 
@@ -124,7 +124,7 @@ class Classification(Task):
 
     def summary(self, values: Mapping[str, Any]) -> str:
         """See `words.summary`."""
-        from .words import summary
+        from .drawing import summary
 
         return summary(self.class_names, values)
 

@@ -6,10 +6,10 @@ from keras import layers
 from ..backbones.atrous import STRIDE, atrous
 from ..backbones.backbone import Shape
 from ..backbones.families import NETWORKS, family_of
-from .convolution import convolution, scores
-from .encoder_decoder import EncoderDecoder, build_encoder, require_multiple
+from .layers import convolution, scores
+from .layers import EncoderDecoder, build_encoder, require_multiple
 from .options import SegmentationOptions
-from .upsampling import BilinearUpsampling
+from .layers import BilinearUpsampling
 
 WIDTH = 256
 RATES = (6, 12, 18)  # at stride 16

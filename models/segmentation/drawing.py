@@ -1,18 +1,146 @@
-"""The picture that a person looks at: picture, truth, prediction and errors side by side over what the colours mean."""
-
-import math
-from collections.abc import Mapping, Sequence
+"""Results and truth as people look at them: in words, in colours, as files; free of TensorFlow."""
 
 import numpy as np
+from ..inputs.image.options import IGNORE
+from collections.abc import Mapping, Sequence
+from typing import Any
+from .options import SegmentationOptions
+from collections.abc import Sequence
+from typing import NamedTuple
+from PIL import Image, ImageDraw, ImageFont
+from ..captions import PLAIN, STRIP
+import math
 from PIL import Image
 from skimage.segmentation import find_boundaries
-
 from ..captions import NARROWEST, TALLEST
-from ..inputs.image.options import IGNORE
-from .colors import CONFUSED, EXCESS, MISSED, palette
-from .confusion import count_pixels, iou, margins, mean_of_defined
-from .legend import Entry, beside, legend
-from .words import percent, shares
+from .metrics import count_pixels, iou, margins, mean_of_defined
+import io
+from ..errors import InputError
+
+_HUES = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167))
+"""Okabe and Ito (2008), Color Universal Design: told apart with any common colour blindness."""
+
+MISSED, EXCESS, CONFUSED = (255, 255, 255), (255, 40, 80), (140, 110, 255)
+"""Of a pixel where the answer is background and truth is not, the other way round, and another class: no
+class has these."""
+
+
+def palette() -> np.ndarray:
+    """A colour for each class id, uint8 `[256, 3]`.
+
+    The first class, the background, is black, 255 is grey. The next seven are the palette's, then seven dark and seven
+    light ones of the same hues; from the 22nd on they come again.
+    """
+    hues = np.array(_HUES, np.float64)
+    distinct = np.concatenate([hues, hues * 0.55, hues * 0.45 + 255 * 0.55])
+    colors = np.zeros((256, 3))
+    colors[1:] = distinct[np.arange(255) % len(distinct)]
+    colors[IGNORE] = 128
+    return np.round(colors).astype(np.uint8)
+
+
+NAMED = 5  # classes in a short line
+
+
+def shares(class_names: Sequence[str], mask: Any) -> np.ndarray:
+    """The share of each class in the pixels of a mask that are not 255, float64 `[classes]`; all 0 where none is."""
+    counts = np.zeros(IGNORE + 1, np.int64)
+    for row in np.atleast_2d(np.asarray(mask, np.uint8)):  # all at once, counting would take eight bytes a pixel
+        counts += np.bincount(row, minlength=IGNORE + 1)
+    counts = counts[: len(class_names)]
+    return counts / max(counts.sum(), 1)
+
+
+def percent(share: float) -> str:
+    """0.2312 as "23.1 %"; what is there, but not a tenth of it, as "<0.1 %"."""
+    return "<0.1 %" if 0 < share < 0.0005 else f"{100 * share:.1f} %"
+
+
+def line(
+    class_names: Sequence[str], results: Mapping[str, np.ndarray], options: SegmentationOptions
+) -> dict[str, float | int]:
+    """What belongs on a line of text: `share/NAME`, the share of the picture that each class has, 0..1, and with
+    `model.instances` how many `objects` there are."""
+    found = shares(class_names, results["mask"])
+    told = {f"share/{name}": round(float(share), 6) for name, share in zip(class_names, found, strict=True)}
+    if options.instances == "none":
+        return told
+    from .instances import objects
+
+    return told | {"objects": int(objects(results["mask"], class_names, options).max(initial=0))}
+
+
+def summary(class_names: Sequence[str], values: Mapping[str, Any]) -> str:
+    """Results or truth as "cell 23.1 %, background 76.9 %": what is there, the largest first, and the first class,
+    which is the background, last.
+
+    Args:
+        class_names: in the order of the class ids.
+        values: `mask` as an array or as lists; 255, which is beside a picture in a batch, is left out.
+    """
+    found = shares(class_names, values["mask"])
+    there = sorted(np.flatnonzero(found), key=lambda i: (i == 0, -found[i]))
+    if not there:
+        return "no pixel that counts"
+    named = there if len(there) <= NAMED else [*there[: NAMED - 1], *(i for i in there if i == 0)]
+    told = [f"{class_names[i]} {percent(found[i])}" for i in named]
+    return ", ".join([*told, f"and {len(there) - len(named)} more"] if len(named) < len(there) else told)
+
+
+GAP = 4  # pixels between two panels
+
+
+class Entry(NamedTuple):
+    """A text, with a square of its colour before it where it has one."""
+
+    text: str
+    color: tuple[int, int, int] | None = None
+
+
+def beside(panels: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:
+    """Pictures uint8 `[h, w, 3]` of one size in a row, each under its name."""
+    height, width = panels[0][1].shape[:2]
+    size = _font_size(width)
+    top = round(size * 1.5)
+    canvas = Image.new("RGB", (len(panels) * (width + GAP) - GAP, top + height), STRIP)
+    pen, font = ImageDraw.Draw(canvas), ImageFont.load_default(size)
+    for place, (name, panel) in enumerate(panels):
+        left = place * (width + GAP)
+        pen.text((left + size // 3, size // 4), name, PLAIN, font)
+        canvas.paste(Image.fromarray(panel), (left, top))
+    return np.asarray(canvas)
+
+
+def legend(picture: np.ndarray, entries: Sequence[Entry]) -> np.ndarray:
+    """Puts a strip with entries beneath a picture, in as many lines as they need; none without entries.
+
+    An entry that is wider than the picture is cut.
+    """
+    height, width = picture.shape[:2]
+    size = _font_size(width // 3)
+    font, line, edge = ImageFont.load_default(size), round(size * 1.5), size // 2
+    placed, left, row = [], edge, 0
+    for entry in entries:
+        square = size + edge if entry.color else 0
+        wide = square + round(font.getlength(entry.text)) + 2 * edge
+        if left > edge and left + wide > width:
+            left, row = edge, row + 1
+        placed.append((entry, left, height + row * line))
+        left += wide
+    canvas = Image.new("RGB", (width, height + (row + 1) * line * bool(entries)), STRIP)
+    canvas.paste(Image.fromarray(picture), (0, 0))
+    pen = ImageDraw.Draw(canvas)
+    for entry, left, top in placed:
+        if entry.color:
+            pen.rectangle((left, top + size // 4, left + size - 1, top + size // 4 + size - 1), entry.color)
+            left += size + edge
+        pen.text((left, top + size // 5), entry.text, PLAIN, font)
+    return np.asarray(canvas)
+
+
+def _font_size(width: int) -> int:
+    return min(max(width // 18, 12), 32)
+
 
 OPACITY = 0.55  # of a colour over the picture
 HATCH = 8  # pixels of the drawing from one stripe to the next
@@ -127,3 +255,41 @@ def _entry(class_id: int, text: str) -> Entry:
 
 def _not_counted(mask: np.ndarray) -> list[Entry]:
     return [Entry("striped: does not count")] if (mask == IGNORE).any() else []
+
+
+MOST_OBJECTS = 65535  # that 16 bits number
+
+
+def files(
+    class_names: Sequence[str], results: Mapping[str, np.ndarray], options: SegmentationOptions
+) -> dict[str, bytes]:
+    """The mask as a PNG in the size of the picture, and with `model.instances` the objects as another.
+
+    `.mask.png` has a palette, so a viewer shows colours; Pillow reads the class ids, `numpy.asarray(Image.open(path))`,
+    where OpenCV and TensorFlow would turn them into colours (`mask_png_bytes` is the same mask without a palette).
+    `.instances.png` is grey with 16 bits, 0 for no object and 1, 2, ... for each; Pillow reads it likewise, OpenCV with
+    `cv2.IMREAD_UNCHANGED`.
+
+    Raises:
+        InputError: more objects than 16 bits number.
+    """
+    mask = Image.fromarray(np.asarray(results["mask"], np.uint8))
+    mask.putpalette(palette().tobytes())
+    written = {".mask.png": _png(mask)}
+    if options.instances == "none":
+        return written
+    from .instances import objects
+
+    found = objects(results["mask"], class_names, options)
+    if found.max(initial=0) > MOST_OBJECTS:
+        raise InputError(
+            f"{found.max()} objects are more than a PNG of 16 bits can number ({MOST_OBJECTS}): raise "
+            "model.instance_pixels"
+        )
+    return written | {".instances.png": _png(Image.fromarray(found.astype(np.uint16)))}
+
+
+def _png(image: Image.Image) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return stream.getvalue()

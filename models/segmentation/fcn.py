@@ -6,10 +6,10 @@ from keras import layers
 
 from ..backbones.applications import build as build_application
 from ..backbones.backbone import Shape
-from .convolution import convolution, scores
-from .encoder_decoder import EncoderDecoder, build_encoder, require_multiple
+from .layers import convolution, scores
+from .layers import EncoderDecoder, build_encoder, require_multiple
 from .options import SegmentationOptions
-from .upsampling import BilinearUpsampling
+from .layers import BilinearUpsampling
 
 
 def fcn32s(shape: Shape, options: SegmentationOptions, classes: int) -> EncoderDecoder:

@@ -1,25 +1,21 @@
-"""The losses of a segmentation network, alone or as a weighted sum.
-
-Each takes all pixels of a batch together: cross-entropy, focal and boundary loss are means over the pixels that count,
-Dice, Jaccard and Tversky compare areas. So each is one number, whatever the number of pictures or pixels.
-
-Where pixels weigh differently, the mean is a weighted one: divided by the sum of the weights, as PyTorch's
-`CrossEntropyLoss(weight=..., ignore_index=...)` does, not by the number of pixels, as Keras' class weights. Only the
-ratios of weights matter then, and the factors of a sum mean the same whatever the weights.
-"""
+"""Losses of segmentation, and the targets and weight maps that they learn from."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-
 import keras
 import numpy as np
 from keras import ops
-
 from ..errors import InputError
 from ..focal import focal
 from ..inputs.image.geometry import IGNORE
 from .options import SegmentationOptions
+from collections.abc import Iterator
+from scipy import ndimage
+from collections.abc import Sequence
+from functools import partial
+import tensorflow as tf
+from .instances import BOUNDARY
 
 _PIXELS = (0, 1, 2)  # the axes of a batch over which a class's area is taken
 
@@ -131,3 +127,79 @@ def _overlap_loss(
     index = shared / (shared + wrong + keras.config.epsilon())
     present = ops.cast(true_areas > 0, "float32")
     return ops.divide_no_nan(ops.sum(present * (1 - index)), ops.sum(present))
+
+
+REACH = 4
+"""How far a weight reaches, in sigmas: beyond, it is under 4e-4 of its peak, and is left at 0."""
+
+_TOUCHING = np.ones((3, 3), bool)  # sides and corners
+
+
+def weight_maps(masks: np.ndarray, peak: float, sigma: float, boundary: int | None = None) -> np.ndarray:
+    """`weight_map` of each mask of a batch `[n, h, w]`, float32 `[n, h, w]`."""
+    maps = np.zeros(masks.shape, np.float32)
+    for row, mask in zip(maps, masks, strict=True):
+        row[:] = weight_map(mask, peak, sigma, boundary)
+    return maps
+
+
+def weight_map(mask: np.ndarray, peak: float, sigma: float, boundary: int | None = None) -> np.ndarray:
+    """How much more a pixel weighs because it lies between objects (Ronneberger et al. 2015, equation 2).
+
+    `peak * exp(-(d1 + d2) ** 2 / (2 * sigma ** 2))`, where d1 and d2 are the distances to the nearest and to the second
+    nearest object; within an object d1 is 0. The paper's other term, which balances classes, is `model.class_weights`.
+
+    Args:
+        mask: an integer `[h, w]`, class ids, 0 for the background, 255 where a pixel does not count. Objects are the
+            pixels of one class that touch, by a side or a corner; what does not count is no object.
+        peak: the weight where both distances are 0 (w0 of the paper).
+        sigma: in pixels.
+        boundary: the class id of pixels that only part objects and are none, where there is one.
+
+    Returns:
+        Float32 `[h, w]`, from 0 to `peak`.
+    """
+    first = np.full(mask.shape, np.inf, np.float32)
+    second = first.copy()
+    # A pixel with any weight has both objects within reach, so no object needs more than its surroundings.
+    for window, beside in _objects(mask, boundary, int(np.ceil(REACH * sigma))):
+        distance = ndimage.distance_transform_edt(beside).astype(np.float32)
+        nearest, next_nearest = first[window], second[window]  # views
+        np.minimum(next_nearest, np.maximum(nearest, distance), out=next_nearest)
+        np.minimum(nearest, distance, out=nearest)
+    total = first + second
+    return np.where(total <= REACH * sigma, peak * np.exp(-(total**2) / (2 * sigma**2)), 0).astype(np.float32)
+
+
+def _objects(mask: np.ndarray, boundary: int | None, margin: int) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
+    """A window round each object, `margin` pixels wider on all sides, and where in it the object is not."""
+    for label in set(np.unique(mask).tolist()) - {0, boundary, IGNORE}:
+        numbers, _ = ndimage.label(mask == label, _TOUCHING)
+        for number, (rows, columns) in enumerate(ndimage.find_objects(numbers), start=1):
+            window = (
+                slice(max(rows.start - margin, 0), rows.stop + margin),
+                slice(max(columns.start - margin, 0), columns.stop + margin),
+            )
+            yield window, numbers[window] != number
+
+
+def make_targets(mask: tf.Tensor, class_names: Sequence[str], options: SegmentationOptions) -> tf.Tensor:
+    """What `losses.make_loss` takes, as graph operations.
+
+    Args:
+        mask: an integer `[n, h, w]`, class ids, 255 where a pixel does not count.
+        class_names: in the order of the class ids; pixels of one named "boundary" are no objects.
+        options: the recipe's `model` section.
+
+    Returns:
+        The ids, int32 `[n, h, w]`; where the boundary loss has a part float32 `[n, h, w, 2]`, the ids and the weights
+        of `weight_map.weight_map`.
+    """
+    ids = tf.cast(mask, tf.int32)
+    if "boundary" not in factors(options):
+        return ids
+    boundary = list(class_names).index(BOUNDARY) if BOUNDARY in class_names else None
+    weigh = partial(weight_maps, peak=options.boundary_weight, sigma=options.boundary_sigma, boundary=boundary)
+    weights = tf.numpy_function(weigh, [ids], tf.float32)  # one visit to Python a batch
+    weights.set_shape(mask.shape)
+    return tf.stack([tf.cast(ids, tf.float32), weights], axis=-1)

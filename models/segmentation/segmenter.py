@@ -1,14 +1,51 @@
-"""The Keras model of a segmentation: a network, and the loss that belongs to it."""
+"""The Keras model of a segmentation: a network and its loss, how options make one, and what it starts from."""
 
-from collections.abc import Callable
 from typing import Any
-
 import keras
-
+from keras import ops
+from ..inputs.image.geometry import IGNORE
+from collections.abc import Callable
 from ..backbones.backbone import Backbone
 from ..backbones.stages import Stages, stages_of
-from .encoder_decoder import EncoderDecoder
-from .pixel_accuracy import PixelAccuracy
+from .layers import EncoderDecoder
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from ..backbones.start import encoder_of
+from ..backbones.weights import copy_weights
+from ..errors import InputError
+from ..predictor import Predictor
+from collections.abc import Sequence
+from functools import partial
+import numpy as np
+import tensorflow as tf
+from ..backbones.backbone import Backbone, Shape, set_batch_norm_momentum
+from ..backbones.start import start
+from ..backbones.weights import is_file_of, load_file
+from ..naming import find_callable, own_code
+from . import MODELS
+from .losses import make_loss
+from .options import SegmentationOptions
+
+class PixelAccuracy(keras.metrics.Mean):
+    """The share of the pixels that count whose likeliest class is the true one; each pixel weighs the same."""
+
+    def __init__(self, name: str = "accuracy"):
+        super().__init__(name=name, dtype="float32")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Takes in a batch.
+
+        Args:
+            y_true: class ids, 255 where a pixel does not count, int `[n, h, w]`; or float `[n, h, w, 2]`, ids and what
+                each pixel weighs in the loss, which does not matter here.
+            y_pred: logits `[n, h, w, classes]`.
+            sample_weight: none.
+        """
+        y_true = ops.convert_to_tensor(y_true)
+        ids = ops.cast(y_true[..., 0] if len(y_true.shape) == 4 else y_true, "int32")
+        right = ops.cast(ops.argmax(y_pred, axis=-1) == ids, "float32")
+        # Flat, because Keras' mean of maps would take the mean of each picture first.
+        return super().update_state(ops.ravel(right), sample_weight=ops.ravel(ids != IGNORE))
 
 
 class Segmenter(keras.Model):
@@ -47,3 +84,145 @@ class Segmenter(keras.Model):
     def stages(self) -> Stages:
         """The trainable variables by stage, nearest to the input first: up to each level by its stride, then "head"."""
         return stages_of(self, self.backbone.levels if self.backbone else {})
+
+
+def load_run(model: Segmenter, class_names: Sequence[str], run: Path, name: str) -> list[str]:
+    """Copies weights from a former run.
+
+    Args:
+        model: what is copied into.
+        class_names: in the order of the class ids; layers named "logits..." are taken only where the run has the same.
+        run: the former run's folder.
+        name: of the backbone, for messages.
+
+    Returns:
+        The model's weights that keep their start, and why.
+
+    Raises:
+        InputError: no run, one with another backbone, or one of which nothing fits.
+    """
+    former = Predictor.load(run)
+    if model.backbone:
+        copy_weights(encoder_of(former.model, run), model.backbone, run, name)
+    if not isinstance(former.model, Segmenter):
+        if model.backbone:
+            return []
+        raise InputError(f"{run}: a run of another task has a backbone to start from, and {name} does not say its own")
+    same = former.task.class_names == tuple(class_names)
+    skipped, copied = [], model.backbone is not None
+    for ours, theirs in _pairs(model, former.model):
+        if reason := _misfit(ours, theirs, same):
+            skipped += [f"{ours.name}/{weight.name} {tuple(weight.shape)} ({reason})" for weight in ours.weights]
+        else:
+            ours.set_weights(theirs.get_weights())
+            copied = True
+    if not copied:
+        raise InputError(f"{run}: nothing of this run fits {name}: its layers have other names or shapes")
+    return skipped
+
+
+def _pairs(model: Segmenter, former: Segmenter) -> Iterator[tuple[keras.Layer, keras.Layer | None]]:
+    """The layers outside the backbones: in their order where it is the same network (Keras may have numbered the layers
+    of a user's own anew), else by name."""
+    ours, theirs = _decoder(model), _decoder(former)
+    if [type(layer) for layer in ours] == [type(layer) for layer in theirs]:
+        yield from zip(ours, theirs, strict=True)
+        return
+    by_name = {layer.name: layer for layer in theirs}
+    for layer in ours:
+        yield layer, by_name.get(layer.name)
+
+
+def _decoder(model: Segmenter) -> list[keras.Layer]:
+    encoder = {id(layer) for layer in model.encoder.layers} if model.encoder else set()
+    return [layer for layer in model.layers if layer.weights and id(layer) not in encoder]
+
+
+def _misfit(ours: keras.Layer, theirs: keras.Layer | None, same_classes: bool) -> str | None:
+    if theirs is None:
+        return "not in that run"
+    if not same_classes and ours.name.startswith("logits"):
+        return "other classes"
+    if [weight.shape for weight in ours.weights] != [weight.shape for weight in theirs.weights]:
+        return "another shape"
+    return None
+
+
+def build(
+    class_names: Sequence[str], options: SegmentationOptions, shape: Shape, class_weights: np.ndarray | None = None
+) -> Segmenter:
+    """A new segmenter with the weights that it starts from.
+
+    A network of your own, `name: package.module:Name`, is called with `(shape, options, classes)` and returns a
+    `keras.Model` from images float32 `[n, height, width, 3]`, RGB, 0..255, to logits float32
+    `[n, height, width, classes]`. As an `EncoderDecoder` it says which part is its backbone, to be frozen, to start
+    from weights, and to learn in stages. Names of layers whose weights belong to classes begin with "logits": a model
+    of other classes does not start from them.
+
+    Args:
+        class_names: in the order of the class ids.
+        options: the recipe's `model` section.
+        shape: (height, width, 3) of the input, None where it follows the picture.
+        class_weights: of the classes in the loss, float32 `[classes]`; none where they weigh the same.
+
+    Raises:
+        InputError: unknown name, input that does not suit the network, wrong output, nothing to freeze, weights that do
+            not fit.
+    """
+    net = _network(options, shape, len(class_names))
+    if options.batch_norm_momentum is not None:
+        set_batch_norm_momentum(net, options.batch_norm_momentum)
+    backbone = net.backbone if isinstance(net, EncoderDecoder) else None
+    if backbone:
+        backbone.freeze(options.freeze)
+        if options.freezes_batch_norm:
+            backbone.freeze_batch_norm()
+    else:
+        for key, value, usual in (("freeze", options.freeze, "none"), ("batch_norm", options.batch_norm, "train")):
+            if value not in (usual, None):
+                reason = f"'{options.name}' does not say which part is its backbone: see EncoderDecoder"
+                raise InputError(f"model.{key}: {reason}")
+    model = Segmenter(net, partial(make_loss, options, class_weights))
+    name = options.name if options.backbone == "none" else options.backbone
+    start(
+        backbone or Backbone(net),
+        name,
+        options.weights,
+        lambda path: _load_file(model, path, name),
+        lambda run: load_run(model, class_names, run, name),
+    )
+    return model
+
+
+def _network(options: SegmentationOptions, shape: Shape, classes: int) -> keras.Model:
+    maker = find_callable(options.name, MODELS, __package__, "model")
+    with own_code(options.name, "model", maker):
+        net = maker(shape, options, classes)
+        if not isinstance(net, keras.Model):
+            raise InputError(f"model '{options.name}' returned a {type(net).__name__}, not a keras.Model")
+        if getattr(net, "inputs", None) is None:  # a subclass, or a Sequential without Input, has no graph yet
+            image = keras.Input(shape, name="image")
+            net = keras.Model(image, net(image))
+        if options.name not in MODELS:
+            _check_output(net, options.name, shape, classes)
+    return net
+
+
+def _check_output(net: keras.Model, name: str, shape: Shape, classes: int) -> None:
+    """Asks for the output of one picture, because where the input follows the picture its shape says nothing."""
+    height, width = (side or known for side, known in zip(shape[:2], (64, 96), strict=True))
+    call = tf.function(lambda picture: net(picture, training=False), autograph=False)
+    outputs = call.get_concrete_function(tf.TensorSpec([1, height, width, 3], tf.float32)).outputs
+    if [(each.shape, each.dtype) for each in outputs] != [((1, height, width, classes), tf.float32)]:
+        found = ", ".join(f"{each.dtype.name} {each.shape.as_list()}" for each in outputs)
+        raise InputError(
+            f"model '{name}' must make logits float32 {[1, height, width, classes]} (a score of each class for each "
+            f"pixel) of a picture of {height} x {width}, and makes {found}"
+        )
+
+
+def _load_file(model: Segmenter, path: Path, name: str) -> list[str]:
+    """A file of the whole network, or one of its backbone."""
+    if model.backbone is None or is_file_of(model, path):
+        return load_file(Backbone(model), path, name)
+    return load_file(model.backbone, path, name)

@@ -5,10 +5,10 @@ from keras import layers
 
 from ..backbones.backbone import Backbone, Shape
 from ..errors import InputError
-from .convolution import convolution, scores
-from .encoder_decoder import EncoderDecoder, require_multiple
+from .layers import convolution, scores
+from .layers import EncoderDecoder, require_multiple
 from .options import SegmentationOptions
-from .pooling_places import MaxPoolingWithPlaces, MaxUnpooling
+from .layers import MaxPoolingWithPlaces, MaxUnpooling
 
 STAGES = ((1, 2), (2, 2), (4, 3), (8, 3), (8, 3))
 """Channels, as multiples of `width`, and convolutions of each stage: the 13 of VGG16 where the width is 64."""

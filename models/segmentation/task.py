@@ -76,14 +76,14 @@ class Segmentation(Task):
 
     def check(self, size: tuple[int, int] | None, truth: Mapping[str, np.ndarray]) -> None:
         """See `masks.check_mask`."""
-        from .masks import check_mask
+        from .class_weights import check_mask
 
         for name in truth:
             check_mask(name, truth[name], size, self.class_names if name == "mask" else None)
 
     def adapt(self, truths: Sequence[Mapping[str, Any]]) -> None:
         """Takes the class weights from the training truth, and refuses truth that is all background."""
-        from .class_pixels import class_weights, refuse_background
+        from .class_weights import class_weights, refuse_background
 
         if isinstance(self.model_options.class_weights, str) and self.model_options.class_weights != "none":
             self._class_weights = class_weights(self.model_options, self.class_names, truths)
@@ -92,7 +92,7 @@ class Segmentation(Task):
             self._class_weights = class_weights(self.model_options, self.class_names, ())
 
     def model(self) -> keras.Model:
-        from .model import build
+        from .segmenter import build
 
         if len(self.class_names) < 2:
             found = "only '" + "', '".join(self.class_names) + "'" if self.class_names else "none"
@@ -111,7 +111,7 @@ class Segmentation(Task):
         """Images float32 `[n, h, w, 3]`, and what `losses.make_loss` takes; see `targets.make_targets`."""
         import tensorflow as tf
 
-        from .targets import make_targets
+        from .losses import make_targets
 
         return tf.cast(batch["image"], tf.float32), make_targets(batch["mask"], self.class_names, self.model_options)
 
@@ -151,19 +151,19 @@ class Segmentation(Task):
 
     def line(self, results: Mapping[str, np.ndarray]) -> dict[str, Any]:
         """See `words.line`."""
-        from .words import line
+        from .drawing import line
 
         return line(self.class_names, results, self.model_options)
 
     def files(self, results: Mapping[str, np.ndarray]) -> dict[str, bytes]:
         """See `mask_files.files`."""
-        from .mask_files import files
+        from .drawing import files
 
         return files(self.class_names, results, self.model_options)
 
     def summary(self, values: Mapping[str, Any]) -> str:
         """See `words.summary`."""
-        from .words import summary
+        from .drawing import summary
 
         return summary(self.class_names, values)
 

@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 from saccade.models.backbones.backbone import Backbone
-from saccade.models.segmentation.encoder_decoder import EncoderDecoder
+from saccade.models.segmentation.layers import EncoderDecoder
 
 
 def backbone(shape, options):

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from sklearn.utils.class_weight import compute_class_weight
 
 from saccade.models import find_task
-from saccade.models.classification.class_balance import balanced_epoch, class_weights
+from saccade.models.classification.losses import balanced_epoch, class_weights
 from saccade.models.errors import InputError
 
 TASK = find_task("classification")

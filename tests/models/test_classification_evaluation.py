@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn import metrics
 
 from saccade.models.classification.evaluation import SingleLabelEvaluation
-from saccade.models.classification.multi_label_evaluation import MultiLabelEvaluation
+from saccade.models.classification.evaluation import MultiLabelEvaluation
 from saccade.models.errors import JobError
 
 NAMES = tuple("abcdefgh")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from saccade.models.classification.evaluation import SingleLabelEvaluation
-from saccade.models.classification.multi_label_evaluation import MultiLabelEvaluation
+from saccade.models.classification.evaluation import MultiLabelEvaluation
 
 
 def single(labels, probabilities, names, temperature=1.0):

@@ -9,7 +9,7 @@ from sklearn import metrics
 from saccade.models import bootstrap
 from saccade.models.bootstrap import measured
 from saccade.models.classification import ranking
-from saccade.models.classification.ranking import Areas, Ranking
+from saccade.models.classification.metrics import Areas, Ranking
 
 
 def some(seed, count, steps, share=0.4):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 
 from saccade.models.errors import InputError, RecipeError
-from saccade.models.segmentation.class_pixels import class_weights, refuse_background
+from saccade.models.segmentation.class_weights import class_weights, refuse_background
 from saccade.models.segmentation.options import SegmentationInput, SegmentationOptions
 from saccade.models.segmentation.task import Segmentation
 

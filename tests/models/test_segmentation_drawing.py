@@ -10,9 +10,9 @@ from PIL import Image
 from saccade.models.captions import STRIP
 from saccade.models.errors import InputError
 from saccade.models.segmentation import mask_files
-from saccade.models.segmentation.colors import CONFUSED, EXCESS, MISSED, palette
+from saccade.models.segmentation.drawing import CONFUSED, EXCESS, MISSED, palette
 from saccade.models.segmentation.drawing import _compared, _shown
-from saccade.models.segmentation.masks import check_mask
+from saccade.models.segmentation.class_weights import check_mask
 from saccade.models.segmentation.options import SegmentationInput, SegmentationOptions
 from saccade.models.segmentation.task import Segmentation
 

@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 
 from saccade.models.segmentation.fcn import bilinear
-from saccade.models.segmentation.pixel_accuracy import PixelAccuracy
-from saccade.models.segmentation.pooling_places import MaxPoolingWithPlaces, MaxUnpooling
-from saccade.models.segmentation.upsampling import BilinearUpsampling
+from saccade.models.segmentation.segmenter import PixelAccuracy
+from saccade.models.segmentation.layers import MaxPoolingWithPlaces, MaxUnpooling
+from saccade.models.segmentation.layers import BilinearUpsampling
 
 
 @pytest.fixture

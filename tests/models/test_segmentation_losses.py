@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from saccade.models.errors import InputError
 from saccade.models.segmentation.losses import SegmentationLoss, make_loss
 from saccade.models.segmentation.options import LOSSES, WEIGHTED, SegmentationInput, SegmentationOptions
-from saccade.models.segmentation.targets import make_targets
+from saccade.models.segmentation.losses import make_targets
 from saccade.models.segmentation.task import Segmentation
-from saccade.models.segmentation.weight_map import weight_map
+from saccade.models.segmentation.losses import weight_map
 
 NAMES = ("background", "cell", "rim")
 CLASSES = ("none", "rose", "tulip")

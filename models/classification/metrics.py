@@ -1,6 +1,7 @@
-"""Areas under ROC and precision-recall curves, of each class against the rest, also under many resamplings."""
+"""Areas under curves, calibration, thresholds, and labels that are likely wrong."""
 
 import numpy as np
+from scipy.optimize import minimize_scalar
 
 EXACT = 25_000  # samples times classes, up to which the areas of every resample are computed anew
 
@@ -140,3 +141,141 @@ def _ratio(part: np.ndarray, whole: np.ndarray | float) -> np.ndarray:
     """`part / whole`, NaN where `whole` is 0."""
     part, whole = np.broadcast_arrays(np.asarray(part, np.float64), np.asarray(whole, np.float64))
     return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+
+
+BINS = 15
+COLDEST, HOTTEST = 0.1, 10.0
+FEWEST = 20  # samples: with less, and where all are right, the loss says nothing about how sure to be
+TINIEST = 1e-38  # about the smallest float32; a probability of 0 has no logarithm
+
+
+def bins_of(confidence: np.ndarray) -> np.ndarray:
+    """In which of 15 bins of equal width, `((m - 1) / 15, m / 15]`, each confidence lies; int `[n]` from 0."""
+    return np.digitize(confidence, np.linspace(0, 1, BINS + 1)[1:-1], right=True)
+
+
+class CalibrationError:
+    """The expected calibration error: how far confidence is from accuracy, a mean over bins (Guo et al. 2017, eq. 3).
+
+    Args:
+        confidence: the probability of what was said, 0..1, `[n]`.
+        right: bool `[n]`.
+    """
+
+    def __init__(self, confidence: np.ndarray, right: np.ndarray):
+        self._gaps = np.zeros((len(confidence), BINS))
+        self._gaps[np.arange(len(confidence)), bins_of(confidence)] = right - confidence.astype(np.float64)
+
+    def __call__(self, weights: np.ndarray) -> np.ndarray:
+        """The error, 0..1, float64 `[r]`, where samples count by weight, `[r, n]`."""
+        return np.abs(weights @ self._gaps).sum(axis=1) / weights.sum(axis=1)
+
+
+def rescaled(probabilities: np.ndarray, power: float) -> np.ndarray:
+    """`p ** power`, made to sum to 1: what a softmax at another temperature gives.
+
+    Args:
+        probabilities: `[n, classes]`, made at temperature a.
+        power: a / b, for the probabilities at temperature b.
+
+    Returns:
+        float64 `[n, classes]`.
+    """
+    return np.exp(_log_probabilities(np.log(np.maximum(probabilities, TINIEST, dtype=np.float64)) * power))
+
+
+def fit_temperature(probabilities: np.ndarray, labels: np.ndarray, made_at: float = 1.0) -> float:
+    """The temperature by which logits are divided for the smallest log loss (Guo et al. 2017, section 4.2).
+
+    Args:
+        probabilities: `[n, classes]`.
+        labels: class ids, int `[n]`.
+        made_at: the temperature that the probabilities were made at.
+
+    Returns:
+        From 0.1 to 10; what lies beyond comes from too few samples, not from a network.
+    """
+    logits = np.log(np.maximum(probabilities, TINIEST, dtype=np.float64)) * made_at
+    rows = np.arange(len(labels))
+
+    def loss(log_temperature: float) -> float:
+        return -_log_probabilities(logits / np.exp(log_temperature))[rows, labels].mean()
+
+    found = minimize_scalar(loss, bounds=(np.log(COLDEST), np.log(HOTTEST)), method="bounded")
+    return float(np.exp(found.x))
+
+
+def _log_probabilities(logits: np.ndarray) -> np.ndarray:
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def best_f1(labels: np.ndarray, scores: np.ndarray) -> float:
+    """The threshold of the highest F1; of equally good ones the highest.
+
+    Args:
+        labels: bool `[n]`, at least one is true.
+        scores: probabilities `[n]`, float32.
+
+    Returns:
+        A probability halfway between the lowest score that it lets in and the next one.
+    """
+    cuts, hits, said = _counts(labels, scores)
+    return _between(cuts, int(np.argmax(2 * hits / (said + labels.sum()))))
+
+
+def at_precision(labels: np.ndarray, scores: np.ndarray, wanted: float) -> tuple[float, float]:
+    """The lowest threshold whose precision is at least `wanted`, or where none is, that of the highest precision.
+
+    Args:
+        labels: bool `[n]`, at least one is true.
+        scores: probabilities `[n]`, float32.
+        wanted: 0..1.
+
+    Returns:
+        The threshold, as for `best_f1`, and its precision on these samples.
+    """
+    cuts, hits, said = _counts(labels, scores)
+    precision = hits / said
+    place = int(np.flatnonzero(precision >= min(wanted, precision.max()))[-1])
+    return _between(cuts, place), float(precision[place])
+
+
+def _counts(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The distinct scores from the highest on; how many samples from each upwards are right, and how many there are."""
+    order = np.argsort(-scores, kind="stable")
+    ordered = np.asarray(scores, np.float32)[order]
+    ends = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), len(ordered) - 1)
+    return ordered[ends], np.cumsum(labels[order])[ends], ends + 1
+
+
+def _between(cuts: np.ndarray, place: int) -> float:
+    lowest, next_one = cuts[place], cuts[place + 1] if place + 1 < len(cuts) else np.float32(0)
+    halfway = np.float32((lowest + next_one) / 2)
+    return float(halfway if halfway > next_one else lowest)  # neighbouring floats have nothing between them
+
+
+def suspected(given: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Samples whose given label the model doubts more than is usual for that class, and which look like another class.
+
+    The self-confidence of a class is the mean probability of it over the samples that are given it. A sample is
+    suspected where its given label is below its self-confidence while another class, likelier than the given one, is
+    at or above its own. The given label's probability ranks them, the lowest first (section 4, "self-confidence").
+
+    Args:
+        given: class ids, int `[n]`.
+        probabilities: `[n, classes]`, of a model that was not trained on these samples.
+
+    Returns:
+        Indices of the suspected samples, the likeliest first, and for each the class that it looks like.
+    """
+    count, classes = probabilities.shape
+    own = probabilities[np.arange(count), given].astype(np.float64)
+    held = np.bincount(given, minlength=classes)
+    usual = np.where(held > 0, np.bincount(given, own, classes) / np.maximum(held, 1), np.inf)
+    confident = np.where(probabilities >= usual, probabilities, -1.0)
+    confident[np.arange(count), given] = -1.0
+    other = confident.argmax(axis=1)
+    doubted = np.flatnonzero((own < usual[given]) & (confident.max(axis=1) > own))
+    doubted = doubted[np.argsort(own[doubted], kind="stable")]
+    return doubted, other[doubted]
