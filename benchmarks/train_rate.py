@@ -24,7 +24,7 @@ import tensorflow as tf  # noqa: E402
 from saccade.models.predictor import Predictor  # noqa: E402
 from saccade.pipelines.data.data import Data  # noqa: E402
 from saccade.pipelines.feeding.batches import make_augmenter  # noqa: E402
-from saccade.pipelines.recipe import load_recipe  # noqa: E402
+from saccade.pipelines.recipe.recipe import load_recipe
 from saccade.pipelines.training.phases import Phase, prepare  # noqa: E402
 
 ROUNDS = 7

@@ -13,20 +13,20 @@ from PIL import ExifTags, Image
 
 from ..augment import Augmenter
 from ..augment.mixer import Mixer
-from ..models.captions import PLAIN, Caption, add_strip
 from ..models.contract import Task
 from ..models.errors import InputError
 from ..models.files import SHEETS, saving, whole_file
+from ..models.metrics.plots import PLAIN, Caption, add_strip
 from .data.check import bad_among
 from .data.data import log_bad
 from .data.source import Source, Truths, request
 from .data.splits import split_unchecked
+from .feeding.augmenting import samples_named
 from .feeding.batches import batches_of_samples, make_augmenter, mixing
-from .feeding.failures import samples_named
 from .feeding.order import Order
 from .feeding.reading import reader
-from .options.train_options import TrainOptions
-from .recipe import Recipe
+from .recipe.recipe import Recipe
+from .recipe.train_options import TrainOptions
 
 TILE = 192
 """Width that small pictures are enlarged to, in pixels."""

@@ -20,7 +20,7 @@ import yaml
 
 from ..models.errors import InputError
 from ..models.files import DESCRIPTION, WEIGHTS, is_whole_hdf5, read_json, refuse_folder, saving, write_atomically
-from .recipe import Recipe
+from .recipe.recipe import Recipe
 
 log = logging.getLogger("saccade")
 

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from ..models.stopping import stoppable
-from .recipe import Recipe
+from .recipe.recipe import Recipe
 from .run import Run, alone_in
 
 DRY_RUN_SAMPLES = 64

@@ -57,8 +57,7 @@ def export(
 
     from ..models.predictor import Predictor, stacked
     from .proof import prove_export
-    from .saved_model import save
-    from .warmup import FILE, write_warmup
+    from .saved_model import FILE, save, write_warmup
 
     predictor = Predictor.load(run)
     task = predictor.task

@@ -22,9 +22,9 @@ from saccade.pipelines.data.source import DataOptions, ImageSource, request
 from saccade.pipelines.feeding.batches import batches_of_samples, make_augmenter
 from saccade.pipelines.feeding.order import Order
 from saccade.pipelines.feeding.reading import reader
-from saccade.pipelines.options.schedule_options import Constant
-from saccade.pipelines.proof_samples import write_proof_samples
-from saccade.pipelines.recipe import Recipe, load_recipe
+from saccade.pipelines.recipe.optimizer_options import Constant
+from saccade.pipelines.recipe.recipe import Recipe, load_recipe
+from saccade.pipelines.training.job import write_proof_samples
 from saccade.pipelines.training.optimizers import compile_model
 from saccade.serving.bundle import Bundle
 from saccade.serving.client import Client

@@ -99,7 +99,7 @@ def own_log(caplog) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def digits_recipe() -> Callable:
     """A function from overrides to a recipe that trains a small network on the digits for two epochs."""
-    from saccade.pipelines.recipe import load_recipe
+    from saccade.pipelines.recipe.recipe import load_recipe
 
     return lambda *overrides: load_recipe("digits", [*SMALL, *overrides])
 

@@ -11,7 +11,7 @@ from saccade.models.inputs.image.options import IGNORE
 from saccade.models.predictor import Predictor
 from saccade.pipelines.data.splits import split
 from saccade.pipelines.evaluating.validation import evaluate_positions, settle
-from saccade.pipelines.recipe import load_recipe
+from saccade.pipelines.recipe.recipe import load_recipe
 from saccade.pipelines.run import recipe_file
 
 PIXELS = 500

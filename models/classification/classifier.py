@@ -1,24 +1,24 @@
 """The Keras model of a classifier: backbone, head and the loss that belongs to them, and how options make one."""
 
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
-from typing import Any
-import keras
-from keras import ops
-from ..backbones.stages import stages_of
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import keras
 import numpy as np
-from ..backbones.backbone import Backbone, Shape
-from ..backbones.start import encoder_of, start
-from ..backbones.weights import copy_weights, load_file
+from keras import ops
+
+from ..backbones.backbone import Backbone, Shape, stages_of
+from ..backbones.weights import copy_weights, encoder_of, load_file, start
 from ..errors import InputError
 from ..naming import find_callable, own_code
 from ..predictor import Predictor
 from . import MODELS
 from .losses import make_loss, penalise_kernels
 from .options import ClassificationOptions
+
 
 class Classifier(keras.Model):
     """From images (or from cached features) to logits `[n, classes]`; brings its own loss and metrics.

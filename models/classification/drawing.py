@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+
 import numpy as np
-from ..captions import PLAIN, RIGHT, WRONG, Caption
+
+from ..metrics.plots import PLAIN, RIGHT, WRONG, Caption
+
 
 def names(class_names: Sequence[str], values: Mapping[str, Any]) -> tuple[str, ...]:
     """The names of the classes that results or truth say: exactly one, or any number with several labels."""

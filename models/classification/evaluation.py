@@ -1,27 +1,31 @@
 """How good a classifier is, whether each image has one label or several."""
 
+import logging
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+
 import numpy as np
 from matplotlib.figure import Figure
 from scipy.sparse import csr_array
-from ..bootstrap import measured
-from ..contract import Evaluation, Raw, Value, never_right
-from ..errors import JobError
-from .plots import precision_recall_figure, roc_figure
-from .metrics import Areas
-import logging
-from collections.abc import Mapping, Sequence
 from sklearn.metrics import confusion_matrix
-from ..class_figures import confusion_figure
-from ..contract import Case
-from .metrics import FEWEST, CalibrationError, bins_of, fit_temperature, rescaled
-from .plots import Reliability, reliability_figure
-from .metrics import suspected
-from ..class_figures import bars_figure
-from ..contract import Case, Value
-from .metrics import at_precision, best_f1
+
+from ..contract import Case, Evaluation, Raw, Value, never_right
+from ..errors import JobError
+from ..metrics.bootstrap import measured
+from ..metrics.plots import bars_figure, confusion_figure
+from .metrics import (
+    FEWEST,
+    Areas,
+    CalibrationError,
+    at_precision,
+    best_f1,
+    bins_of,
+    fit_temperature,
+    rescaled,
+    suspected,
+)
+from .plots import Reliability, precision_recall_figure, reliability_figure, roc_figure
 
 LOWER_IS_BETTER = ("log_loss", "calibration_error")
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
-from ..errors import InputError
+
+from ..errors import InputError, advise, nearest
 from ..focal import focal
 from .options import ClassificationOptions
-from collections.abc import Mapping, Sequence
-from typing import Any
-from ..errors import InputError, advise, nearest
+
 
 class OneLabelLoss(keras.losses.Loss):
     """Cross-entropy or focal loss (Lin et al. 2017, equation 4) where the classes exclude each other.

@@ -1,11 +1,12 @@
 """Networks for small images: LeNet, and the ResNets of 20 to 56 layers."""
 
-import keras
-from keras import layers
-from ..backbones.backbone import Backbone, Shape, require_one_size, require_size
 from functools import partial
+
+import keras
 from keras import layers, ops
-from ..backbones.backbone import Backbone, Shape, require_size
+
+from ..backbones.backbone import Backbone, Shape, require_one_size, require_size
+
 
 def lenet(shape: Shape, options: object = None) -> Backbone:
     """Two convolutions with subsampling and two dense layers, to 84 features; levels of stride 2 and 4.

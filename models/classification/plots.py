@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from sklearn.metrics import precision_recall_curve, roc_curve
-from ..class_figures import shortened
-from dataclasses import dataclass
 from matplotlib.ticker import MaxNLocator
+from sklearn.metrics import precision_recall_curve, roc_curve
+
+from ..metrics.plots import shortened
 from .metrics import BINS
 
 MOST = 10  # curves in one figure: as many as there are colours

@@ -1,8 +1,10 @@
 """From logits to named results, as graph operations that run in TF Serving, too; the mean of several classifiers."""
 
-from collections.abc import Sequence
-import tensorflow as tf
 import math
+from collections.abc import Sequence
+
+import tensorflow as tf
+
 
 def one_label(logits: tf.Tensor, class_names: Sequence[str], temperature: float = 1.0) -> dict[str, tf.Tensor]:
     """Results where exactly one class holds.

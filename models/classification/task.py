@@ -132,7 +132,7 @@ class Classification(Task):
         self, image: np.ndarray, results: Mapping[str, np.ndarray] | None, truth: Mapping[str, np.ndarray] | None = None
     ) -> np.ndarray:
         """The picture over a strip that says what the model says and, in green or red, what is true."""
-        from ..captions import add_strip
+        from ..metrics.plots import add_strip
         from .drawing import captions
 
         return add_strip(image, captions(self.class_names, results, truth))

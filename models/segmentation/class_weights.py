@@ -1,13 +1,12 @@
 """Whether a mask can belong to an image, what training masks hold of each class, and what a class weighs."""
 
-from collections.abc import Sequence
-import numpy as np
-from ..errors import InputError
-from ..inputs.image.options import IGNORE
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from ..errors import InputError, RecipeError, advise, nearest
 
+import numpy as np
+
+from ..errors import InputError, RecipeError, advise, nearest
+from ..inputs.image.options import IGNORE
 from .options import SegmentationOptions
 
 SHOWN = 8  # values that an error lists

@@ -6,10 +6,8 @@ from keras import layers
 from ..backbones.atrous import STRIDE, atrous
 from ..backbones.backbone import Shape
 from ..backbones.families import NETWORKS, family_of
-from .layers import convolution, scores
-from .layers import EncoderDecoder, build_encoder, require_multiple
+from .layers import BilinearUpsampling, EncoderDecoder, build_encoder, convolution, require_multiple, scores
 from .options import SegmentationOptions
-from .layers import BilinearUpsampling
 
 WIDTH = 256
 RATES = (6, 12, 18)  # at stride 16

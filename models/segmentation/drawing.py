@@ -1,21 +1,19 @@
 """Results and truth as people look at them: in words, in colours, as files; free of TensorFlow."""
 
-import numpy as np
-from ..inputs.image.options import IGNORE
-from collections.abc import Mapping, Sequence
-from typing import Any
-from .options import SegmentationOptions
-from collections.abc import Sequence
-from typing import NamedTuple
-from PIL import Image, ImageDraw, ImageFont
-from ..captions import PLAIN, STRIP
-import math
-from PIL import Image
-from skimage.segmentation import find_boundaries
-from ..captions import NARROWEST, TALLEST
-from .metrics import count_pixels, iou, margins, mean_of_defined
 import io
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from skimage.segmentation import find_boundaries
+
 from ..errors import InputError
+from ..inputs.image.options import IGNORE
+from ..metrics.plots import NARROWEST, PLAIN, STRIP, TALLEST
+from .metrics import count_pixels, iou, margins, mean_of_defined
+from .options import SegmentationOptions
 
 _HUES = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167))
 """Okabe and Ito (2008), Color Universal Design: told apart with any common colour blindness."""

@@ -1,23 +1,22 @@
 """How good a segmentation is."""
 
-from collections.abc import Mapping
-import numpy as np
-from matplotlib.figure import Figure
-from ..contract import Value
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from ..bootstrap import measured
-from ..class_figures import bars_figure, confusion_figure
+
+import numpy as np
+from matplotlib.figure import Figure
+
 from ..contract import Case, Evaluation, Raw, Value, never_right
 from ..errors import InputError, JobError
 from ..inputs.image.options import IGNORE
-from .metrics import AveragePrecision
-from .metrics import Confusion, iou, margins, mean_of_defined
-from .metrics import DiceThreshold
-from .instances import excused, objects
+from ..metrics.bootstrap import measured
+from ..metrics.plots import bars_figure, confusion_figure
 from .class_weights import check_mask
-from .options import SegmentationOptions
 from .drawing import percent
+from .instances import excused, objects
+from .metrics import AveragePrecision, Confusion, DiceThreshold, iou, margins, mean_of_defined
+from .options import SegmentationOptions
+
 
 def precision_figure(curve: Mapping[str, Value], mean: Value) -> Figure:
     """Average precision of objects over the threshold of overlap, with its intervals as a band.

@@ -6,10 +6,8 @@ from keras import layers
 
 from ..backbones.applications import build as build_application
 from ..backbones.backbone import Shape
-from .layers import convolution, scores
-from .layers import EncoderDecoder, build_encoder, require_multiple
+from .layers import BilinearUpsampling, EncoderDecoder, build_encoder, convolution, require_multiple, scores
 from .options import SegmentationOptions
-from .layers import BilinearUpsampling
 
 
 def fcn32s(shape: Shape, options: SegmentationOptions, classes: int) -> EncoderDecoder:

@@ -1,16 +1,18 @@
 """What segmentation networks are built of: convolutions, upsampling, max unpooling, encoder and decoder."""
 
-import keras
-from keras import layers
-from .options import SegmentationOptions
-from typing import Any
-import tensorflow as tf
-from keras import ops
 from collections.abc import Iterable
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import layers, ops
+
 from ..backbones.backbone import Backbone, Shape
 from ..backbones.families import NETWORKS, networks_with
 from ..errors import InputError
 from ..naming import find_callable, own_code
+from .options import SegmentationOptions
+
 
 def convolution(x: keras.KerasTensor, filters: int, name: str, kernel: int = 3) -> keras.KerasTensor:
     """Convolution "same", batch norm (Ioffe and Szegedy 2015), ReLU; initialised for ReLU (He et al. 2015)."""

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
+from scipy import ndimage
+
 from ..errors import InputError
 from ..focal import focal
 from ..inputs.image.geometry import IGNORE
-from .options import SegmentationOptions
-from collections.abc import Iterator
-from scipy import ndimage
-from collections.abc import Sequence
-from functools import partial
-import tensorflow as tf
 from .instances import BOUNDARY
+from .options import SegmentationOptions
 
 _PIXELS = (0, 1, 2)  # the axes of a batch over which a class's area is taken
 

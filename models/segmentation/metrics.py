@@ -1,8 +1,11 @@
 """IoU and Dice from confusion counts, the threshold of the best Dice, average precision of objects."""
 
 from collections.abc import Sequence
+
 import numpy as np
+
 from ..inputs.image.options import IGNORE
+
 
 def count_pixels(truth: np.ndarray, said: np.ndarray, classes: int) -> np.ndarray:
     """The confusion matrix of one picture, int64 `[classes, classes]`: rows are the truth, columns what was said.

@@ -1,30 +1,26 @@
 """The Keras model of a segmentation: a network and its loss, how options make one, and what it starts from."""
 
-from typing import Any
-import keras
-from keras import ops
-from ..inputs.image.geometry import IGNORE
-from collections.abc import Callable
-from ..backbones.backbone import Backbone
-from ..backbones.stages import Stages, stages_of
-from .layers import EncoderDecoder
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from ..backbones.start import encoder_of
-from ..backbones.weights import copy_weights
-from ..errors import InputError
-from ..predictor import Predictor
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras
 import numpy as np
 import tensorflow as tf
-from ..backbones.backbone import Backbone, Shape, set_batch_norm_momentum
-from ..backbones.start import start
-from ..backbones.weights import is_file_of, load_file
+from keras import ops
+
+from ..backbones.backbone import Backbone, Shape, Stages, set_batch_norm_momentum, stages_of
+from ..backbones.weights import copy_weights, encoder_of, is_file_of, load_file, start
+from ..errors import InputError
+from ..inputs.image.geometry import IGNORE
 from ..naming import find_callable, own_code
+from ..predictor import Predictor
 from . import MODELS
+from .layers import EncoderDecoder
 from .losses import make_loss
 from .options import SegmentationOptions
+
 
 class PixelAccuracy(keras.metrics.Mean):
     """The share of the pixels that count whose likeliest class is the true one; each pixel weighs the same."""

@@ -5,10 +5,8 @@ from keras import layers
 
 from ..backbones.backbone import Backbone, Shape
 from ..errors import InputError
-from .layers import convolution, scores
-from .layers import EncoderDecoder, require_multiple
+from .layers import EncoderDecoder, MaxPoolingWithPlaces, MaxUnpooling, convolution, require_multiple, scores
 from .options import SegmentationOptions
-from .layers import MaxPoolingWithPlaces, MaxUnpooling
 
 STAGES = ((1, 2), (2, 2), (4, 3), (8, 3), (8, 3))
 """Channels, as multiples of `width`, and convolutions of each stage: the 13 of VGG16 where the width is 64."""

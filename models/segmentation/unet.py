@@ -4,10 +4,8 @@ import keras
 from keras import layers
 
 from ..backbones.backbone import Backbone, Shape
-from .layers import convolution, scores
-from .layers import EncoderDecoder, build_encoder, require_multiple
+from .layers import BilinearUpsampling, EncoderDecoder, build_encoder, convolution, require_multiple, scores
 from .options import SegmentationOptions
-from .layers import BilinearUpsampling
 
 WIDTHS = (256, 128, 64, 32, 16)
 """Channels of the decoder behind a backbone, at strides 16, 8, 4, 2 and 1."""

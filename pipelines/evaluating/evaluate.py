@@ -13,7 +13,7 @@ from ...models.contract import Value
 from ...models.errors import InputError, nearest
 from ...models.files import WriteError, saving
 from ..data.source import SPLITS
-from ..recipe import load_recipe
+from ..recipe.recipe import load_recipe
 from ..run import recipe_file
 from .breakdown import Breakdown, Part, find_column
 

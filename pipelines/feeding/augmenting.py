@@ -1,16 +1,22 @@
 """Augmentation inside the graph: chunks of samples go through Python together, because each visit costs more than most
-transforms do."""
+transforms do; and what fails on the way, told by its sample.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import tensorflow as tf
 
 from ...augment import Augmenter, AugmentError, stable_seed
-from ...models.contract import Truth
+from ...models.contract import Task, Truth
+from ...models.errors import InputError
+from ...models.inputs.reasons import is_of_image, reason
+from ..data.check import bad_among
+from ..data.source import Source
 
 Sample = dict[str, tf.Tensor]
 
@@ -127,3 +133,34 @@ def _padded(values: list[np.ndarray]) -> np.ndarray:
     for row, value in zip(result, values, strict=True):
         row[tuple(slice(length) for length in value.shape)] = value
     return result
+
+
+@contextmanager
+def samples_named(task: Task, source: Source, positions: Sequence[int]) -> Iterator[None]:
+    """Names sample and transform, or the image, behind a failure of a pipeline of some positions.
+
+    Raises:
+        InputError: a transform of the recipe does not work on a sample, or an image cannot be decoded any more.
+        tf.errors.OpError: anything else, as it is.
+    """
+    try:
+        yield
+    except tf.errors.OpError as error:
+        if failure := augmentation_failure(error.message):
+            raise InputError(_with_place(failure, source)) from error
+        if is_of_image(error):
+            bad = bad_among(task, source, positions)
+            if bad:
+                raise InputError("; ".join(f"{source.where(each)}: {bad[each]}" for each in sorted(bad)[:3])) from error
+            raise InputError(f"an image: {reason(error)}") from error
+        raise
+
+
+def _with_place(failure: str, source: Source) -> str:
+    """`key: what` with the place of the sample instead of its key, and the section of the recipe."""
+    keys = [key for key in source.keys if failure.startswith(f"{key}: ")]
+    if not keys:
+        return f"augment: {failure}"
+    key = max(keys, key=len)
+    position = list(source.keys).index(key)
+    return f"{source.where(position)}: augment: {failure.removeprefix(key + ': ')}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...models.errors import InputError, at_least_one
 from ...models.files import refuse_folder
-from ..recipe import load_recipe
+from ..recipe.recipe import load_recipe
 from ..run import recipe_file
 from .tile_layout import as_asked
 

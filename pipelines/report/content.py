@@ -21,7 +21,7 @@ from ..evaluating.breakdown import Part, widest_gap
 from ..evaluating.evaluate import evaluate
 from ..evaluating.evaluation_files import evaluation_folder, read_breakdown, read_metrics
 from ..progress import span
-from ..recipe import Recipe
+from ..recipe.recipe import Recipe
 from ..run import FINDINGS, PROVENANCE, QUARANTINE, Progress, Run
 from .learning import Reading, in_words, read_curves
 

@@ -19,7 +19,7 @@ from ...models.contract import Value
 from ...models.errors import InputError
 from ...models.files import read_json, refuse_file, saving, write_atomically
 from ..curves import PACE, curve_title, panel_svg
-from ..recipe import load_recipe
+from ..recipe.recipe import load_recipe
 from ..run import PROVENANCE, RECIPE, Run, recipe_file
 from .learning import in_words
 

@@ -1,22 +1,26 @@
-"""One training, from checked data to a finished run."""
+"""One training, from checked data to a finished run, with where it comes from and the samples that prove its export."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import logging
+import platform
 import shlex
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from ...models.contract import Task, Value
+from ...models.contract import Task, Value, plain
 from ...models.errors import InputError, JobError
 from ...models.files import WEIGHTS, saving, write_atomically
 from ...models.naming import find_callable, folders_of_run, own_code
@@ -25,20 +29,86 @@ from ...models.stopping import Interrupted
 from ..contact_sheet import training_sheet
 from ..curves import draw_curves
 from ..data.data import Data, changes, prepare_data
-from ..data.source import Source
+from ..data.source import Source, request
 from ..evaluating.evaluation_files import write_evaluation
 from ..evaluating.validation import evaluate_positions, settle
 from ..feeding.batches import make_augmenter
-from ..options.select_options import LATENCY
-from ..proof_samples import write_proof_samples
-from ..provenance import provenance
-from ..recipe import Recipe
+from ..recipe.recipe import Recipe
+from ..recipe.train_options import LATENCY
 from ..run import FINDINGS, FORMER, PROVENANCE, QUARANTINE, SAMPLES, Run
 from .checkpoint import save_weights
 from .fitting import fit
-from .latency import latency_ms
 from .phases import phases
-from .selection import Selection
+from .selection import Selection, latency_ms
+
+PACKAGES = ("saccade", "tensorflow", "keras", "albumentations", "numpy")
+
+
+def provenance(seed: int, data_fingerprint: str, samples: dict[str, int], class_names: Sequence[str]) -> dict[str, Any]:
+    """What it takes to know, later, how a run was made.
+
+    Args:
+        seed: the recipe's.
+        data_fingerprint: the content hash of the data.
+        samples: split name to number of samples.
+        class_names: in the order of their ids.
+    """
+    return {
+        "command": _command(sys.argv),
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "packages": {name: _version(name) for name in PACKAGES},
+        "seed": seed,
+        "data": {"fingerprint": data_fingerprint, "samples": samples, "class_names": list(class_names)},
+    }
+
+
+def _command(arguments: Sequence[str]) -> str:
+    """What was typed, ready to be typed again; `python -m saccade` is `saccade`."""
+    program, *rest = arguments
+    is_ours = Path(program).name in ("saccade", "__main__.py")
+    return shlex.join(["saccade" if is_ours else program, *rest])
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # run from a checkout that was never installed
+        return "not installed"
+
+
+COUNT = 8
+
+
+def write_proof_samples(run: Path, task: Task, data: Data) -> None:
+    """Writes encoded values as files, and `samples.jsonl` with key, raw values and truth, into the run's `proof`.
+
+    They are spread evenly over the test split, or where that has none the validation or the training split.
+    """
+    positions = next(data.splits[name] for name in ("test", "validation", "train") if len(data.splits[name]))
+    chosen = positions[np.unique(np.linspace(0, len(positions) - 1, COUNT).astype(int))]
+    folder = run / "proof"
+    with saving(run):
+        folder.mkdir(exist_ok=True)
+        lines = [_write_one(folder, number, int(position), task, data) for number, position in enumerate(chosen)]
+        (folder / "samples.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+
+
+def _write_one(folder: Path, number: int, position: int, task: Task, data: Data) -> dict[str, Any]:
+    key, (raw,) = data.source.keys[position], task.input.prepare([request(task, data.source, position)])
+    if isinstance(raw, str):
+        raise InputError(f"{data.source.where(position)}: {raw}")
+    values: dict[str, Any] = {}
+    for name, value in raw.items():
+        if isinstance(value, bytes):
+            file = f"{number}.{name}{Path(key).suffix}"
+            (folder / file).write_bytes(value)
+            values[name] = {"file": file}
+        else:
+            values[name] = plain(value)
+    truth = data.source.truth(position) if task.truth else {}
+    return {"key": key, "raw": values, "truth": {name: plain(value) for name, value in truth.items()}}
+
 
 log = logging.getLogger("saccade")
 

@@ -15,13 +15,12 @@ from ...models.errors import InputError
 from ...models.predictor import Predictor
 from ..data.data import Data
 from ..evaluating.validation import Validate, validator, validator_on_features
-from ..feeding.batches import training_batches
-from ..feeding.fixed_batches import fixed_batches
+from ..feeding.batches import fixed_batches, training_batches
 from ..feeding.order import Order
 from ..feeding.reading import reader
-from ..options.train_options import HeadPhase, TrainOptions
-from ..recipe import Recipe
-from .stages import check_stages
+from ..recipe.recipe import Recipe
+from ..recipe.train_options import HeadPhase, TrainOptions
+from .optimizers import check_stages
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,49 @@
-"""Which epoch's weights are kept, and what they fail to keep to."""
+"""Which epoch's weights are kept, what they fail to keep to, and how long one sample takes."""
 
 from __future__ import annotations
 
 import logging
 import math
+import statistics
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ...models.contract import Value
+import numpy as np
+
+from ...models.contract import Raw, Value
 from ...models.errors import InputError, nearest
-from ..options.select_options import LATENCY, Bound, Select
-from ..options.train_options import TrainOptions
+from ...models.predictor import Predictor, stacked
+from ..data.source import Source, request
+from ..recipe.train_options import LATENCY, Bound, Select, TrainOptions
+
+SAMPLES = 20
+WARM_UP = 3
+"""Calls that are not counted: the first ones trace the graph and fill caches."""
+
+
+def latency_ms(predictor: Predictor, source: Source, positions: np.ndarray) -> float:
+    """The median time of one sample in milliseconds: a batch of one, from raw values to results in NumPy.
+
+    Args:
+        predictor: the Predictor.
+        source: where the samples are.
+        positions: a split; samples spread evenly over it are timed once each.
+    """
+    chosen = positions[np.unique(np.linspace(0, len(positions) - 1, SAMPLES).astype(int))]
+    raws = [request(predictor.task, source, int(position)) for position in chosen]
+    for raw in [raws[0]] * WARM_UP:
+        _time(predictor, raw)
+    return statistics.median(_time(predictor, raw) for raw in raws) * 1000
+
+
+def _time(predictor: Predictor, raw: Raw) -> float:
+    began = time.perf_counter()
+    (prepared,) = predictor.task.input.prepare([raw])
+    for result in predictor(**stacked([prepared], predictor.task.input.signatures)).values():
+        result.numpy()
+    return time.perf_counter() - began
+
 
 log = logging.getLogger("saccade")
 

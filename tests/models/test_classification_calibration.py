@@ -6,11 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from saccade.models.classification.metrics import CalibrationError, fit_temperature, rescaled
-from saccade.models.classification.evaluation import SingleLabelEvaluation
-from saccade.models.classification.evaluation import MultiLabelEvaluation
-from saccade.models.classification.metrics import suspected
-from saccade.models.classification.metrics import at_precision, best_f1
+from saccade.models.classification.evaluation import MultiLabelEvaluation, SingleLabelEvaluation
+from saccade.models.classification.metrics import (
+    CalibrationError,
+    at_precision,
+    best_f1,
+    fit_temperature,
+    rescaled,
+    suspected,
+)
 
 
 def softmax(logits):

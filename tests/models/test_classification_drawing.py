@@ -5,8 +5,8 @@ import pytest
 from PIL import ImageFont
 
 from saccade.models import find_task
-from saccade.models.captions import NARROWEST, PLAIN, RIGHT, WRONG, Caption, _fitted
 from saccade.models.classification.drawing import captions
+from saccade.models.metrics.plots import NARROWEST, PLAIN, RIGHT, WRONG, Caption, _fitted
 
 TASK = find_task("classification")
 NAMES = ("rose", "tulip", "x" * 200)

@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from saccade.models.classification.evaluation import SingleLabelEvaluation
-from saccade.models.classification.evaluation import MultiLabelEvaluation
+from saccade.models.classification.evaluation import MultiLabelEvaluation, SingleLabelEvaluation
 from saccade.models.errors import JobError
 
 NAMES = tuple("abcdefgh")

@@ -5,8 +5,7 @@ import io
 import numpy as np
 import pytest
 
-from saccade.models.classification.evaluation import SingleLabelEvaluation
-from saccade.models.classification.evaluation import MultiLabelEvaluation
+from saccade.models.classification.evaluation import MultiLabelEvaluation, SingleLabelEvaluation
 
 
 def single(labels, probabilities, names, temperature=1.0):

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from saccade.models import bootstrap
-from saccade.models.bootstrap import measured
-from saccade.models.classification import ranking
+from saccade.models.classification import metrics as own_metrics
 from saccade.models.classification.metrics import Areas, Ranking
+from saccade.models.metrics import bootstrap
+from saccade.models.metrics.bootstrap import measured
 
 
 def some(seed, count, steps, share=0.4):
@@ -59,7 +59,7 @@ def test_intervals_of_many_samples_follow_the_slopes_and_agree(monkeypatch):
         return measured(lambda weights: dict(zip("ab", areas.means(weights), strict=True)), 600, True)
 
     exact = intervals()
-    monkeypatch.setattr(ranking, "EXACT", 0)
+    monkeypatch.setattr(own_metrics, "EXACT", 0)
     linear = intervals()
     for name, value in exact.items():
         assert linear[name].value == pytest.approx(value.value)

@@ -8,7 +8,7 @@ from saccade.models import find_task
 from saccade.models.errors import InputError
 from saccade.models.naming import find_callable, folders_of_run, own_code
 from saccade.pipelines.data.formats import find_source
-from saccade.pipelines.recipe import load_recipe
+from saccade.pipelines.recipe.recipe import load_recipe
 
 
 @pytest.fixture

@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from saccade.models.captions import STRIP
 from saccade.models.errors import InputError
-from saccade.models.segmentation import mask_files
-from saccade.models.segmentation.drawing import CONFUSED, EXCESS, MISSED, palette
-from saccade.models.segmentation.drawing import _compared, _shown
+from saccade.models.metrics.plots import STRIP
+from saccade.models.segmentation import drawing
 from saccade.models.segmentation.class_weights import check_mask
+from saccade.models.segmentation.drawing import CONFUSED, EXCESS, MISSED, _compared, _shown, palette
 from saccade.models.segmentation.options import SegmentationInput, SegmentationOptions
 from saccade.models.segmentation.task import Segmentation
 
@@ -125,7 +124,7 @@ def test_files_hold_ids_and_objects():
 
 
 def test_too_many_objects_for_a_file(monkeypatch):
-    monkeypatch.setattr(mask_files, "MOST_OBJECTS", 1)
+    monkeypatch.setattr(drawing, "MOST_OBJECTS", 1)
     with pytest.raises(InputError, match="2 objects are more than a PNG of 16 bits can number .1.: raise model.inst"):
         task(instances="components", instance_pixels=1).files({"mask": SAID})
 

@@ -6,9 +6,8 @@ import pytest
 import tensorflow as tf
 
 from saccade.models.segmentation.fcn import bilinear
+from saccade.models.segmentation.layers import BilinearUpsampling, MaxPoolingWithPlaces, MaxUnpooling
 from saccade.models.segmentation.segmenter import PixelAccuracy
-from saccade.models.segmentation.layers import MaxPoolingWithPlaces, MaxUnpooling
-from saccade.models.segmentation.layers import BilinearUpsampling
 
 
 @pytest.fixture

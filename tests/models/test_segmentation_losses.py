@@ -8,11 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saccade.models.errors import InputError
-from saccade.models.segmentation.losses import SegmentationLoss, make_loss
+from saccade.models.segmentation.losses import SegmentationLoss, make_loss, make_targets, weight_map
 from saccade.models.segmentation.options import LOSSES, WEIGHTED, SegmentationInput, SegmentationOptions
-from saccade.models.segmentation.losses import make_targets
 from saccade.models.segmentation.task import Segmentation
-from saccade.models.segmentation.losses import weight_map
 
 NAMES = ("background", "cell", "rim")
 CLASSES = ("none", "rose", "tulip")

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 from skimage.draw import disk
 
-from saccade.models.segmentation.metrics import THRESHOLDS, precisions
 from saccade.models.segmentation.evaluation import SegmentationEvaluation
 from saccade.models.segmentation.instances import objects
+from saccade.models.segmentation.metrics import THRESHOLDS, precisions
 from saccade.models.segmentation.options import SegmentationOptions
 
 CELLS = ("background", "cell")

@@ -7,9 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from saccade.models.segmentation.losses import REACH, make_targets, weight_map, weight_maps
 from saccade.models.segmentation.options import SegmentationOptions
-from saccade.models.segmentation.losses import make_targets
-from saccade.models.segmentation.losses import REACH, weight_map, weight_maps
 
 
 def naive(mask, peak, sigma):

@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 from saccade.models.errors import InputError
 from saccade.models.predictor import Predictor
 from saccade.pipelines.evaluating.evaluate import evaluate
-from saccade.pipelines.recipe import load_recipe
+from saccade.pipelines.recipe.recipe import load_recipe
 from saccade.pipelines.train import train
 
 NOTOP = "mobilenet_v2/mobilenet_v2_imagenet_notop.weights.h5"

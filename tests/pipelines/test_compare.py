@@ -12,8 +12,7 @@ from scipy.stats import wilcoxon
 from saccade.cli import main
 from saccade.models.errors import InputError
 from saccade.models.predictor import Predictor
-from saccade.pipelines.evaluating.compare import compare
-from saccade.pipelines.evaluating.paired import paired_test
+from saccade.pipelines.evaluating.compare import compare, paired_test
 
 
 def scores(both, first, second, neither):

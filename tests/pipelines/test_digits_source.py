@@ -19,7 +19,7 @@ from saccade.pipelines.data.formats import SOURCES, find_source
 from saccade.pipelines.data.formats.scene_drawing import PHOTOGRAPHS, material
 from saccade.pipelines.data.source import SPLITS, DataOptions
 from saccade.pipelines.data.splits import split
-from saccade.pipelines.recipe import load_recipe
+from saccade.pipelines.recipe.recipe import load_recipe
 
 LABEL = {"label": Truth("int32")}
 OPTIONS = DataOptions(source="digits")

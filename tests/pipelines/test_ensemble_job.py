@@ -10,10 +10,10 @@ import saccade
 from saccade.cli import main
 from saccade.models.errors import InputError
 from saccade.models.predictor import Predictor
-from saccade.pipelines.combining.agreement import recipes_in_agreement
 from saccade.pipelines.data.splits import split
+from saccade.pipelines.evaluating.ensemble import recipes_in_agreement
 from saccade.pipelines.evaluating.validation import settle
-from saccade.pipelines.recipe import load_recipe
+from saccade.pipelines.recipe.recipe import load_recipe
 from saccade.pipelines.train import train
 
 

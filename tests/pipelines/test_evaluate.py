@@ -16,7 +16,7 @@ from saccade.models.predictor import Predictor
 from saccade.pipelines.data.splits import split
 from saccade.pipelines.evaluating.evaluate import evaluate
 from saccade.pipelines.evaluating.evaluation_files import read_breakdown, read_metrics
-from saccade.pipelines.recipe import load_recipe
+from saccade.pipelines.recipe.recipe import load_recipe
 from saccade.pipelines.run import recipe_file
 
 

@@ -17,7 +17,7 @@ from saccade.models.segmentation.task import Segmentation
 from saccade.pipelines.data.source import ImageSource
 from saccade.pipelines.evaluating.evaluation_files import write_evaluation
 from saccade.pipelines.evaluating.validation import evaluate_positions
-from saccade.pipelines.recipe import load_recipe
+from saccade.pipelines.recipe.recipe import load_recipe
 from saccade.pipelines.report.content import read_evaluation
 from saccade.pipelines.report.report import report
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from saccade.models.errors import InputError
 from saccade.pipelines.data.formats import mask_image
-from saccade.pipelines.recipe import load_recipe
+from saccade.pipelines.recipe.recipe import load_recipe
 from saccade.pipelines.train import train
 
 NET = ["model.name=unet", "model.backbone=none", "model.weights=none", "model.width=2", "model.depth=1"]

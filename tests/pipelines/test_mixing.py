@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from saccade.models.captions import PLAIN, Caption, add_strip
 from saccade.models.classification.task import Classification
 from saccade.models.errors import InputError
+from saccade.models.metrics.plots import PLAIN, Caption, add_strip
 from saccade.models.predictor import Predictor
 from saccade.pipelines.contact_sheet import tile, training_sheet
 from saccade.pipelines.feeding.batches import batches_of_samples, make_augmenter, training_batches

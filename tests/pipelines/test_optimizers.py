@@ -9,12 +9,20 @@ from keras.ops import convert_to_numpy
 
 from saccade.models.errors import InputError
 from saccade.models.predictor import Predictor
-from saccade.pipelines.options.optimizer_options import Adagrad, Adam, AdamW, Lion, Nadam, RmsProp, Sgd
-from saccade.pipelines.options.schedule_options import Constant, Polynomial
+from saccade.pipelines.recipe.optimizer_options import (
+    Adagrad,
+    Adam,
+    AdamW,
+    Constant,
+    Lion,
+    Nadam,
+    Polynomial,
+    RmsProp,
+    Sgd,
+)
 from saccade.pipelines.run import Run
 from saccade.pipelines.training.checkpoint import Checkpoint, save_weights
-from saccade.pipelines.training.optimizers import compile_model, make_optimizer
-from saccade.pipelines.training.stages import check_stages, stage_factors
+from saccade.pipelines.training.optimizers import check_stages, compile_model, make_optimizer, stage_factors
 
 
 def made(options, factors=(), schedule=None, steps=10):

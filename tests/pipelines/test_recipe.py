@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from saccade.models.errors import InputError
-from saccade.pipelines.recipe import load_recipe
-from saccade.pipelines.shipped import header, shipped_recipes
+from saccade.pipelines.recipe.recipe import load_recipe
+from saccade.pipelines.recipe.shipped import header, shipped_recipes
 
 RECIPE = """\
 # what it is

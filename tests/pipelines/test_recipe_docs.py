@@ -9,8 +9,8 @@ import yaml
 from saccade.models.contract import ModelOptions
 from saccade.models.options import Options
 from saccade.pipelines.data.source import DataOptions
-from saccade.pipelines.options.train_options import ExportOptions, TrainOptions
-from saccade.pipelines.recipe import load_recipe
+from saccade.pipelines.recipe.recipe import load_recipe
+from saccade.pipelines.recipe.train_options import ExportOptions, TrainOptions
 
 
 def keys(schema: type[Options]) -> set[str]:

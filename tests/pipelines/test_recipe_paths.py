@@ -3,7 +3,7 @@
 import pytest
 
 from saccade.models.errors import InputError
-from saccade.pipelines.recipe import load_recipe
+from saccade.pipelines.recipe.recipe import load_recipe
 
 TASK = "saccade.models.segmentation.task:Segmentation"
 

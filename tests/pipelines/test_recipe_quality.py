@@ -12,9 +12,9 @@ import pytest
 from pixel_regression import pixel_regression
 
 from saccade.pipelines.evaluating.evaluate import evaluate
-from saccade.pipelines.recipe import load_recipe
+from saccade.pipelines.recipe.recipe import load_recipe
+from saccade.pipelines.recipe.shipped import header, shipped_recipes
 from saccade.pipelines.run import recipe_file
-from saccade.pipelines.shipped import header, shipped_recipes
 
 LEAST = {
     "digits": ("accuracy", 0.985),  # 370 of 373 are expected; one picture is 0.0027

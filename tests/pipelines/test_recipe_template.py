@@ -13,8 +13,8 @@ from saccade.models.errors import InputError
 from saccade.models.options import Options
 from saccade.pipelines.data.formats import SOURCES, find_source
 from saccade.pipelines.data.source import DataOptions
-from saccade.pipelines.options.train_options import ExportOptions, TrainOptions
-from saccade.pipelines.recipe import load_recipe
+from saccade.pipelines.recipe.recipe import load_recipe
+from saccade.pipelines.recipe.train_options import ExportOptions, TrainOptions
 
 COMMENTED = re.compile(r"^  # (?=\w+: )", re.M)
 PATH = "data.path=photos"

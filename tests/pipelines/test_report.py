@@ -13,7 +13,7 @@ from saccade.models.classification.evaluation import SingleLabelEvaluation
 from saccade.models.errors import InputError
 from saccade.models.predictor import Predictor
 from saccade.pipelines.evaluating.evaluation_files import write_evaluation
-from saccade.pipelines.recipe import load_recipe
+from saccade.pipelines.recipe.recipe import load_recipe
 from saccade.pipelines.report.report import report
 from saccade.pipelines.run import Run
 

@@ -22,7 +22,7 @@ from saccade.models.predictor import Predictor
 from saccade.models.stopping import Interrupted
 from saccade.pipelines.data.check import CheckCache
 from saccade.pipelines.data.splits import hash_place
-from saccade.pipelines.recipe import load_recipe
+from saccade.pipelines.recipe.recipe import load_recipe
 from saccade.pipelines.run import LOCK, Run, alone_in
 from saccade.pipelines.train import train
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from saccade.pipelines.options.schedule_options import Constant, Cosine, Exponential, Polynomial, Step
-from saccade.pipelines.training.schedules import make_schedule
+from saccade.pipelines.recipe.optimizer_options import Constant, Cosine, Exponential, Polynomial, Step
+from saccade.pipelines.training.optimizers import make_schedule
 
 
 def rates(schedule, steps) -> list[float]:

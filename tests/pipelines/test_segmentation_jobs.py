@@ -13,7 +13,7 @@ from saccade.cli import main
 from saccade.models.errors import InputError
 from saccade.models.predictor import Predictor
 from saccade.pipelines.evaluating.evaluate import evaluate
-from saccade.pipelines.recipe import load_recipe
+from saccade.pipelines.recipe.recipe import load_recipe
 from saccade.pipelines.report.report import report
 from saccade.pipelines.train import train
 from saccade.serving.bundle import Bundle

@@ -10,8 +10,8 @@ from hypothesis import given
 
 from saccade.models.contract import Value
 from saccade.models.errors import InputError
-from saccade.pipelines.options.select_options import Bound
-from saccade.pipelines.recipe import load_recipe
+from saccade.pipelines.recipe.recipe import load_recipe
+from saccade.pipelines.recipe.train_options import Bound
 from saccade.pipelines.training.selection import GLANCE, Selection
 
 

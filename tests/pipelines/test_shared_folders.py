@@ -21,7 +21,7 @@ from saccade.pipelines.data.check import CheckCache, Known
 from saccade.pipelines.data.data import _cache_file
 from saccade.pipelines.data.formats.folder import Folder, FolderOptions
 from saccade.pipelines.data.formats.masks import Masks, MasksOptions
-from saccade.pipelines.recipe import load_recipe
+from saccade.pipelines.recipe.recipe import load_recipe
 
 LABEL = {"label": Truth("int32")}
 MASK = {"mask": Truth("uint8", (None, None))}

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError
 from saccade.pipelines.data.formats.tfds import Tfds, TfdsOptions
-from saccade.pipelines.recipe import load_recipe
+from saccade.pipelines.recipe.recipe import load_recipe
 
 MASK = {"mask": Truth("uint8", (None, None))}
 NAMES = ["soil", "weed", "crop"]

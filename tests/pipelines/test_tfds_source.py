@@ -15,7 +15,7 @@ from saccade.pipelines.data.formats import find_source
 from saccade.pipelines.data.formats.tfds import Tfds, TfdsOptions
 from saccade.pipelines.data.splits import split
 from saccade.pipelines.feeding.reading import reader
-from saccade.pipelines.recipe import load_recipe
+from saccade.pipelines.recipe.recipe import load_recipe
 
 LABEL = {"label": Truth("int32")}
 LABELS = {"labels": Truth("float32", (0,))}

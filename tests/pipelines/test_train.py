@@ -13,7 +13,7 @@ from PIL import Image
 from saccade.models.errors import InputError, JobError
 from saccade.models.files import saving
 from saccade.models.predictor import Predictor
-from saccade.pipelines.recipe import load_recipe
+from saccade.pipelines.recipe.recipe import load_recipe
 from saccade.pipelines.run import Run, recipe_file
 from saccade.pipelines.train import dry_run, train
 from saccade.pipelines.training.checkpoint import save_weights

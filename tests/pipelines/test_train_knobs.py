@@ -11,7 +11,7 @@ from saccade.models.errors import InputError
 from saccade.models.predictor import Predictor
 from saccade.pipelines.run import Run
 from saccade.pipelines.train import dry_run, train
-from saccade.pipelines.training.watch import Interrupted
+from saccade.pipelines.training.fitting import Interrupted
 from saccade.serving.export import export
 
 KNOBS = (

@@ -17,8 +17,8 @@ from PIL import Image
 from saccade.cli import main
 from saccade.models.errors import InputError, advise
 from saccade.models.options import Options
-from saccade.pipelines.recipe import _section, load_recipe
-from saccade.pipelines.recipe_text import RecipeText, read_recipe
+from saccade.pipelines.recipe.recipe import _section, load_recipe
+from saccade.pipelines.recipe.text import RecipeText, read_recipe
 
 ODD = [
     *("01", "1:30", "1e3", "0x10", "1_000", "2024-01-01", "yes", "true", "null", "~x", "set #2", "#1", "a: b", "a, b"),

@@ -10,7 +10,7 @@ import pytest
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError
 from saccade.pipelines.data.formats.folder import Folder, FolderOptions
-from saccade.pipelines.recipe import load_recipe
+from saccade.pipelines.recipe.recipe import load_recipe
 
 LABEL = {"label": Truth("int32")}
 PICTURES = ("train/a/1.png", "train/a/deep/2.jpg", "train/b/1.png", "val/b/2.png", "val/a/._1.png", "__MACOSX/1.png")

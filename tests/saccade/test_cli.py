@@ -212,7 +212,7 @@ def test_a_fault_of_ours_is_one_line_and_exit_code_1(capsys, monkeypatch):
     def fault(name):
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr("saccade.pipelines.shipped.shipped_recipe", fault)
+    monkeypatch.setattr("saccade.pipelines.recipe.shipped.shipped_recipe", fault)
     assert main(["recipe", "digits"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "unexpected" in line and "--debug" in line

@@ -143,7 +143,7 @@ def test_a_stop_amid_the_proof_leaves_nothing(run, tmp_path, number, monkeypatch
             timer = threading.Timer(1.0, os.kill, (os.getpid(), number))
             timer.start()
 
-    monkeypatch.setattr("saccade.serving.clean_call.write_tensors", write_then_stop)
+    monkeypatch.setattr("saccade.serving.proof.write_tensors", write_then_stop)
     with pytest.raises(Interrupted) as stopped:
         export(run, tmp_path / "bundles", "colours")
     assert stopped.value.number == number

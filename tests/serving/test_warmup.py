@@ -6,7 +6,7 @@ import tensorflow as tf
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from tensorflow.core.framework import tensor_pb2
 
-from saccade.serving.warmup import write_warmup
+from saccade.serving.saved_model import write_warmup
 
 # message: field name, number, its message's type (None is a string), whether a map
 MESSAGES = {

@@ -15,16 +15,16 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from ..models import TASKS, find_task
-from ..models.contract import ModelOptions, Task
-from ..models.errors import InputError, advise, nearest
-from ..models.naming import check_name, make_importable, own_code
-from ..models.options import Incidental, IsPath, Options
-from .data.formats import SOURCES, find_source
-from .data.source import DataOptions, Source
-from .options.train_options import ExportOptions, TrainOptions
-from .recipe_text import KeyPath, RecipeText, Written, apply_override, as_yaml, read_recipe
+from ...models import TASKS, find_task
+from ...models.contract import ModelOptions, Task
+from ...models.errors import InputError, advise, nearest
+from ...models.naming import check_name, make_importable, own_code
+from ...models.options import Incidental, IsPath, Options
+from ..data.formats import SOURCES, find_source
+from ..data.source import DataOptions, Source
 from .shipped import default_recipe, shipped_recipe, shipped_recipes
+from .text import KeyPath, RecipeText, Written, apply_override, as_yaml, read_recipe
+from .train_options import ExportOptions, TrainOptions
 
 SECTIONS = ("task", "data", "input", "augment", "model", "results", "train", "evaluate", "export")
 OF_A_RUN = ("state.json", "last.npz", "predictor.json", "log.txt")

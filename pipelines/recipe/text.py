@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from ..models.errors import InputError, one_line
+from ...models.errors import InputError, one_line
 
 KeyPath = tuple[str, ...]
 

@@ -1,10 +1,10 @@
-"""Bootstrap confidence intervals of figures over samples."""
+"""Metrics with intervals, by resampling the samples."""
 
 from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 
-from .contract import Value
+from ..contract import Value
 
 MOST, FEWEST = 1000, 200  # resamples
 DRAWS = 10**8  # samples drawn in all resamples together, from which on there are fewer resamples

@@ -1,1 +1,0 @@
-"""Several runs, or several views by one, as one Predictor in a folder like a run's."""

@@ -1,1 +1,0 @@
-"""The recipe's `train` and `export` sections as data; free of TensorFlow."""
