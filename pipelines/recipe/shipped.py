@@ -173,7 +173,7 @@ def _schemas(annotation: Any) -> list[type[Options]]:
 def _brief(options: Options) -> dict[str, Any]:
     """The section's values; of a section in it only the name."""
     values = {name: getattr(options, name) for name in type(options).model_fields}
-    return {name: {"name": each.name} if isinstance(each, Options) else each for name, each in values.items()}
+    return {name: {"name": vars(each)["name"]} if isinstance(each, Options) else each for name, each in values.items()}
 
 
 def _plain(value: Any) -> Any:
