@@ -199,7 +199,12 @@ def test_what_truth_says_of_itself_passes(line):
 
 
 def test_who_may_know_truth_by_name():
-    known = ["models/detection/loss.py", "pipelines/data/formats/voc.py", "examples/find_squares.py", "tests/pixel_task.py"]
+    known = [
+        "models/detection/loss.py",
+        "pipelines/data/formats/voc.py",
+        "examples/find_squares.py",
+        "tests/pixel_task.py",
+    ]
     strangers = ["models/predictor.py", "models/inputs/image/image_input.py", "pipelines/train.py", "saccade/demo.py"]
     assert all(knows_truth(Path(each), {"detection"}) for each in known)
     assert not any(knows_truth(Path(each), {"detection"}) for each in strangers)
