@@ -20,7 +20,7 @@ hypothesis.settings.register_profile("saccade", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("saccade")
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT / "tests" / "helpers"))  # what several tests share: tasks, images, base classes
+sys.path.append(str(ROOT / "tests" / "shared"))  # what several tests share: tasks, images, base classes
 pytest.register_assert_rewrite("base_network", "base_task")
 ROOMS = ("augment", "models", "pipelines", "serving")
 MISSING = "missing data: "

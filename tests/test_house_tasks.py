@@ -203,7 +203,7 @@ def test_who_may_know_truth_by_name():
         "models/detection/loss.py",
         "pipelines/data/formats/voc.py",
         "examples/find_squares.py",
-        "tests/helpers/pixel_task.py",
+        "tests/shared/pixel_task.py",
     ]
     strangers = ["models/predictor.py", "models/inputs/image/image_input.py", "pipelines/train.py", "saccade/demo.py"]
     assert all(knows_truth(Path(each), {"detection"}) for each in known)

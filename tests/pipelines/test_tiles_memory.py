@@ -42,7 +42,7 @@ def test_memory_is_bounded_by_the_picture_its_mask_and_a_row_of_tiles(root, tmp_
     small, large = tmp_path / "small.png", tmp_path / "large.png"
     Image.fromarray(picture[:960, :1856]).save(small)
     Image.fromarray(picture).save(large, compress_level=1)
-    command = [sys.executable, "-c", MEASURED, str(root / "tests" / "helpers"), str(small), str(large)]
+    command = [sys.executable, "-c", MEASURED, str(root / "tests" / "shared"), str(small), str(large)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=root)
     assert done.returncode == 0, done.stderr
     used, seen = done.stdout.split()
