@@ -88,12 +88,13 @@ def own_cache(tmp_path_factory) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def own_log(caplog) -> Iterator[None]:
-    """Each test sees the log's information, and finds it as it was before the command line took it."""
+    """Each test sees the log's information, and finds it as it is before the command line takes it, as the fixtures of
+    a whole file or session may do."""
     log = logging.getLogger("saccade")
-    before = log.handlers[:], log.propagate
+    log.handlers[:], log.propagate = [], True
     caplog.set_level(logging.INFO, logger="saccade")
     yield
-    log.handlers[:], log.propagate = before
+    log.handlers[:], log.propagate = [], True
 
 
 @pytest.fixture(scope="session")

@@ -43,7 +43,7 @@ def _fitted(source, positions):
     random = np.random.default_rng(0)
     colours, classes = [], []
     for position in positions:
-        picture = np.asarray(Image.open(io.BytesIO(source.read(position))).convert("RGB"))
+        picture = np.asarray(Image.open(io.BytesIO(source.read(position)["bytes"])).convert("RGB"))
         mask = source.truth(position)["mask"]
         drawn = random.integers(mask.size, size=PIXELS)
         colours.append(picture.reshape(-1, 3)[drawn] / 255)
