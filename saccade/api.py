@@ -43,7 +43,7 @@ def train(recipe: str | Path, *overrides: str) -> Path:
         JobError: the training failed.
         KeyboardInterrupt: stopped by Ctrl-C or SIGTERM; everything is saved.
     """
-    from .pipelines.recipe import load_recipe
+    from .pipelines.recipe.recipe import load_recipe
     from .pipelines.train import train
 
     return train(load_recipe(recipe, overrides))
@@ -57,7 +57,7 @@ def dry_run(recipe: str | Path, *overrides: str) -> None:
         recipe: as for `train`.
         overrides: as for `train`.
     """
-    from .pipelines.recipe import load_recipe
+    from .pipelines.recipe.recipe import load_recipe
     from .pipelines.train import dry_run
 
     resolved = load_recipe(recipe, overrides)
@@ -165,7 +165,7 @@ def show(recipe: str | Path, *overrides: str, picture: str | Path = SHEET, count
             transform that does not work on a sample.
     """
     from .models.files import SHEETS, refuse_image
-    from .pipelines.recipe import load_recipe
+    from .pipelines.recipe.recipe import load_recipe
 
     file = Path(picture)
     refuse_image(file, overwrite=SHEETS)
@@ -196,7 +196,7 @@ def export(
         The bundle: `folder/name/version`. It carries proof samples unless `export.keep_samples` of the recipe, or the
         task where that is not said, has it otherwise.
     """
-    from .pipelines.recipe import load_recipe
+    from .pipelines.recipe.recipe import load_recipe
     from .pipelines.run import recipe_file
 
     options = load_recipe(recipe_file(run)).export
@@ -232,7 +232,7 @@ def ensemble(
         InputError: what does not belong together; nothing is left behind.
     """
     from .models.views import Views
-    from .pipelines.combining.ensemble import ensemble
+    from .pipelines.evaluating.ensemble import ensemble
 
     return ensemble(runs, out, average, Views.of(flip, crops, crop_share))
 
@@ -290,7 +290,7 @@ def networks(task: str | None = None) -> dict[str, dict[str, Network]]:
 
 def recipes() -> dict[str, Sequence[str]]:
     """Name of each shipped recipe, to the lines of its header."""
-    from .pipelines.shipped import header, shipped_recipes
+    from .pipelines.recipe.shipped import header, shipped_recipes
 
     return {name: header(path) for name, path in shipped_recipes().items()}
 
@@ -302,7 +302,7 @@ def new(task: str, out: str | Path | None = None) -> Path:
         task: a task's name.
         out: the file, which must not exist; the task's name with `.yaml`, in the working folder, unless given.
     """
-    from .pipelines.recipe_template import write_recipe
+    from .pipelines.recipe.shipped import write_recipe
 
     file = Path(out or f"{task}.yaml")
     write_recipe(task, file)
@@ -311,6 +311,6 @@ def new(task: str, out: str | Path | None = None) -> Path:
 
 def recipe(name: str) -> str:
     """The text of a shipped recipe."""
-    from .pipelines.shipped import shipped_recipe
+    from .pipelines.recipe.shipped import shipped_recipe
 
     return shipped_recipe(name).read_text(encoding="utf-8")

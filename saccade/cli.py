@@ -385,8 +385,8 @@ def _accept_command(word: str, arguments: Sequence[str]) -> Callable[[], int | N
     with own_code(task, "task", function):
         schema = _schema_of(function, verb)
 
-    from .pipelines.recipe import read_options
-    from .pipelines.recipe_template import keys_of
+    from .pipelines.recipe.recipe import read_options
+    from .pipelines.recipe.shipped import keys_of
 
     if {"--help", "-h"} & set(arguments):
         usage = " ".join(["usage: saccade", *([task] if task == word else []), verb, "KEY=VALUE ..."])

@@ -47,7 +47,7 @@ def demo(task: str) -> None:
         InputError: a task without a demo.
         JobError: what came back over HTTP is not what the Predictor says.
     """
-    from .pipelines.shipped import demo_recipe
+    from .pipelines.recipe.shipped import demo_recipe
 
     recipe, steps = str(demo_recipe(task)), Steps()
     steps.do("start", _load_tensorflow, lambda version: f"TensorFlow {version}")
