@@ -11,22 +11,19 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ...models.ensemble import Ensemble, mean_of_weights
 from ...models.errors import InputError, nearest
 from ...models.files import WEIGHTS, read_json, saving, write_atomically
 from ...models.naming import folders_of_run
-from ...models.predictor import Predictor
 from ...models.stopping import stoppable, uninterrupted
 from ...models.views import Views
-from ..data.data import prepare_data
 from ..progress import bar
 from ..recipe.recipe import Recipe, load_recipe
 from ..run import FINDINGS, PROVENANCE, QUARANTINE, RECIPE, SAMPLES, Run, difference, recipe_file
-from ..training.job import provenance, write_proof_samples
-from .evaluation_files import write_evaluation
-from .validation import settle
+
+if TYPE_CHECKING:  # what can be refused without TensorFlow is refused before it is loaded
+    from ...models.predictor import Predictor
 
 
 @contextmanager
@@ -143,6 +140,12 @@ def combine(runs: Sequence[Path], recipes: Sequence[Recipe], average: str, views
         InputError: a run without weights, with other classes, or that is an ensemble itself; views that the task does
             not admit; data that is not usable.
     """
+    from ...models.predictor import Predictor
+    from ..data.data import prepare_data
+    from ..training.job import provenance, write_proof_samples
+    from .evaluation_files import write_evaluation
+    from .validation import settle
+
     recipe = recipes[0]
     source, task = recipe.open()
     members = _load(runs, task.class_names)
@@ -189,6 +192,9 @@ def combine(runs: Sequence[Path], recipes: Sequence[Recipe], average: str, views
 
 
 def _load(runs: Sequence[Path], class_names: tuple[str, ...]) -> list[Predictor]:
+    from ...models.ensemble import Ensemble
+    from ...models.predictor import Predictor
+
     members: list[Predictor] = []
     for run in bar("load", "runs", len(runs), runs):
         member = Predictor.load(run)
@@ -206,6 +212,9 @@ def _load(runs: Sequence[Path], class_names: tuple[str, ...]) -> list[Predictor]
 
 def _average(members: Sequence[Predictor], average: str, views: Views) -> Predictor:
     """The whole, with the settings that a new run begins with."""
+    from ...models.ensemble import Ensemble, mean_of_weights
+    from ...models.predictor import Predictor
+
     first = members[0].task
     tasks, models = [member.task for member in members], [member.model for member in members]
     if average == "weights":
