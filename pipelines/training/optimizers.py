@@ -20,7 +20,7 @@ class Averaging(keras.optimizers.Optimizer):
     """An optimizer that averages the weights after each update.
 
     Keras' own `use_ema` is not taken: it overwrites the weights at the end of `fit`, which is the end of every epoch
-    that was gone on with; with accumulation it averages at steps that update nothing; and what swaps its averages in
+    that was resumed; with accumulation it averages at steps that update nothing; and what swaps its averages in
     adds and subtracts, so that training does not go on with the very same weights.
 
     Attributes:
