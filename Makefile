@@ -25,7 +25,7 @@ lint: $(READY)  ## style, names, types and the arrows between the rooms
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/basedpyright
 
-quality: $(READY)  ## slow checks: figures that training must reach, an installation from the registry
+quality: $(READY)  ## slow checks: metrics that training must reach, an installation from the registry
 	@$(BIN)/pytest -m quality --durations=15 $(ARGS)
 
 bench: $(READY)  ## every benchmark, one after the other

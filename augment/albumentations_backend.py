@@ -21,7 +21,7 @@ from .errors import AugmentError, nearest, one_line, reasons  # noqa: E402
 from .mixes import MIXES  # noqa: E402
 from .probe import OWNS_PREPROCESSING, try_out  # noqa: E402
 from .rare_class_crop import crop_with_class  # noqa: E402
-from .sample import IGNORE, Moving, is_picture, shown  # noqa: E402
+from .sample import IGNORE, Moving, is_image, shown  # noqa: E402
 from .steps import Step  # noqa: E402
 
 # Samples are augmented in parallel, so OpenCV's own threads would only compete with ours (measured: 7% slower with 2
@@ -36,7 +36,7 @@ _ABSTRACT = {"BasicTransform", "BaseCompose", "DualTransform", "ImageOnlyTransfo
 _REFUSED = {
     "Compose": "the list is the Compose; Sequential groups steps inside it",
     "ReplayCompose": "the list is the Compose, and its seed replays it",
-    "SelectiveChannelTransform": "it would move the picture without its mask and boxes",
+    "SelectiveChannelTransform": "it would move the image without its mask and boxes",
     "Lambda": "it needs Python functions, which a recipe cannot give",
     "ToTensorV2": OWNS_PREPROCESSING,  # known by name, as it only exists where PyTorch is installed
 }
@@ -53,7 +53,7 @@ _SPOILS_BOXES = {"MaskDropout", "RandomGridShuffle"}
 
 
 class RandomErasing(albumentations.Erasing):
-    """Erasing, under the paper's name (Zhong et al. 2020) too, that leaves a picture in which no rectangle fits.
+    """Erasing, under the paper's name (Zhong et al. 2020) too, that leaves an image in which no rectangle fits.
 
     Albumentations' own fails on it: it forgets the seed of a fill that there is not.
     """
@@ -63,7 +63,7 @@ class RandomErasing(albumentations.Erasing):
 
 
 class GridElasticDeform(albumentations.GridElasticDeform):
-    """With `IGNORE` in the mask where the warped cells leave the picture uncovered: albumentations' own has class 0."""
+    """With `IGNORE` in the mask where the warped cells leave the image uncovered: albumentations' own has class 0."""
 
     def apply_to_mask(self, mask: np.ndarray, generated_mesh: np.ndarray, **params: Any) -> np.ndarray:
         covered = super().apply_to_mask(np.ones_like(mask), generated_mesh, **params)
@@ -71,14 +71,14 @@ class GridElasticDeform(albumentations.GridElasticDeform):
 
 
 class RareClassCrop(BaseCropAndPad):
-    """A crop round a random pixel of a random class; see `crop_with_class`. A smaller picture is padded.
+    """A crop round a random pixel of a random class; see `crop_with_class`. A smaller image is padded.
 
     Args:
         size: height and width.
         background: a class id that is not chosen as long as there are others; None treats all alike.
-        fill: the value of a padded pixel of the picture.
+        fill: the value of a padded pixel of the image.
         fill_mask: that of the mask.
-        p: the share of pictures that are cropped.
+        p: the share of images that are cropped.
     """
 
     class InitSchema(albumentations.DualTransform.InitSchema):
@@ -128,7 +128,7 @@ class Chain:
     """
 
     def __init__(self, steps: Sequence[Step]) -> None:
-        """Raises AugmentError for a step that cannot be built or gives no uint8 3-channel picture."""
+        """Raises AugmentError for a step that cannot be built or gives no uint8 3-channel image."""
         self.needs: dict[str, str] = {}
         self.companions = 0
         self._spoils_boxes = ""
@@ -147,8 +147,8 @@ class Chain:
         if self.companions and len(part.masks) > 1:
             raise AugmentError(f"Mosaic moves one mask, and the sample has {', '.join(part.masks)}")
         moved = _run(self._compose, part, seed, companions)
-        if not is_picture(moved.image):  # ToGray, for one, loses an axis of a picture that is one pixel high
-            raise AugmentError(f"{shown(part.image)} comes out as {shown(moved.image)}, which is no picture")
+        if not is_image(moved.image):  # ToGray, for one, loses an axis of an image that is one pixel high
+            raise AugmentError(f"{shown(part.image)} comes out as {shown(moved.image)}, which is no image")
         return moved
 
     def _build(self, step: Step) -> BasicTransform | BaseCompose:
@@ -212,7 +212,7 @@ def _find(step: Step) -> type[BasicTransform | BaseCompose]:
         known = {*kinds, *MIXES} - _REFUSED.keys()
         raise AugmentError(f"{step.where}: unknown transform '{step.name}': {nearest(step.name, known)}")
     if issubclass(kind, albumentations.Transform3D):
-        raise AugmentError(f"{step.where}: {step.name}: it works on volumes, not on pictures")
+        raise AugmentError(f"{step.where}: {step.name}: it works on volumes, not on images")
     return kind
 
 

@@ -46,7 +46,7 @@ class Augmenter:
 
         Raises:
             AugmentError: unknown transform or argument (with the nearest valid ones), wrong value, a transform that
-                needs what a recipe cannot give, or one whose result is no uint8 `[height, width, 3]` picture.
+                needs what a recipe cannot give, or one whose result is no uint8 `[height, width, 3]` image.
         """
         self._steps = copy.deepcopy(steps)
         self._prototype, self.mixer = _build(read_steps(self._steps))
@@ -80,7 +80,7 @@ class Augmenter:
 
         Raises:
             AugmentError: a sample that does not keep the above or lacks what a step needs, a negative seed, or a
-                transform that fails on this picture, for instance a crop larger than it.
+                transform that fails on this image, for instance a crop larger than it.
         """
         part, others = self._moves.take(sample), [self._moves.take(each) for each in companions]
         if seed < 0:

@@ -24,7 +24,7 @@ class Mixing(NamedTuple):
     share: tf.Tensor
     partner: tf.Tensor
 
-    def pictures(self, images: tf.Tensor) -> tf.Tensor:
+    def apply(self, images: tf.Tensor) -> tf.Tensor:
         """Float `[n, height, width, channels]`, mixed."""
         import tensorflow as tf
 
@@ -41,7 +41,7 @@ class Mixing(NamedTuple):
         """Keras' `(x, y)` or `(x, y, sample_weight)`, mixed; `y` may be a structure of tensors."""
         import tensorflow as tf
 
-        return self.pictures(x), *tf.nest.map_structure(self.values, rest)
+        return self.apply(x), *tf.nest.map_structure(self.values, rest)
 
 
 class Mixer:
@@ -71,7 +71,7 @@ class Mixer:
             keys: of the samples, string `[n]`.
             epoch: int64 scalar.
             seed: the seed of the run.
-            height: of the pictures, in pixels.
+            height: of the images, in pixels.
             width: likewise.
         """
         import tensorflow as tf

@@ -46,7 +46,7 @@ class MixUp(Mix):
 class CutMix(Mix):
     """A box is not kept (Yun et al. 2019, "CutMix", section 3.1).
 
-    Its sides are sqrt(1 - share) of the picture's, its centre lies anywhere, and what hangs over the border is cut off.
+    Its sides are sqrt(1 - share) of the image's, its centre lies anywhere, and what hangs over the border is cut off.
     """
 
     alpha: float = Field(1.0, gt=0, allow_inf_nan=False)

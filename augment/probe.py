@@ -5,23 +5,23 @@ from collections.abc import Callable
 import numpy as np
 
 from .errors import AugmentError
-from .sample import Moving, is_picture, shown
+from .sample import Moving, is_image, shown
 
-OWNS_PREPROCESSING = "the model owns its preprocessing: augmentation must give uint8 pictures with 3 channels"
+OWNS_PREPROCESSING = "the model owns its preprocessing: augmentation must give uint8 images with 3 channels"
 _SIZES = ((48, 64), (768, 1024), (4096, 5120))  # height, width; a larger one is made only where a smaller one failed
 
 
 def try_out(run: Callable[[Moving], object], where: str, name: str) -> None:
-    """Runs a transform on a picture with a mask and a box.
+    """Runs a transform on an image with a mask and a box.
 
     Args:
-        run: the transform, whatever its probability; returns the changed picture.
+        run: the transform, whatever its probability; returns the changed image.
         where: the place of the transform in the recipe, for messages.
         name: the transform's name, for messages.
 
     Raises:
-        AugmentError: the result is no uint8 `[height, width, 3]` picture, or there is none at any size. A large
-            crop fails on small pictures and is right all the same.
+        AugmentError: the result is no uint8 `[height, width, 3]` image, or there is none at any size. A large
+            crop fails on small images and is right all the same.
     """
     for size in _SIZES:
         try:
@@ -29,7 +29,7 @@ def try_out(run: Callable[[Moving], object], where: str, name: str) -> None:
         except AugmentError as error:
             failure = error
             continue
-        if not is_picture(image):
+        if not is_image(image):
             raise AugmentError(f"{where}: {name} gives {shown(image)}: {OWNS_PREPROCESSING}")
         return
     raise AugmentError(f"{where}: {failure}") from failure

@@ -63,7 +63,7 @@ class Moves:
         if "image" not in sample:
             raise AugmentError(f"the sample has no 'image', only {', '.join(sorted(sample)) or 'nothing'}")
         image = sample["image"]
-        if not is_picture(image):
+        if not is_image(image):
             raise AugmentError(f"'image' must be uint8 [height, width, 3], got {shown(image)}")
         masks = {name: sample[name] for name in self.masks if name in sample}
         for name, mask in masks.items():
@@ -87,7 +87,7 @@ class Moves:
         return {**sample, "image": moved.image, **moved.masks, **boxes, **moved.fields}
 
 
-def is_picture(value: object) -> bool:
+def is_image(value: object) -> bool:
     """Whether this is a uint8 `[height, width, 3]` array with at least one pixel."""
     return (
         isinstance(value, np.ndarray)

@@ -89,9 +89,9 @@ class ImageRegression(Task):
         return Errors()
 
     def draw(self, image, results, truth=None):
-        picture = Image.new("RGB", (max(160, image.shape[1]), image.shape[0] + 16), "white")
-        picture.paste(Image.fromarray(image))
+        drawn = Image.new("RGB", (max(160, image.shape[1]), image.shape[0] + 16), "white")
+        drawn.paste(Image.fromarray(image))
         words = [f"said {float(results['value']):.3g}"] if results else []
         words += [f"is {float(truth['value']):.3g}"] if truth else []
-        ImageDraw.Draw(picture).text((2, image.shape[0] + 2), ", ".join(words), fill="black")
-        return np.asarray(picture)
+        ImageDraw.Draw(drawn).text((2, image.shape[0] + 2), ", ".join(words), fill="black")
+        return np.asarray(drawn)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 HEADER = ("name", "weights", "float32", "smallest", "ImageNet", "levels", "licence of ImageNet weights")
 NOTES = (
     "weights: without a top; float32: their size; smallest: input, in pixels a side; ImageNet: pixels a side of the",
-    "pictures that the ImageNet weights were trained on; levels: strides of the finest and the coarsest, for",
+    "images that the ImageNet weights were trained on; levels: strides of the finest and the coarsest, for",
     "model.freeze and for tasks that look at several scales (32 n: where both sides are multiples of 32);",
     f"licence: {LICENCES}",
 )

@@ -14,7 +14,7 @@ from typing import Any
 
 from .errors import InputError, JobError, nearest
 
-_SAID = 3
+_MAX_NAMED = 3
 """Folders that a message names, at most."""
 _folders: dict[str, None] = {}
 """Those in which modules of the user's are looked for, the latest last."""
@@ -58,7 +58,7 @@ def find_object(name: str, table: Mapping[str, str], package: str, kind: str) ->
     except InputError as error:
         missing = getattr(error.__cause__, "name", None)
         if isinstance(error.__cause__, ModuleNotFoundError) and f"{module_name}.".startswith(f"{missing}."):
-            searched = ", ".join([*_folders][-_SAID:])
+            searched = ", ".join([*_folders][-_MAX_NAMED:])
             told = f"no module '{missing}' in {searched}, nor among what is installed"
             raise InputError(f"{kind} '{name}': {told}") from None
         raise

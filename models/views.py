@@ -1,4 +1,4 @@
-"""Several views of one picture, whose answers are averaged: mirrored, and cropped at the centre and the corners."""
+"""Several views of one image, whose answers are averaged: mirrored, and cropped at the centre and the corners."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class View:
-    """One view of a batch of pictures: a part cut out, then mirrored.
+    """One view of a batch of images: a part cut out, then mirrored.
 
     Attributes:
         part: (top, left, height, width) in pixels of the whole; None is the whole.
@@ -28,7 +28,7 @@ class View:
     mirrored: bool = False
 
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
-        """From pictures `[n, height, width, channels]` to what is seen of them."""
+        """From images `[n, height, width, channels]` to what is seen of them."""
         if self.part is not None:
             top, left, height, width = self.part
             images = images[:, top : top + height, left : left + width]
@@ -36,13 +36,13 @@ class View:
 
 
 class Views(Options):
-    """Which views a Predictor takes of each picture.
+    """Which views a Predictor takes of each image.
 
     Attributes:
         flip: each view once more, mirrored.
-        crops: 1 is the whole picture; 5 are the centre and the corners, at the network's size, of a larger picture
+        crops: 1 is the whole image; 5 are the centre and the corners, at the network's size, of a larger image
             (Krizhevsky et al. 2012, section 4.1; with `flip` they are its ten).
-        crop_share: a crop's side as a share of the larger picture's. 0.875 is the usual 224 of 256 pixels.
+        crop_share: a crop's side as a share of the larger image's. 0.875 is the usual 224 of 256 pixels.
     """
 
     flip: bool = False
@@ -59,12 +59,12 @@ class Views(Options):
         if crops not in (1, 5, 10):
             raise InputError(f"crops {crops}: 5 are the centre and the corners, 10 these and their mirror images")
         if not 0 < crop_share < 1:
-            raise InputError(f"crop share {crop_share:g}: a crop's side as a share of the picture's, between 0 and 1")
+            raise InputError(f"crop share {crop_share:g}: a crop's side as a share of the image's, between 0 and 1")
         return cls(flip=flip or crops == 10, crops=1 if crops == 1 else 5, crop_share=crop_share)
 
     @property
     def several(self) -> bool:
-        """Whether there is more than the whole picture as it is."""
+        """Whether there is more than the whole image as it is."""
         return self.flip or self.crops > 1
 
     def input(self, options: Options) -> Options:
@@ -82,9 +82,9 @@ class Views(Options):
         if self.crops == 1:
             return options
         if not isinstance(options, ImageOptions):
-            raise InputError("crops need one picture as input, and this task has another")
+            raise InputError("crops need one image as input, and this task has another")
         if options.fit == "pad":
-            raise InputError("crops need an input of one size, and input.fit is pad, which keeps each picture's own")
+            raise InputError("crops need an input of one size, and input.fit is pad, which keeps each image's own")
         whole = tuple(round(side / self.crop_share) for side in options.height_width)
         if any(outer - inner < 2 for outer, inner in zip(whole, options.height_width, strict=True)):
             inner, outer = (" x ".join(map(str, size)) for size in (options.height_width, whole))

@@ -29,7 +29,7 @@ from .recipe.recipe import Recipe
 from .recipe.train_options import TrainOptions
 
 TILE = 192
-"""Width that small pictures are enlarged to, in pixels."""
+"""Width that small images are enlarged to, in pixels."""
 
 
 def training_sheet(
@@ -142,7 +142,7 @@ def _draw(
     if mixer:
         with tf.device("CPU:0"):  # as in the input pipeline
             mixed = mixing(mixer, batch, seed)
-            images = mixed.pictures(images)
+            images = mixed.apply(images)
         shares, partners = mixed.share.numpy(), mixed.partner.numpy()
     pixels = np.clip(np.round(images), 0, 255).astype(np.uint8)
     return [
@@ -157,10 +157,10 @@ def _draw_mixed(task: Task, image: np.ndarray, share: float, own: dict, other: d
     return add_strip(task.draw(image, None), lines)
 
 
-def tile(pictures: Sequence[np.ndarray]) -> Image.Image:
-    """Pictures of any size in a near-square grid of equal cells."""
-    columns = math.ceil(math.sqrt(len(pictures)))
-    images = [_at_least(Image.fromarray(picture)) for picture in pictures]
+def tile(drawn: Sequence[np.ndarray]) -> Image.Image:
+    """Images of any size in a near-square grid of equal cells."""
+    columns = math.ceil(math.sqrt(len(drawn)))
+    images = [_at_least(Image.fromarray(each)) for each in drawn]
     width, height = (max(image.size[axis] for image in images) + 6 for axis in (0, 1))
     sheet = Image.new("RGB", (columns * width, math.ceil(len(images) / columns) * height), "white")
     for number, image in enumerate(images):

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-RATE = "pictures_per_second"  # as history.jsonl has it
+RATE = "samples_per_second"  # as history.jsonl has it
 PACE = ("learning_rate", RATE)
 """What the history says of each epoch beside its metrics."""
 INK = {"train": "#9aa7b8", "valid": "#1f6fd6", "soft": "#5d6878", "line": "#e3e7ec"}
@@ -32,7 +32,7 @@ def curve_names(history: History) -> list[str]:
 
 
 def curve_title(name: str) -> str:
-    return {RATE: "images per second"}.get(name, name.replace("_", " "))
+    return {RATE: "samples per second"}.get(name, name.replace("_", " "))
 
 
 def draw_curves(history: History, path: Path) -> None:

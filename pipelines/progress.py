@@ -38,7 +38,7 @@ def bar(name: str, unit: str, total: int, items: Iterable | None = None, done: i
 
 
 class EpochProgress:
-    """A bar within each epoch, and one line at its end: figures, rate and time left."""
+    """A bar within each epoch, and one line at its end: metrics, rate and time left."""
 
     def __init__(self, steps: int, batch: int, last_epoch: int):
         self._steps, self._batch, self._last_epoch = steps, batch, last_epoch
@@ -62,7 +62,7 @@ class EpochProgress:
         self._bar.set_description_str("validation", refresh=sys.stderr.isatty())
 
     def rate(self) -> float:
-        """Pictures a second, in training, validation not counted."""
+        """Images a second, in training, validation not counted."""
         end = self._fitted or time.monotonic()
         return (self._bar.n - self._done) * self._batch / max(1e-9, end - self._began)
 
@@ -75,13 +75,13 @@ class EpochProgress:
         self._bar.close()
         self._durations.append(self.seconds())
         left = (self._last_epoch - epoch - 1) * sum(self._durations[-5:]) / len(self._durations[-5:])
-        figures = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
+        metrics = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
         mark = "  best" if best else ""
         log.info(
-            "epoch %d/%d  %s%s  (%.0f pictures/s, %s left)",
+            "epoch %d/%d  %s%s  (%.0f samples/s, %s left)",
             epoch + 1,
             self._last_epoch,
-            figures,
+            metrics,
             mark,
             self.rate(),
             span(left),

@@ -44,11 +44,11 @@ class Progress:
     """How far a training has come; epochs count through all phases.
 
     Attributes:
-        best, best_epoch: the figure that `train.select` optimises, of the weights that are kept, and their epoch.
+        best, best_epoch: the metric that `train.select` optimises, of the weights that are kept, and their epoch.
         violation: how far they are past the bounds of `train.select`; 0 where they keep to all.
-        latency_ms: how long one picture takes, where a bound names it.
+        latency_ms: how long one image takes, where a bound names it.
         fitted: the training metrics of an epoch whose steps are all done, and which is yet to be validated.
-        unkept: at the end, the bounds that they do not keep to: figure, bound, value, closest, closest_epoch.
+        unkept: at the end, the bounds that they do not keep to: metric, bound, value, closest, closest_epoch.
     """
 
     phase: int = 0

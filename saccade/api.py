@@ -73,10 +73,10 @@ def evaluate(run: str | Path, split: str = "test", *overrides: str, by: str | No
         run: the folder that `train` left.
         split: "train", "validation", "test", or "all" samples, as for data that was never trained on.
         overrides: `data.key=value`, to evaluate on other data.
-        by: a column of the data, for each of whose values the figures are written into `metrics.json`, too.
+        by: a column of the data, for each of whose values the metrics are written into `metrics.json`, too.
 
     Returns:
-        Name to figure, with 95 % intervals where they can be had; of a run that cannot be written to as well.
+        Name to metric, with 95 % intervals where they can be had; of a run that cannot be written to as well.
     """
     from .pipelines.evaluating.evaluate import evaluate
 
@@ -84,7 +84,7 @@ def evaluate(run: str | Path, split: str = "test", *overrides: str, by: str | No
 
 
 def compare(first: str | Path, second: str | Path, split: str = "test") -> Comparison:
-    """The figures of two runs side by side, and whether the difference may be chance; `print` what it returns.
+    """The metrics of two runs side by side, and whether the difference may be chance; `print` what it returns.
 
     Args:
         first: the folder that `train` left.
@@ -129,35 +129,35 @@ def predict(
     tile: int | None = None,
     overlap: int | None = None,
 ) -> Iterator[Answer]:
-    """Answers for picture files, in order; one that cannot be read has a reason instead of results.
+    """Answers for image files, in order; one that cannot be read has a reason instead of results.
 
     Arrays, bytes and PIL images go to `load(run).predict(...)`.
 
     Args:
         run: the folder that `train` left.
         places: files, folders, zip files, globs, or "-" for a list on standard input.
-        batch: pictures in one call of the graph.
-        draw: a folder for pictures with their results drawn on them; none of an earlier call is overwritten.
+        batch: images in one call of the graph.
+        draw: a folder for images with their results drawn on them; none of an earlier call is overwritten.
         save: likewise a folder for those results that are better kept as files, as masks; `Answer.files` names them.
-        tile: for large pictures: each is seen in overlapping tiles of at most this side in pixels, and memory holds
-            the picture, its results and one row of tiles. Needs `input.fit: pad`.
+        tile: for large images: each is seen in overlapping tiles of at most this side in pixels, and memory holds
+            the image, its results and one row of tiles. Needs `input.fit: pad`.
         overlap: what neighbouring tiles share at least, in pixels; unless given 64, or a quarter of a small tile.
 
     Raises:
-        InputError: no pictures, no run, or tiles that do not go with the run; which, and why.
+        InputError: no images, no run, or tiles that do not go with the run; which, and why.
     """
     from .pipelines.predicting.start import start
 
     return start(run, places, batch, draw, save, tile, overlap)[1]
 
 
-def show(recipe: str | Path, *overrides: str, picture: str | Path = SHEET, count: int = 16) -> Path:
+def show(recipe: str | Path, *overrides: str, image: str | Path = SHEET, count: int = 16) -> Path:
     """Writes a contact sheet of training samples as the network will see them; bad ones are left out and named.
 
     Args:
         recipe: as for `train`.
         overrides: as for `train`.
-        picture: the image to write, in place of an earlier sheet; no other file is replaced.
+        image: the image to write, in place of an earlier sheet; no other file is replaced.
         count: how many samples, at most.
 
     Raises:
@@ -167,7 +167,7 @@ def show(recipe: str | Path, *overrides: str, picture: str | Path = SHEET, count
     from .models.files import SHEETS, refuse_image
     from .pipelines.recipe.recipe import load_recipe
 
-    file = Path(picture)
+    file = Path(image)
     refuse_image(file, overwrite=SHEETS)
     at_least_one("count", count)
     resolved = load_recipe(recipe, overrides)
@@ -221,9 +221,9 @@ def ensemble(
         runs: the folders that `train` left. Data, splits and proof samples are the first's.
         out: the new folder.
         average: "probabilities" of all, or the "weights" of runs of one start.
-        flip: also shows every picture, or crop, mirrored.
-        crops: 5 shows the centre and the corners of a larger picture; 10 is the same with `flip`.
-        crop_share: a crop's side as a share of the larger picture's.
+        flip: also shows every image, or crop, mirrored.
+        crops: 5 shows the centre and the corners of a larger image; 10 is the same with `flip`.
+        crop_share: a crop's side as a share of the larger image's.
 
     Returns:
         `out`.

@@ -39,10 +39,10 @@ def _train(parsed: argparse.Namespace) -> None:
 def _evaluate(parsed: argparse.Namespace) -> None:
     from . import api  # noqa: F401 (it refuses another backend of Keras)
     from .pipelines.evaluating.evaluate import evaluated
-    from .pipelines.evaluating.figure_tables import breakdown_text, figures_text
+    from .pipelines.evaluating.metric_tables import breakdown_text, metrics_text
 
     found = evaluated(parsed.run, parsed.split, parsed.overrides, by=parsed.by)
-    print(figures_text(found.values))
+    print(metrics_text(found.values))
     if parsed.by is not None:
         print("\n" + breakdown_text(parsed.by, found.parts))
     if found.folder is not None:
@@ -70,7 +70,7 @@ def _serve(parsed: argparse.Namespace) -> int:
 def _show(parsed: argparse.Namespace) -> None:
     from . import api
 
-    print(api.show(parsed.recipe, *parsed.overrides, picture=parsed.out or api.SHEET, count=parsed.count))
+    print(api.show(parsed.recipe, *parsed.overrides, image=parsed.out or api.SHEET, count=parsed.count))
 
 
 def _models(parsed: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""The demo: the whole way on embedded data, from pictures to answers over HTTP, with a table of what it took."""
+"""The demo: the whole way on embedded data, from images to answers over HTTP, with a table of what it took."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ TOLERANCE = 1e-5
 
 
 class Steps:
-    """Does one step after another, and remembers seconds and figures."""
+    """Does one step after another, and remembers seconds and metrics."""
 
     def __init__(self) -> None:
         self._rows: list[tuple[str, float, str]] = []
 
-    def do(self, name: str, work: Callable[[], Any], figure: Callable[[Any], str]) -> Any:
-        """Runs `work`; its row in the table says `figure(result)`."""
+    def do(self, name: str, work: Callable[[], Any], metric: Callable[[Any], str]) -> Any:
+        """Runs `work`; its row in the table says `metric(result)`."""
         print(f"\n=== {name}", flush=True)
         began = time.monotonic()
         result = work()
-        self._rows.append((name, time.monotonic() - began, figure(result)))
+        self._rows.append((name, time.monotonic() - began, metric(result)))
         return result
 
     def table(self) -> str:
         total = sum(seconds for _, seconds, _ in self._rows)
         rows = [*self._rows, ("all", total, "")]
-        return "\n".join(f"{name:<10} {seconds:7.1f} s   {figure}".rstrip() for name, seconds, figure in rows)
+        return "\n".join(f"{name:<10} {seconds:7.1f} s   {metric}".rstrip() for name, seconds, metric in rows)
 
 
 def demo(task: str) -> None:
@@ -59,7 +59,7 @@ def demo(task: str) -> None:
         steps.do("train", lambda: api.train(recipe, f"train.run={run}"), lambda _: _training_figure(run))
         steps.do("evaluate", lambda: api.evaluate(run), _headline)
         bundle = steps.do("export", lambda: api.export(run, folder / "bundles", "demo"), _proof_figure)
-        steps.do("serve", lambda: _ask(bundle, run), lambda agreed: f"{agreed} pictures over HTTP, same answers")
+        steps.do("serve", lambda: _ask(bundle, run), lambda agreed: f"{agreed} images over HTTP, same answers")
     print("\n" + steps.table())
 
 
@@ -71,7 +71,7 @@ def _load_tensorflow() -> str:
 
 def _training_figure(run: Path) -> str:
     lines = (run / "history.jsonl").read_text().splitlines()
-    return f"{len(lines)} epochs, {json.loads(lines[-1])['pictures_per_second']:.0f} pictures/s"
+    return f"{len(lines)} epochs, {json.loads(lines[-1])['samples_per_second']:.0f} samples/s"
 
 
 def _headline(values: dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ from .versions import is_version, versions
 
 log = logging.getLogger("saccade")
 
-_TOGETHER = 32  # instances in one call of the graph, at most
+_MAX_INSTANCES = 32  # instances in one call of the graph, at most
 
 Outputs = dict[str, np.ndarray]
 
@@ -156,7 +156,7 @@ class Bundle:
             raise RefusedError(dict(sorted(refused.items())))
         return self._joined(parts)
 
-    def predict(self, items: Any, batch: int = _TOGETHER, signature: str = SERVING) -> list[dict[str, np.ndarray]]:
+    def predict(self, items: Any, batch: int = _MAX_INSTANCES, signature: str = SERVING) -> list[dict[str, np.ndarray]]:
         """Results for samples, in their order.
 
         Args:
@@ -186,8 +186,8 @@ class Bundle:
         function = self._model().signatures[signature]
         sizes, fit, per_pixel = image_sizes(inputs), self.description.input, self.widest > 0
         calls: list[list[int]] = []
-        for start in range(0, len(sizes), _TOGETHER):
-            these = sizes[start : start + _TOGETHER]
+        for start in range(0, len(sizes), _MAX_INSTANCES):
+            these = sizes[start : start + _MAX_INSTANCES]
             some = [list(range(len(these)))]
             if any(these):  # else there are no images whose pixels would count
                 some = share_calls(these, fit.get("fit"), fit.get("stride", 1), per_pixel)

@@ -21,9 +21,9 @@ class Proof:
     """How an export proved itself.
 
     Attributes:
-        samples: pictures that were compared.
+        samples: images that were compared.
         largest_difference: between the bundle's and the Predictor's numbers: absolute below 1, relative above.
-        metric: the task's figures on these samples, equal for both.
+        metric: the task's metrics on these samples, equal for both.
         seconds: wall time of the proof, the clean process' start included.
     """
 
@@ -34,10 +34,10 @@ class Proof:
 
     def __str__(self) -> str:
         headline = {name: value for name, value in self.metric.items() if "/" not in name}  # not those of one class
-        figures = ", ".join(f"{name} {value:.4f}" for name, value in headline.items())
+        metrics = ", ".join(f"{name} {value:.4f}" for name, value in headline.items())
         return (
             f"{self.samples} samples equal in a clean process (largest difference {self.largest_difference:.1e}); "
-            f"{figures or 'no figures'}; {self.seconds:.1f} s"
+            f"{metrics or 'no metrics'}; {self.seconds:.1f} s"
         )
 
 

@@ -179,7 +179,7 @@ class Endpoints:
 
     @property
     def curl(self) -> str:
-        """A line for the shell that sends one picture; curl's `-d @-` drops the line ends that base64 makes."""
+        """A line for the shell that sends one image; curl's `-d @-` drops the line ends that base64 makes."""
         predict = f"{self.url}/v1/models/{self.bundle.name}:predict"
         return (
             """(echo '{"instances": [{"b64": "'; base64 < photo.jpg; echo '"}]}') | """

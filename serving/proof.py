@@ -85,8 +85,8 @@ def prove_export(predictor: Predictor, samples: Sequence[ProofSample], folder: P
         folder: the SavedModel, with `assets.extra/proof/`, where `expected.npz` is written.
 
     Raises:
-        JobError: an output or a figure differs, or the SavedModel does not run by itself.
-        InputError: a proof sample is no picture.
+        JobError: an output or a metric differs, or the SavedModel does not run by itself.
+        InputError: a proof sample is no image.
     """
     start = time.monotonic()
     signatures = {name: results for name, (_, results) in signatures_of(predictor).items()}
@@ -120,7 +120,7 @@ def prove(folder: Path) -> Proof:
         folder: the version folder, `NAME/VERSION`.
 
     Returns:
-        The new proof; its metric is the export's, as equal results have equal figures.
+        The new proof; its metric is the export's, as equal results have equal metrics.
 
     Raises:
         InputError: not a bundle, or one without a proof.

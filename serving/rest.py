@@ -19,7 +19,7 @@ from ..models.inputs.image.files import as_items, to_bytes
 from .description import Signature, TensorType
 
 ROWS, COLUMNS = "instances", "inputs"
-_AS_ONE = 2**16  # values that are made text together: as Python objects they take up to 200 bytes each
+_MAX_AT_ONCE = 2**16  # values that are made text together: as Python objects they take up to 200 bytes each
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def _named(values: Mapping[str, np.ndarray], row: bool = False) -> Iterator[str]
 
 def _text_of(name: str, value: np.ndarray) -> Iterator[str]:
     """An array as JSON, a part at a time where it is large."""
-    if value.ndim < 2 or value.size <= _AS_ONE:
+    if value.ndim < 2 or value.size <= _MAX_AT_ONCE:
         yield json.dumps(_plain(name, value))
         return
     for i, part in enumerate(value):
@@ -230,7 +230,7 @@ def _string(value: Any, where: str) -> bytes:
     if isinstance(value, str):
         return value.encode()
     if not _is_b64(value):
-        raise InputError(f'{where}: expected a string, or {{"b64": "..."}} for binary data such as a picture')
+        raise InputError(f'{where}: expected a string, or {{"b64": "..."}} for binary data such as an image')
     text = "".join(value["b64"].split())
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)  # as TF Serving: padding may be missing

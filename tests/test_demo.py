@@ -13,7 +13,7 @@ def test_the_demo(tmp_path, monkeypatch, capsys):
     accuracy = re.search(r"test accuracy ([\d.]+)", printed)
     assert float(accuracy[1]) >= 0.98
     assert len(re.findall(r"digits/\d+ +truth: ", printed)) == 8
-    assert "8 pictures over HTTP, same answers" in printed
+    assert "8 images over HTTP, same answers" in printed
     rows = re.findall(r"^(start|train|evaluate|export|serve|all) +[\d.]+ s", printed, re.M)
     assert rows == ["start", "train", "evaluate", "export", "serve", "all"]
     assert [each.name for each in tmp_path.iterdir()] == ["cache"]  # it leaves nothing where it was called

@@ -213,5 +213,5 @@ def test_ctrl_c_and_the_same_command_end_as_if_never_stopped(example, place, run
     for one, other in zip(whole, resumed, strict=True):  # the metrics of the interrupted epoch too
         assert {name for name in {*one, *other} if one.get(name) != other.get(name)} <= {
             "seconds",
-            "pictures_per_second",
+            "samples_per_second",
         }

@@ -72,7 +72,7 @@ def test_no_machine_path_and_no_registry(tree, root):
         try:
             found[path] = machine_words((root / path).read_text("utf-8"))
         except UnicodeDecodeError:
-            continue  # a picture
+            continue  # an image
     assert {str(path): words for path, words in found.items() if words} == {}
 
 

@@ -18,15 +18,15 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder of a user's: the example's two files, pictures, and a table with one number each, how full they are."""
+    """A folder of a user's: the example's two files, images, and a table with one number each, how full they are."""
     folder = tmp_path_factory.mktemp("own")
     for name in ("image_regression.py", "image_regression.yaml"):
         shutil.copy(ROOT / "examples" / name, folder)
-    (folder / "pictures").mkdir()
+    (folder / "images").mkdir()
     rows = ["path,value"]
     for number, digit in enumerate(load_digits().images[:300]):
-        Image.fromarray(np.uint8(digit * 15.9)).save(folder / "pictures" / f"{number}.png")
-        rows.append(f"pictures/{number}.png,{digit.mean():.4f}")
+        Image.fromarray(np.uint8(digit * 15.9)).save(folder / "images" / f"{number}.png")
+        rows.append(f"images/{number}.png,{digit.mean():.4f}")
     (folder / "numbers.csv").write_text("\n".join(rows) + "\n")
     return folder
 
@@ -69,16 +69,16 @@ def test_it_has_a_report_without_classes_or_plots(run, capsys):
 
 
 def test_it_predicts_is_exported_and_served(place, run, capsys):
-    picture = place / "pictures" / "7.png"
-    assert main(["predict", str(run), str(picture)]) == 0
+    image = place / "images" / "7.png"
+    assert main(["predict", str(run), str(image)]) == 0
     row = json.loads(capsys.readouterr().out)
     assert main(["export", str(run), "--folder", str(place / "bundles"), "--name", "ink"]) == 0
     assert (place / "bundles" / "ink" / "1" / "saved_model.pb").is_file()
     with saccade.serve(place / "bundles" / "ink", port=0) as server:
-        (answer,) = Client(server.url, "ink").predict([picture])
+        (answer,) = Client(server.url, "ink").predict([image])
     value = answer["value"] if isinstance(answer, dict) else answer
     assert float(value) == pytest.approx(row["value"], abs=1e-6)
-    assert saccade.load(run).predict([picture])[0]["value"] == pytest.approx(row["value"], abs=1e-6)
+    assert saccade.load(run).predict([image])[0]["value"] == pytest.approx(row["value"], abs=1e-6)
 
 
 def test_a_dry_run_includes_the_export_and_leaves_nothing(place, monkeypatch, capsys):

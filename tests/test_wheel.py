@@ -92,4 +92,4 @@ def test_the_wheel_installs_with_its_dependencies(wheel, root, tmp_path):
     code = "import saccade.models.contract, tensorflow, keras; print(keras.backend.backend())"
     assert run(python_of(environment), "-c", code, folder=tmp_path).strip() == "tensorflow"
     printed = run(environment / "bin" / "saccade", "demo", folder=tmp_path)
-    assert "8 pictures over HTTP, same answers" in printed
+    assert "8 images over HTTP, same answers" in printed

@@ -28,7 +28,7 @@ def build(name: str, shape: Shape, options: object = None) -> Backbone:
 
     Args:
         name: one of `families.NETWORKS`.
-        shape: (height, width, 3) of the input, None where it follows the picture.
+        shape: (height, width, 3) of the input, None where it follows the image.
         options: the recipe's `model` section, of which nothing is used.
 
     Returns:

@@ -11,7 +11,7 @@ def atrous(backbone: Backbone) -> Backbone:
     """The same network, whose last stage works at stride 16 in place of 32: it strides no more, and dilates instead.
 
     Weights keep their names, order, shapes and meaning: at every second row and column the new map has the very
-    numbers of the old one, and those between are, borders aside, what the old one would say of a picture moved by 16
+    numbers of the old one, and those between are, borders aside, what the old one would say of an image moved by 16
     pixels. That is so where a stage is made of convolutions, pooling, normalisation and sums, with convolutions that
     stride first (`Family.atrous`); not where it looks at the whole map, as squeeze and excitation does.
 

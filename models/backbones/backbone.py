@@ -35,7 +35,7 @@ def _others(variables: list[keras.Variable], known: Stages) -> list[keras.Variab
 
 
 Shape = tuple[int | None, int | None, int]
-"""(height, width, 3) of the model's input; None where it follows the picture."""
+"""(height, width, 3) of the model's input; None where it follows the image."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def _batch_norms(net: keras.Model) -> list[keras.layers.BatchNormalization]:
 def has_stride(level: keras.KerasTensor, image: keras.KerasTensor, stride: int) -> bool:
     """Whether a feature map has ceil(side / stride) rows and columns, as far as the image's sides are known.
 
-    Sides that follow the picture are multiples of 32, as `fit: pad` makes them unless `input.stride` says otherwise.
+    Sides that follow the image are multiples of 32, as `fit: pad` makes them unless `input.stride` says otherwise.
     """
     return tuple(level.shape[1:3]) == _rows_and_columns(image, stride)
 
@@ -161,7 +161,7 @@ def _rows_and_columns(image: keras.KerasTensor, stride: int) -> tuple[int | None
 
 
 def require_one_size(shape: Shape, reason: str) -> None:
-    """Refuses an input that follows the picture.
+    """Refuses an input that follows the image.
 
     Raises:
         InputError: naming `input.fit` and the reason.

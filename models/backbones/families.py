@@ -8,7 +8,7 @@ from .network import Network
 
 @dataclass(frozen=True)
 class Member:
-    """One network: its function in `keras.applications`, the side of its ImageNet pictures, its weights without top."""
+    """One network: its function in `keras.applications`, the side of its ImageNet images, its weights without top."""
 
     builder: str
     native: int
@@ -29,7 +29,7 @@ class Family:
         multiple: the level of stride s has ceil(side / s) rows where the sides are multiples of it. Above 1 where
             something without padding rounds down: 33 pixels become 16, and 17 where others are right.
         minimum: the smallest side, in pixels, that Keras takes.
-        fixed: the network holds for one size, it cannot follow the picture.
+        fixed: the network holds for one size, it cannot follow the image.
         atrous: `atrous.atrous` can take its last stage to stride 16, and the weights keep their meaning exactly.
     """
 

@@ -13,7 +13,7 @@ class Network:
         minimum: the smallest height and width of its input, in pixels.
         strides: those of its levels, finest first; empty where it has none.
         multiple: sides that are a multiple of it have all levels; 1 where every side has.
-        native: height and width, in pixels, of the pictures that its ImageNet weights were trained on.
+        native: height and width, in pixels, of the images that its ImageNet weights were trained on.
         licence: that of the ImageNet weights.
     """
 

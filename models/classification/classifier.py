@@ -93,7 +93,7 @@ def build(
     Args:
         class_names: in the order of the class ids.
         options: the recipe's `model` section.
-        shape: (height, width, 3) of the input, None where it follows the picture.
+        shape: (height, width, 3) of the input, None where it follows the image.
         weights: of the classes in the loss, float32 `[classes]`; none where they weigh the same.
 
     Raises:

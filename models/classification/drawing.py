@@ -35,7 +35,7 @@ def summary(class_names: Sequence[str], values: Mapping[str, Any]) -> str:
 def captions(
     class_names: Sequence[str], results: Mapping[str, Any] | None, truth: Mapping[str, Any] | None
 ) -> list[Caption]:
-    """What to write under a picture.
+    """What to write under an image.
 
     Args:
         class_names: in the order of the class ids.

@@ -15,7 +15,7 @@ from ..errors import JobError
 from ..metrics.bootstrap import measured
 from ..metrics.plots import bars_figure, confusion_figure
 from .metrics import (
-    FEWEST,
+    MIN_SAMPLES,
     Areas,
     CalibrationError,
     at_precision,
@@ -31,11 +31,11 @@ LOWER_IS_BETTER = ("log_loss", "calibration_error")
 
 Headline = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], dict[str, np.ndarray]]
 """From how often each sample counts, `[r, n]`, and the weight of the samples that have each class, that are said to
-have it, and that both holds for, `[r, classes]` each, to name and figure, `[r]`."""
+have it, and that both holds for, `[r, classes]` each, to name and metric, `[r]`."""
 
 
 class LabelEvaluation(Evaluation):
-    """Gathers labels and probabilities; figures that hold for one label a picture as for several.
+    """Gathers labels and probabilities; metrics that hold for one label an image as for several.
 
     A class that no sample has is left out: it has no recall, and it does not count in the means over classes. A class
     that is never said has precision 0. The ROC area needs samples with and without the class.
@@ -69,13 +69,13 @@ class LabelEvaluation(Evaluation):
 
     @abstractmethod
     def _headline(self) -> Headline:
-        """How to compute the figures of all classes together, in the order in which they are told."""
+        """How to compute the metrics of all classes together, in the order in which they are told."""
 
     @cached_property
     def _arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Labels, what was said, and probabilities float32 `[n, classes]`, of all samples."""
         if not self._keys:
-            raise JobError("no sample was evaluated: the split is empty, or all its pictures are unusable")
+            raise JobError("no sample was evaluated: the split is empty, or all its images are unusable")
         labels, said, probabilities = (np.stack(each) for each in zip(*self._rows, strict=True))
         return labels, said, probabilities
 
@@ -91,14 +91,14 @@ class LabelEvaluation(Evaluation):
 
         headline = self._headline()
 
-        def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
+        def metrics(weights: np.ndarray) -> dict[str, np.ndarray]:
             return headline(weights, *(weights @ each for each in columns))
 
-        whole = measured(figures, len(labels), intervals, LOWER_IS_BETTER)
+        whole = measured(metrics, len(labels), intervals, LOWER_IS_BETTER)
         return whole | self._per_class(*(each.sum(axis=0) for each in columns))
 
     def _per_class(self, there: np.ndarray, named: np.ndarray, hits: np.ndarray) -> dict[str, Value]:
-        figures = {
+        metrics = {
             "precision": hits / np.maximum(named, 1),
             "recall": hits / np.maximum(there, 1),
             "f1": 2 * hits / np.maximum(there + named, 1),
@@ -106,8 +106,8 @@ class LabelEvaluation(Evaluation):
             "average_precision": self._areas.average_precision,
         }
         return {
-            f"{figure}/{name}": Value(float(values[i]))
-            for figure, values in figures.items()
+            f"{metric}/{name}": Value(float(values[i]))
+            for metric, values in metrics.items()
             for i, name in enumerate(self.class_names)
             if there[i] and not np.isnan(values[i])
         }
@@ -189,14 +189,14 @@ class SingleLabelEvaluation(LabelEvaluation):
 
         def headline(weights, there, named, hits):
             total = weights.sum(axis=1)
-            figures = {"accuracy": weights @ right / total}
+            metrics = {"accuracy": weights @ right / total}
             if len(self.class_names) > TOP:
-                figures[f"top_{TOP}"] = weights @ among_best / total
-            figures["f1_macro"] = f1_macro(there, named, hits)
-            figures["roc_auc"], figures["average_precision"] = self._areas.means(weights)
-            figures["log_loss"] = weights @ losses / total
-            figures["calibration_error"] = calibration_error(weights)
-            return figures
+                metrics[f"top_{TOP}"] = weights @ among_best / total
+            metrics["f1_macro"] = f1_macro(there, named, hits)
+            metrics["roc_auc"], metrics["average_precision"] = self._areas.means(weights)
+            metrics["log_loss"] = weights @ losses / total
+            metrics["calibration_error"] = calibration_error(weights)
+            return metrics
 
         return headline
 
@@ -250,8 +250,8 @@ class SingleLabelEvaluation(LabelEvaluation):
         labels, _, probabilities = self._arrays
         if not self._calibrate:
             return {}
-        if len(labels) < FEWEST or self._right().all():
-            why = "all are right" if self._right().all() else f"there are less than {FEWEST}"
+        if len(labels) < MIN_SAMPLES or self._right().all():
+            why = "all are right" if self._right().all() else f"there are less than {MIN_SAMPLES}"
             log.info("the temperature stays %g: of %d validation samples %s", self._temperature, len(labels), why)
             return {}
         return {"temperature": fit_temperature(probabilities, labels, self._temperature)}
@@ -262,7 +262,9 @@ def _of(probabilities: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return probabilities[np.arange(len(classes)), classes]
 
 
-FEW = 10  # validation samples that have a label: with less, its threshold is mostly chance, and the log says so
+MIN_POSITIVES = (
+    10  # validation samples that have a label: with less, its threshold is mostly chance, and the log says so
+)
 
 
 class MultiLabelEvaluation(LabelEvaluation):
@@ -359,7 +361,10 @@ class MultiLabelEvaluation(LabelEvaluation):
             return {}
         counts = labels.sum(axis=0)
         self._warn("no validation sample has the label, its threshold stays as it is: %s", counts == 0)
-        self._warn(f"less than {FEW} validation samples have the label, its threshold is rough: %s", counts < FEW)
+        self._warn(
+            f"less than {MIN_POSITIVES} validation samples have the label, its threshold is rough: %s",
+            counts < MIN_POSITIVES,
+        )
         chosen, failed = {}, []
         for i in np.flatnonzero(counts):
             name, threshold = self.class_names[i], None

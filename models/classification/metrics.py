@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-EXACT = 25_000  # samples times classes, up to which the areas of every resample are computed anew
+MAX_RESAMPLED = 25_000  # samples times classes, up to which the areas of every resample are computed anew
 
 
 class Ranking:
@@ -92,7 +92,7 @@ class Areas:
 
     def __init__(self, labels: np.ndarray, scores: np.ndarray):
         count, classes = labels.shape
-        self._kept: list[Ranking] | None = [] if count * classes <= EXACT else None
+        self._kept: list[Ranking] | None = [] if count * classes <= MAX_RESAMPLED else None
         self._slopes = np.zeros((2, count))
         areas = []
         for i in np.flatnonzero(labels.any(axis=0)):
@@ -145,8 +145,8 @@ def _ratio(part: np.ndarray, whole: np.ndarray | float) -> np.ndarray:
 
 BINS = 15
 COLDEST, HOTTEST = 0.1, 10.0
-FEWEST = 20  # samples: with less, and where all are right, the loss says nothing about how sure to be
-TINIEST = 1e-38  # about the smallest float32; a probability of 0 has no logarithm
+MIN_SAMPLES = 20  # samples: with less, and where all are right, the loss says nothing about how sure to be
+MIN_PROBABILITY = 1e-38  # about the smallest float32; a probability of 0 has no logarithm
 
 
 def bins_of(confidence: np.ndarray) -> np.ndarray:
@@ -181,7 +181,7 @@ def rescaled(probabilities: np.ndarray, power: float) -> np.ndarray:
     Returns:
         float64 `[n, classes]`.
     """
-    return np.exp(_log_probabilities(np.log(np.maximum(probabilities, TINIEST, dtype=np.float64)) * power))
+    return np.exp(_log_probabilities(np.log(np.maximum(probabilities, MIN_PROBABILITY, dtype=np.float64)) * power))
 
 
 def fit_temperature(probabilities: np.ndarray, labels: np.ndarray, made_at: float = 1.0) -> float:
@@ -195,7 +195,7 @@ def fit_temperature(probabilities: np.ndarray, labels: np.ndarray, made_at: floa
     Returns:
         From 0.1 to 10; what lies beyond comes from too few samples, not from a network.
     """
-    logits = np.log(np.maximum(probabilities, TINIEST, dtype=np.float64)) * made_at
+    logits = np.log(np.maximum(probabilities, MIN_PROBABILITY, dtype=np.float64)) * made_at
     rows = np.arange(len(labels))
 
     def loss(log_temperature: float) -> float:

@@ -36,11 +36,11 @@ def cifar_resnet(blocks: int, shape: Shape, options: object = None) -> Backbone:
     """Three stages of 16, 32 and 64 maps: 0.27 M to 0.86 M weights, 64 features, levels of stride 1, 2 and 4.
 
     As in the paper: a 3 x 3 convolution first, shortcuts without weights (option A), He initialisation, no bias before
-    batch norm. Pixels are scaled to -1..1 in place of subtracting the data set's mean picture.
+    batch norm. Pixels are scaled to -1..1 in place of subtracting the data set's mean image.
 
     Args:
         blocks: residual blocks a stage, n in the paper; 6 n + 2 layers with weights, the classifier's counted.
-        shape: (height, width, 3) of the input, None where it follows the picture.
+        shape: (height, width, 3) of the input, None where it follows the image.
         options: the recipe's `model` section, of which nothing is used.
 
     Raises:

@@ -19,9 +19,9 @@ class ClassificationOptions(BackboneOptions):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of a target that is spread over all classes (Szegedy et al. 2016, section 7)."""
     multi_label: bool = False
-    """Any number of labels a picture, each judged on its own; else exactly one."""
+    """Any number of labels an image, each judged on its own; else exactly one."""
     calibrate: Annotated[bool, Incidental()] = True
-    """With one label a picture, fit a temperature on validation, so that probabilities are as high as the model is
+    """With one label an image, fit a temperature on validation, so that probabilities are as high as the model is
     right (Guo et al. 2017)."""
     thresholds: str | float | dict[str, float] = "best_f1"
     """With several labels, from which probability on each counts as present: `best_f1` and `{precision: 0.9}` choose
@@ -44,7 +44,7 @@ class ClassificationOptions(BackboneOptions):
     @classmethod
     def _balance_once(cls, value: str, info: ValidationInfo) -> str:
         if value == "balanced" and info.data.get("multi_label"):
-            raise ValueError("a picture with several labels has no one class to draw it by: balance class_weights")
+            raise ValueError("an image with several labels has no one class to draw it by: balance class_weights")
         if value == "balanced" and info.data.get("class_weights") == "balanced":
             raise ValueError("class_weights are balanced already: take one of the two")
         return value
@@ -66,5 +66,5 @@ class ClassificationOptions(BackboneOptions):
     @model_validator(mode="after")
     def _thresholds_need_several_labels(self) -> "ClassificationOptions":
         if not self.multi_label and self.thresholds != "best_f1":
-            raise ValueError("thresholds are for several labels a picture: say model.multi_label=true as well")
+            raise ValueError("thresholds are for several labels an image: say model.multi_label=true as well")
         return self

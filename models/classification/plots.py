@@ -14,7 +14,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from ..metrics.plots import shortened
 from .metrics import BINS
 
-MOST = 10  # curves in one figure: as many as there are colours
+MAX_CURVES = 10  # curves in one figure: as many as there are colours
 
 
 def roc_figure(labels: np.ndarray, scores: np.ndarray, areas: np.ndarray, class_names: Sequence[str]) -> Figure:
@@ -63,11 +63,11 @@ def precision_recall_figure(
 def _begin(areas: np.ndarray, class_names: Sequence[str], kind: str) -> tuple[Figure, Axes, np.ndarray]:
     """An empty figure with its title, and which classes it shows: all, or of many those with the smallest areas."""
     there = np.flatnonzero(~np.isnan(areas))
-    shown = np.sort(there[np.argsort(areas[there], kind="stable")][:MOST])
+    shown = np.sort(there[np.argsort(areas[there], kind="stable")][:MAX_CURVES])
     figure = Figure(figsize=(7, 4.9), layout="constrained")
     axes = figure.add_subplot()
     mean = f"mean {kind} {areas[there].mean():.3f}" if len(there) else f"no class has a curve: no {kind}"
-    few = f"\nshown: the {MOST} of {len(there)} classes with the smallest" if len(there) > MOST else ""
+    few = f"\nshown: the {MAX_CURVES} of {len(there)} classes with the smallest" if len(there) > MAX_CURVES else ""
     axes.set_title(mean + few, fontsize=10)
     return figure, axes, shown
 
@@ -147,7 +147,7 @@ def reliability_figure(shown: Sequence[Reliability], temperature: float) -> Figu
     legend = figure.legend(loc="outside upper center", fontsize=9, frameon=False)
     for handle in legend.legend_handles:
         handle.set_sizes([50])
-    counts.set(xlabel="how sure the model is (probability of what it says)", ylabel="pictures")
+    counts.set(xlabel="how sure the model is (probability of what it says)", ylabel="images")
     counts.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     for axes in (diagram, counts):
         axes.grid(alpha=0.3)

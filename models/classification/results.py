@@ -35,7 +35,7 @@ def one_label(logits: tf.Tensor, class_names: Sequence[str], temperature: float 
 def several_labels(logits: tf.Tensor, class_names: Sequence[str], thresholds: Sequence[float]) -> dict[str, tf.Tensor]:
     """Results where any number of labels holds.
 
-    All labels are listed for each picture: a tensor cannot hold another number of names in each row, and TF Serving
+    All labels are listed for each image: a tensor cannot hold another number of names in each row, and TF Serving
     answers row by row.
 
     Args:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Classification(Task):
-    """One class a picture, or with `model.multi_label` any number of labels.
+    """One class an image, or with `model.multi_label` any number of labels.
 
     Truth is `label`, a class id, or with several labels `labels`, a 1 for each label that is there.
     """
@@ -119,7 +119,7 @@ class Classification(Task):
         return mean_of_labels(outputs) if self.model_options.multi_label else mean_of_one_label(outputs)
 
     def invert_view(self, outputs: tf.Tensor, view: View) -> tf.Tensor:
-        """As they are: a class has no place in the picture."""
+        """As they are: a class has no place in the image."""
         return outputs
 
     def summary(self, values: Mapping[str, Any]) -> str:
@@ -131,7 +131,7 @@ class Classification(Task):
     def draw(
         self, image: np.ndarray, results: Mapping[str, np.ndarray] | None, truth: Mapping[str, np.ndarray] | None = None
     ) -> np.ndarray:
-        """The picture over a strip that says what the model says and, in green or red, what is true."""
+        """The image over a strip that says what the model says and, in green or red, what is true."""
         from ..metrics.plots import add_strip
         from .drawing import captions
 

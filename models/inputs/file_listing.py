@@ -1,4 +1,4 @@
-"""Which pictures lie below a folder."""
+"""Which images lie below a folder."""
 
 import glob
 import logging
@@ -19,7 +19,7 @@ UNREAD = (
 ).split()
 """Of images in formats that are not read."""
 
-_NAMED = 5  # paths in one message
+_MAX_NAMED = 5  # paths in one message
 _log = logging.getLogger(__name__)
 
 
@@ -28,16 +28,16 @@ class Listing:
     """Paths relative to the root, with "/" between their parts.
 
     Attributes:
-        pictures: the files with a picture's extension, sorted.
+        images: the files with an image's extension, sorted.
         folders: all folders that are not left out, sorted.
         patterns: those that leave something out, as the recipe has them.
-        excluded: how many pictures a pattern left out, counted at the folder they lie in.
+        excluded: how many images a pattern left out, counted at the folder they lie in.
         unread: images in formats that are not read.
         own: what saccade itself wrote there: runs, bundles, drawn results, contact sheets, and folders of nothing else.
-        ignored: how many other files are no pictures by their extension.
+        ignored: how many other files are no images by their extension.
     """
 
-    pictures: list[str] = field(default_factory=list)
+    images: list[str] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
     patterns: Sequence[str] = ()
     excluded: Counter[str] = field(default_factory=Counter)
@@ -51,15 +51,15 @@ def leave_out(path: str, patterns: Sequence[str]) -> str:
     return advise("data.exclude", [*patterns, glob.escape(path)])
 
 
-def list_pictures(
+def list_images(
     tree: FileTree,
     exclude: Sequence[str],
     place: str | None = None,
-    noun: str = "pictures",
+    noun: str = "images",
     extensions: Sequence[str] = EXTENSIONS,
     unread: Sequence[str] = UNREAD,
 ) -> Listing:
-    """Lists the pictures of a tree; what is hidden (".git", "._a.jpg"), kept by a system ("__MACOSX", "@eaDir") or was
+    """Lists the images of a tree; what is hidden (".git", "._a.jpg"), kept by a system ("__MACOSX", "@eaDir") or was
     written by saccade is passed over.
 
     Args:
@@ -67,13 +67,13 @@ def list_pictures(
         exclude: glob patterns of relative paths, where "*" matches "/" too; a folder that matches is left out with
             all that is in it.
         place: what a person calls the tree, for messages; `data.path=` and its root unless given.
-        noun: what a person calls its pictures.
+        noun: what a person calls its images.
         extensions: theirs.
         unread: those of images that are told of because they are not read.
 
     Raises:
         InputError: the folder is missing, is no folder, may not be read, has no
-            pictures, or one whose name is not UTF-8.
+            images, or one whose name is not UTF-8.
     """
     listing, used, root = Listing(patterns=exclude), set(), tree.root
     place = place or f"data.path={root}"
@@ -108,7 +108,7 @@ def list_pictures(
             elif is_excluded(path):
                 listing.excluded[folder] += 1
             else:
-                listing.pictures.append(path)
+                listing.images.append(path)
         if folder and own and _extent(listing) == before:
             return True
         listing.own += own
@@ -128,11 +128,11 @@ def list_pictures(
         raise InputError(f"{place}: no permission to read {error.filename}") from None
     except OSError as error:
         raise InputError(f"{place}: {error.filename}: {error.strerror}") from None
-    listing.pictures.sort()
+    listing.images.sort()
     listing.folders.sort()
     if listing.own:
         _log.info("%s: left out, because saccade wrote it: %s", root, _named(listing.own))
-    tell_unread(listing.unread, place, noun, are_all=not listing.pictures and not listing.excluded)
+    tell_unread(listing.unread, place, noun, are_all=not listing.images and not listing.excluded)
     if listing.ignored:
         _log.info("%s: files ignored that are no %s by their name: %d", root, noun, listing.ignored)
     for pattern in sorted(set(exclude) - used):
@@ -142,14 +142,14 @@ def list_pictures(
 
 
 def _check(place: str, noun: str, extensions: Sequence[str], listing: Listing, tree: FileTree) -> None:
-    if not listing.pictures:
+    if not listing.images:
         other = f"; other files: {listing.ignored}" if listing.ignored else ""
         other += f"; saccade's own: {_named(listing.own)}" if listing.own else ""
         other += f"; data.exclude leaves out {listing.excluded.total()}" if listing.excluded else ""
         told = advice(tree)
         other += f": {told}" if told else ""
         raise InputError(f"{place}: no {noun} ({', '.join(extensions)}) in it{other}")
-    for path in listing.pictures:
+    for path in listing.images:
         try:
             path.encode()
         except UnicodeEncodeError:  # keys go into logs, tables and TensorFlow's strings
@@ -189,7 +189,7 @@ def _extension(path: str) -> str:
 def _extent(listing: Listing) -> tuple[int, ...]:
     """How much was found so far."""
     return (
-        len(listing.pictures),
+        len(listing.images),
         len(listing.folders),
         len(listing.unread),
         listing.excluded.total(),
@@ -197,5 +197,5 @@ def _extent(listing: Listing) -> tuple[int, ...]:
 
 
 def _named(paths: Sequence[str]) -> str:
-    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
-    return ", ".join(paths[:_NAMED]) + more
+    more = f" and {len(paths) - _MAX_NAMED} more" if len(paths) > _MAX_NAMED else ""
+    return ", ".join(paths[:_MAX_NAMED]) + more

@@ -1,4 +1,4 @@
-"""Where picture files lie: a folder on disk, or a zip file that is read without unpacking it."""
+"""Where image files lie: a folder on disk, or a zip file that is read without unpacking it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a picture is refused, in words a person can act on."""
+"""Why an image is refused, in words a person can act on."""
 
 import re
 from collections import deque
@@ -52,14 +52,14 @@ def is_of_image(error: Exception) -> bool:
 
 
 def reason(error: Exception, data: bytes = b"") -> str:
-    """The one phrase inside TensorFlow's exception about a picture, without TensorFlow's decoration.
+    """The one phrase inside TensorFlow's exception about an image, without TensorFlow's decoration.
 
     Args:
         error: what running the decoding graph raised, usually `tf.errors.InvalidArgumentError`.
-        data: the picture, so that a known format that is not read can be named.
+        data: the image, so that a known format that is not read can be named.
 
     Returns:
-        One line, such as "truncated or broken JPEG"; of an error that is not about a picture, its first plain line.
+        One line, such as "truncated or broken JPEG"; of an error that is not about an image, its first plain line.
     """
     message = str(error)
     for sign, phrase in (_PHRASES | _KERNELS).items():

@@ -10,11 +10,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..contract import Value
 
-NUMBERS_UP_TO = 30  # classes; with more, a number would not fit its cell
+MAX_NUMBERED_CLASSES = 30  # classes; with more, a number would not fit its cell
 
 
 def confusion_figure(matrix: np.ndarray, class_names: Sequence[str], in_percent: bool = False) -> Figure:
-    """A confusion matrix as a picture: counts as numbers, the share of each true class as colour.
+    """A confusion matrix as an image: counts as numbers, the share of each true class as colour.
 
     Args:
         matrix: int `[classes, classes]`, rows are the truth, columns what was said.
@@ -29,13 +29,13 @@ def confusion_figure(matrix: np.ndarray, class_names: Sequence[str], in_percent:
     shown = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     label = "share of the true class" + (" (cells: %)" if in_percent else "")
     figure.colorbar(shown, ax=axes, label=label, shrink=0.8)
-    size = 9 if count <= NUMBERS_UP_TO else 6
+    size = 9 if count <= MAX_NUMBERED_CLASSES else 6
     names = [shortened(name) for name in class_names]
     turned = count > 6 or max(map(len, names)) > 8
     axes.set_xticks(range(count), names, rotation=90 if turned else 0, fontsize=size, parse_math=False)
     axes.set_yticks(range(count), names, fontsize=size, parse_math=False)
     axes.set(xlabel="said", ylabel="is")
-    if count <= NUMBERS_UP_TO:
+    if count <= MAX_NUMBERED_CLASSES:
         for (row, column), count in np.ndenumerate(matrix):
             text = f"{100 * shares[row, column]:.0f}" if in_percent else str(count)
             if text != "0":
@@ -66,8 +66,8 @@ def shortened(name: str, length: int = 24) -> str:
     return name if len(name) <= length else name[: length - 3] + "..."
 
 
-NARROWEST = 160  # pixels: what a short caption needs
-TALLEST = 1024  # pixels: a narrow picture is not enlarged beyond
+MIN_WIDTH = 160  # pixels: what a short caption needs
+MAX_HEIGHT = 1024  # pixels: a narrow image is not enlarged beyond
 
 PLAIN, RIGHT, WRONG, STRIP = (235, 235, 235), (110, 220, 110), (255, 120, 110), (24, 24, 24)
 
@@ -91,17 +91,17 @@ def add_strip(image: np.ndarray, lines: Sequence[Caption]) -> np.ndarray:
         uint8 `[height, width, 3]`, at least 160 pixels wide.
     """
     height, width = image.shape[:2]
-    factor = max(1, min(math.ceil(NARROWEST / width), TALLEST // height))
-    picture = Image.fromarray(image).resize((width * factor, height * factor), Image.Resampling.NEAREST)
-    strip_width = max(picture.width, NARROWEST)
+    factor = max(1, min(math.ceil(MIN_WIDTH / width), MAX_HEIGHT // height))
+    enlarged = Image.fromarray(image).resize((width * factor, height * factor), Image.Resampling.NEAREST)
+    strip_width = max(enlarged.width, MIN_WIDTH)
     size = min(max(strip_width // 20, 13), 48)
     font = ImageFont.load_default(size)
     line_height = round(size * 1.5)
-    canvas = Image.new("RGB", (strip_width, picture.height + line_height * len(lines)), STRIP)
-    canvas.paste(picture, ((strip_width - picture.width) // 2, 0))
+    canvas = Image.new("RGB", (strip_width, enlarged.height + line_height * len(lines)), STRIP)
+    canvas.paste(enlarged, ((strip_width - enlarged.width) // 2, 0))
     draw = ImageDraw.Draw(canvas)
     for place, line in enumerate(lines):
-        top = picture.height + place * line_height + size // 4
+        top = enlarged.height + place * line_height + size // 4
         draw.text((size // 3, top), _fitted(line, font, strip_width - 2 * (size // 3)), line.color, font)
     return np.asarray(canvas)
 

@@ -1,4 +1,4 @@
-"""Segmentation: a class for every pixel of a picture."""
+"""Segmentation: a class for every pixel of an image."""
 
 from ..backbones.network import Network
 

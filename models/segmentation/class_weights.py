@@ -9,16 +9,16 @@ from ..errors import InputError, RecipeError, advise, nearest
 from ..inputs.image.options import IGNORE
 from .options import SegmentationOptions
 
-SHOWN = 8  # values that an error lists
+MAX_SHOWN = 8  # values that an error lists
 
 
 def check_mask(name: str, mask: np.ndarray, size: tuple[int, int], class_names: Sequence[str] | None) -> None:
-    """Refuses a mask of another size than its picture, or with values that are no class.
+    """Refuses a mask of another size than its image, or with values that are no class.
 
     Args:
         name: what the mask is called, "mask" or "instances".
         mask: integers `[height, width]`.
-        size: height and width of the upright picture.
+        size: height and width of the upright image.
         class_names: those that its values stand for, in the order of the class ids, beside 255 for pixels that do not
             count; None: any value is fine.
 
@@ -27,9 +27,9 @@ def check_mask(name: str, mask: np.ndarray, size: tuple[int, int], class_names: 
     """
     height, width = size
     if mask.shape != (height, width):
-        told = f"{name} is {' x '.join(map(str, mask.shape))}, its picture {height} x {width} (height x width)"
+        told = f"{name} is {' x '.join(map(str, mask.shape))}, its image {height} x {width} (height x width)"
         if mask.shape == (width, height):
-            told += ": one of them is turned; a picture is taken as its EXIF orientation says, so turn the mask as well"
+            told += ": one of them is turned; an image is taken as its EXIF orientation says, so turn the mask as well"
         raise InputError(told)
     if class_names is None:
         return
@@ -37,8 +37,10 @@ def check_mask(name: str, mask: np.ndarray, size: tuple[int, int], class_names: 
     wrong = mask[((mask < 0) | (mask >= count)) & (mask != IGNORE)]
     if wrong.size:
         ids, pixels = np.unique(wrong, return_counts=True)
-        listed = [f"{i} ({_pixels(number)})" for i, number in zip(ids[:SHOWN].tolist(), pixels.tolist(), strict=False)]
-        more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
+        listed = [
+            f"{i} ({_pixels(number)})" for i, number in zip(ids[:MAX_SHOWN].tolist(), pixels.tolist(), strict=False)
+        ]
+        more = f" and {len(ids) - MAX_SHOWN} more" if len(ids) > MAX_SHOWN else ""
         raise InputError(
             f"{name} has values that are none of its {count} classes, 0 to {count - 1}: {', '.join(listed)}{more}; "
             "give each a class, or make it 255, which does not count"
@@ -49,7 +51,7 @@ def _pixels(count: int) -> str:
     return "1 pixel" if count == 1 else f"{count} pixels"
 
 
-_NAMED = 5  # classes in one message
+_MAX_NAMED = 5  # classes in one message
 
 
 def refuse_background(class_names: Sequence[str], truths: Sequence[Mapping[str, Any]]) -> None:
@@ -137,8 +139,8 @@ def _good_masks(
 def _refuse_absent(class_names: Sequence[str], counts: np.ndarray, masks: int, bad: Sequence[Exception]) -> None:
     absent = [name for name, count in zip(class_names, counts, strict=True) if count == 0]
     if absent:
-        names = "', '".join(absent[:_NAMED])
-        more = f" and of {len(absent) - _NAMED} other classes" if len(absent) > _NAMED else ""
+        names = "', '".join(absent[:_MAX_NAMED])
+        more = f" and of {len(absent) - _MAX_NAMED} other classes" if len(absent) > _MAX_NAMED else ""
         line = advise("model.class_weights", {class_names[int(counts[1:].argmax()) + 1]: 2.0})
         raise InputError(
             f"model.class_weights: no training mask has a pixel of '{names}'{more}, so there is nothing to balance: "
@@ -147,7 +149,7 @@ def _refuse_absent(class_names: Sequence[str], counts: np.ndarray, masks: int, b
 
 
 def _only_background(class_names: Sequence[str], masks: int, bad: Sequence[Exception]) -> InputError:
-    others = "', '".join(class_names[1 : 1 + _NAMED])
+    others = "', '".join(class_names[1 : 1 + _MAX_NAMED])
     return InputError(
         f"none of the {masks} training masks has a pixel of any class but '{class_names[0]}', so there is nothing to "
         f"learn: look at the masks, and at how the data section reads '{others}' from them{_and_bad(masks, bad)}"

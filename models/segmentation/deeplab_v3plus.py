@@ -18,10 +18,10 @@ def deeplab_v3plus(shape: Shape, options: SegmentationOptions, classes: int) -> 
 
     The encoder ends at stride 16: the last stage of the backbone is dilated (`atrous.atrous`) in the families where
     that leaves the meaning of its weights exactly as it is. Of the others the map of stride 32 is taken as it is, with
-    half the rates, which then reach as far in the picture. Convolutions of 3 x 3 are separable, as in the paper.
+    half the rates, which then reach as far in the image. Convolutions of 3 x 3 are separable, as in the paper.
 
     Args:
-        shape: (height, width, 3) of the input, None where it follows the picture.
+        shape: (height, width, 3) of the input, None where it follows the image.
         options: the recipe's `model` section.
         classes: how many.
 
@@ -44,9 +44,9 @@ def deeplab_v3plus(shape: Shape, options: SegmentationOptions, classes: int) -> 
 
 
 def _pyramid(x: keras.KerasTensor, rates: list[int]) -> keras.KerasTensor:
-    """Atrous spatial pyramid pooling: 1 x 1, three rates and the whole picture, projected to 256 channels.
+    """Atrous spatial pyramid pooling: 1 x 1, three rates and the whole image, projected to 256 channels.
 
-    The paper spreads the picture's one vector over the map and projects all five together. A 1 x 1 convolution of
+    The paper spreads the image's one vector over the map and projects all five together. A 1 x 1 convolution of
     several maps is the sum of its parts, and that of a spread vector is its spread product: so the vector is projected
     on its own and added, the same function for a map of any size.
     """

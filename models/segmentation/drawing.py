@@ -11,7 +11,7 @@ from skimage.segmentation import find_boundaries
 
 from ..errors import InputError
 from ..inputs.image.options import IGNORE
-from ..metrics.plots import NARROWEST, PLAIN, STRIP, TALLEST
+from ..metrics.plots import MAX_HEIGHT, MIN_WIDTH, PLAIN, STRIP
 from .metrics import count_pixels, iou, margins, mean_of_defined
 from .options import SegmentationOptions
 
@@ -37,7 +37,7 @@ def palette() -> np.ndarray:
     return np.round(colors).astype(np.uint8)
 
 
-NAMED = 5  # classes in a short line
+MAX_NAMED = 5  # classes in a short line
 
 
 def shares(class_names: Sequence[str], mask: Any) -> np.ndarray:
@@ -57,7 +57,7 @@ def percent(share: float) -> str:
 def line(
     class_names: Sequence[str], results: Mapping[str, np.ndarray], options: SegmentationOptions
 ) -> dict[str, float | int]:
-    """What belongs on a line of text: `share/NAME`, the share of the picture that each class has, 0..1, and with
+    """What belongs on a line of text: `share/NAME`, the share of the image that each class has, 0..1, and with
     `model.instances` how many `objects` there are."""
     found = shares(class_names, results["mask"])
     told = {f"share/{name}": round(float(share), 6) for name, share in zip(class_names, found, strict=True)}
@@ -74,13 +74,13 @@ def summary(class_names: Sequence[str], values: Mapping[str, Any]) -> str:
 
     Args:
         class_names: in the order of the class ids.
-        values: `mask` as an array or as lists; 255, which is beside a picture in a batch, is left out.
+        values: `mask` as an array or as lists; 255, which is beside an image in a batch, is left out.
     """
     found = shares(class_names, values["mask"])
     there = sorted(np.flatnonzero(found), key=lambda i: (i == 0, -found[i]))
     if not there:
         return "no pixel that counts"
-    named = there if len(there) <= NAMED else [*there[: NAMED - 1], *(i for i in there if i == 0)]
+    named = there if len(there) <= MAX_NAMED else [*there[: MAX_NAMED - 1], *(i for i in there if i == 0)]
     told = [f"{class_names[i]} {percent(found[i])}" for i in named]
     return ", ".join([*told, f"and {len(there) - len(named)} more"] if len(named) < len(there) else told)
 
@@ -96,7 +96,7 @@ class Entry(NamedTuple):
 
 
 def beside(panels: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:
-    """Pictures uint8 `[h, w, 3]` of one size in a row, each under its name."""
+    """Images uint8 `[h, w, 3]` of one size in a row, each under its name."""
     height, width = panels[0][1].shape[:2]
     size = _font_size(width)
     top = round(size * 1.5)
@@ -109,12 +109,12 @@ def beside(panels: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:
     return np.asarray(canvas)
 
 
-def legend(picture: np.ndarray, entries: Sequence[Entry]) -> np.ndarray:
-    """Puts a strip with entries beneath a picture, in as many lines as they need; none without entries.
+def legend(image: np.ndarray, entries: Sequence[Entry]) -> np.ndarray:
+    """Puts a strip with entries beneath an image, in as many lines as they need; none without entries.
 
-    An entry that is wider than the picture is cut.
+    An entry that is wider than the image is cut.
     """
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     size = _font_size(width // 3)
     font, line, edge = ImageFont.load_default(size), round(size * 1.5), size // 2
     placed, left, row = [], edge, 0
@@ -126,7 +126,7 @@ def legend(picture: np.ndarray, entries: Sequence[Entry]) -> np.ndarray:
         placed.append((entry, left, height + row * line))
         left += wide
     canvas = Image.new("RGB", (width, height + (row + 1) * line * bool(entries)), STRIP)
-    canvas.paste(Image.fromarray(picture), (0, 0))
+    canvas.paste(Image.fromarray(image), (0, 0))
     pen = ImageDraw.Draw(canvas)
     for entry, left, top in placed:
         if entry.color:
@@ -140,7 +140,7 @@ def _font_size(width: int) -> int:
     return min(max(width // 18, 12), 32)
 
 
-OPACITY = 0.55  # of a colour over the picture
+OPACITY = 0.55  # of a colour over the image
 HATCH = 8  # pixels of the drawing from one stripe to the next
 
 
@@ -150,10 +150,10 @@ def draw(
     results: Mapping[str, np.ndarray] | None,
     truth: Mapping[str, np.ndarray] | None,
 ) -> np.ndarray:
-    """Draws what is known of one picture: `picture`, then `truth`, `prediction`, and of both together `errors`.
+    """Draws what is known of one image: `image`, then `truth`, `prediction`, and of both together `errors`.
 
-    Colours of classes lie over the picture, the first class, the background, is left as it is, and stripes are pixels
-    that do not count. Among the errors what is right is dim. A small picture is enlarged by a whole factor, one with a
+    Colours of classes lie over the image, the first class, the background, is left as it is, and stripes are pixels
+    that do not count. Among the errors what is right is dim. A small image is enlarged by a whole factor, one with a
     side of more than 1024 pixels is reduced by one.
 
     Args:
@@ -168,7 +168,7 @@ def draw(
     view = _View(image)
     said = None if results is None else np.asarray(results["mask"])
     known = None if truth is None else np.asarray(truth["mask"])
-    panels = [("picture", view.picture)]
+    panels = [("image", view.image)]
     panels += [("truth", view.classes(known))] if known is not None else []
     panels += [("prediction", view.classes(said))] if said is not None else []
     if said is not None and known is not None:
@@ -180,14 +180,14 @@ def draw(
 
 
 class _View:
-    """A picture, and maps of the same size over it, as large as they are shown."""
+    """An image, and maps of the same size over it, as large as they are shown."""
 
     def __init__(self, image: np.ndarray):
         height, width = image.shape[:2]
-        self._enlarged = max(1, min(math.ceil(NARROWEST / width), TALLEST // height))
-        self._reduced = max(1, math.ceil(max(height, width) / TALLEST))
+        self._enlarged = max(1, min(math.ceil(MIN_WIDTH / width), MAX_HEIGHT // height))
+        self._reduced = max(1, math.ceil(max(height, width) / MAX_HEIGHT))
         smaller = np.asarray(Image.fromarray(image).reduce(self._reduced)) if self._reduced > 1 else image
-        self.picture = self._enlarge(smaller)
+        self.image = self._enlarge(smaller)
 
     def _enlarge(self, pixels: np.ndarray) -> np.ndarray:
         return pixels.repeat(self._enlarged, axis=0).repeat(self._enlarged, axis=1)
@@ -196,19 +196,19 @@ class _View:
         return self._enlarge(values[:: self._reduced, :: self._reduced])
 
     def classes(self, mask: np.ndarray) -> np.ndarray:
-        """The classes of a mask as colours over the picture."""
+        """The classes of a mask as colours over the image."""
         ids = self._fit(mask)
-        mixed = (1 - OPACITY) * self.picture + OPACITY * palette()[ids]
+        mixed = (1 - OPACITY) * self.image + OPACITY * palette()[ids]
         colored = (ids > 0) & (ids != IGNORE)
-        drawn = np.where(colored[..., np.newaxis], mixed, self.picture)
+        drawn = np.where(colored[..., np.newaxis], mixed, self.image)
         outlines = find_boundaries(ids, connectivity=1, mode="inner") & colored
         drawn[outlines] = palette()[ids[outlines]]
         return self._hatched(drawn, ids == IGNORE)
 
     def errors(self, known: np.ndarray, said: np.ndarray) -> np.ndarray:
-        """The errors as colours over the dimmed picture in grey."""
+        """The errors as colours over the dimmed image in grey."""
         known, said = self._fit(known), self._fit(said)
-        drawn = np.repeat(0.35 * self.picture.mean(axis=-1, keepdims=True), 3, axis=-1)
+        drawn = np.repeat(0.35 * self.image.mean(axis=-1, keepdims=True), 3, axis=-1)
         for color, where in _errors(known, said):
             drawn[where] = color
         return self._hatched(drawn, known == IGNORE)
@@ -255,13 +255,13 @@ def _not_counted(mask: np.ndarray) -> list[Entry]:
     return [Entry("striped: does not count")] if (mask == IGNORE).any() else []
 
 
-MOST_OBJECTS = 65535  # that 16 bits number
+MAX_OBJECTS = 65535  # that 16 bits number
 
 
 def files(
     class_names: Sequence[str], results: Mapping[str, np.ndarray], options: SegmentationOptions
 ) -> dict[str, bytes]:
-    """The mask as a PNG in the size of the picture, and with `model.instances` the objects as another.
+    """The mask as a PNG in the size of the image, and with `model.instances` the objects as another.
 
     `.mask.png` has a palette, so a viewer shows colours; Pillow reads the class ids, `numpy.asarray(Image.open(path))`,
     where OpenCV and TensorFlow would turn them into colours (`mask_png_bytes` is the same mask without a palette).
@@ -279,9 +279,9 @@ def files(
     from .instances import objects
 
     found = objects(results["mask"], class_names, options)
-    if found.max(initial=0) > MOST_OBJECTS:
+    if found.max(initial=0) > MAX_OBJECTS:
         raise InputError(
-            f"{found.max()} objects are more than a PNG of 16 bits can number ({MOST_OBJECTS}): raise "
+            f"{found.max()} objects are more than a PNG of 16 bits can number ({MAX_OBJECTS}): raise "
             "model.instance_pixels"
         )
     return written | {".instances.png": _png(Image.fromarray(found.astype(np.uint16)))}

@@ -22,7 +22,7 @@ def precision_figure(curve: Mapping[str, Value], mean: Value) -> Figure:
     """Average precision of objects over the threshold of overlap, with its intervals as a band.
 
     Args:
-        curve: threshold to figure.
+        curve: threshold to average precision.
         mean: over all thresholds.
     """
     thresholds = np.array([float(threshold) for threshold in curve])
@@ -49,7 +49,7 @@ class SegmentationEvaluation(Evaluation):
     """IoU and Dice of each class, of all pixels of the split pooled, and their means; pixel accuracy; see `Confusion`.
     With `instances` the average precision of objects, too; see `average_precision.precisions`.
 
-    All figures have 95 % intervals, resampled over pictures. Pixels of 255 in truth do not count, and no object of
+    All metrics have 95 % intervals, resampled over images. Pixels of 255 in truth do not count, and no object of
     truth or of a result has any there; an object that mostly lay on them is never too many (`instances.excused`).
 
     Args:
@@ -72,7 +72,7 @@ class SegmentationEvaluation(Evaluation):
         """See the base.
 
         Raises:
-            InputError: truth that does not belong to the picture; see `masks.check_mask`.
+            InputError: truth that does not belong to the image; see `masks.check_mask`.
             JobError: probabilities that are no numbers.
         """
         known, said = np.asarray(truth["mask"]), np.asarray(results["mask"])
@@ -98,23 +98,23 @@ class SegmentationEvaluation(Evaluation):
         """With two classes first `dice` and `iou` of the second; then means, precision of objects, each class."""
         self._refuse_nothing()
 
-        def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
-            pixels = self._confusion.figures(weights, self.class_names)
+        def metrics(weights: np.ndarray) -> dict[str, np.ndarray]:
+            pixels = self._confusion.metrics(weights, self.class_names)
             first = {}
             if self._is_binary:  # where the class is neither there nor said, nothing is wrong: 1
-                each = {figure: pixels[f"{figure}/{self.class_names[1]}"] for figure in ("dice", "iou")}
-                first = {figure: np.where(np.isnan(values), 1.0, values) for figure, values in each.items()}
-            of_objects = self._objects.figures(weights) if self._objects else {}
+                each = {metric: pixels[f"{metric}/{self.class_names[1]}"] for metric in ("dice", "iou")}
+                first = {metric: np.where(np.isnan(values), 1.0, values) for metric, values in each.items()}
+            of_objects = self._objects.metrics(weights) if self._objects else {}
             whole = {name: values for name, values in pixels.items() if "/" not in name}
             return first | whole | of_objects | pixels
 
-        return measured(figures, len(self._keys), intervals)
+        return measured(metrics, len(self._keys), intervals)
 
     def _refuse_nothing(self) -> None:
         if not self._keys:
-            raise JobError("no sample was evaluated: the split is empty, or all its pictures are unusable")
+            raise JobError("no sample was evaluated: the split is empty, or all its images are unusable")
         if not self._confusion.matrix.any():
-            raise InputError(f"no pixel of these {len(self._keys)} pictures counts: their masks are all {IGNORE}")
+            raise InputError(f"no pixel of these {len(self._keys)} images counts: their masks are all {IGNORE}")
 
     def plots(self) -> dict[str, Figure]:
         """`iou` of each class as bars, `confusion` of pixels, and with objects `average_precision` by threshold."""
@@ -135,15 +135,15 @@ class SegmentationEvaluation(Evaluation):
         return never_right(self.class_names, there, said, right)
 
     def scores(self) -> dict[str, float]:
-        """Mean IoU over the classes that are in truth or in the result of each picture.
+        """Mean IoU over the classes that are in truth or in the result of each image.
 
-        A picture of which no pixel counts is left out.
+        An image of which no pixel counts is left out.
         """
         scores = mean_of_defined(iou(self._confusion.margins))
         return {key: float(score) for key, score in zip(self._keys, scores, strict=True) if not np.isnan(score)}
 
     def worst(self, n: int) -> list[Case]:
-        """The pictures of the lowest score that are not all right, with the class that was answered worst."""
+        """The images of the lowest score that are not all right, with the class that was answered worst."""
         scores = self.scores()
         places = [place for place, key in enumerate(self._keys) if scores.get(key, 1) < 1]
         places = sorted(places, key=lambda place: scores[self._keys[place]])[:n]
@@ -156,7 +156,7 @@ class SegmentationEvaluation(Evaluation):
         worst = min(np.flatnonzero(~np.isnan(each)), key=lambda i: (each[i], -wrong[i]))
         missed, excess = ((area[worst] - right[worst]) / there.sum() for area in (there, said))
         note = (
-            f"mean IoU {score:.2f}; {self.class_names[worst]} {each[worst]:.2f}: {percent(missed)} of the picture "
+            f"mean IoU {score:.2f}; {self.class_names[worst]} {each[worst]:.2f}: {percent(missed)} of the image "
             f"missed, {percent(excess)} too much"
         )
         return Case(key, 1 - score, note)

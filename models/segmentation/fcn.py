@@ -32,7 +32,7 @@ def fcn8s(shape: Shape, options: SegmentationOptions, classes: int) -> EncoderDe
     channels, with batch norm, as in torchvision's FCN.
 
     Args:
-        shape: (height, width, 3) of the input, None where it follows the picture.
+        shape: (height, width, 3) of the input, None where it follows the image.
         options: the recipe's `model` section.
         classes: how many.
 

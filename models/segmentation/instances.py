@@ -57,7 +57,7 @@ def _watershed(there: np.ndarray, options: SegmentationOptions) -> np.ndarray:
     The classic on binary maps (Vincent and Soille 1991): basins round the peaks of the distance, which is smoothed a
     little. Of two that touch, the one with the lower peak joins the other where that peak rises less than
     `instance_neck` above the pass between them, so that the h-maxima remain (Soille, Morphological Image Analysis,
-    2003, chapter 6). What reaches the picture's edge is taken to go on beyond it.
+    2003, chapter 6). What reaches the image's edge is taken to go on beyond it.
     """
     if there.all() or not there.any():
         return _components(there, options)

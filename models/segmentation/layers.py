@@ -39,7 +39,7 @@ class BilinearUpsampling(keras.layers.Layer):
     """Bilinear interpolation to `factor` times the height and width, by pixel centres as `tf.image.resize` has them.
 
     `keras.layers.UpSampling2D` compares the new size with 0 in Python, which a graph cannot do where the size follows
-    the picture (Keras 3.15).
+    the image (Keras 3.15).
 
     Args:
         factor: how many times.
@@ -69,7 +69,7 @@ class BilinearUpsampling(keras.layers.Layer):
 class MaxPoolingWithPlaces(keras.layers.Layer):
     """Maxima of 2 x 2 windows, and the place of each in its window.
 
-    `tf.nn.max_pool_with_argmax` gives places in the whole picture, which takes scattering to undo. Windows do not
+    `tf.nn.max_pool_with_argmax` gives places in the whole image, which takes scattering to undo. Windows do not
     overlap here, so a place in the window will do, and all is done by comparing and choosing: on every device, under
     XLA, in every precision.
     """
@@ -130,7 +130,7 @@ def build_encoder(shape: Shape, options: SegmentationOptions, strides: Iterable[
     Your own, `package.module:Name`, is called with `(shape, options)` and returns a `Backbone`.
 
     Args:
-        shape: (height, width, 3) of the input, None where it follows the picture.
+        shape: (height, width, 3) of the input, None where it follows the image.
         options: the recipe's `model` section.
         strides: of the levels that it must have.
 

@@ -67,7 +67,7 @@ class SegmentationLoss(keras.losses.Loss):
             y_pred: logits `[n, h, w, classes]`.
 
         Returns:
-            `[1]`, which Keras reduces to the same number by mean and by sum, however many pictures there are. It is 0
+            `[1]`, which Keras reduces to the same number by mean and by sum, however many images there are. It is 0
             where no pixel counts.
         """
         ids, gaps = (y_true[..., 0], y_true[..., 1]) if "boundary" in self.factors else (y_true, None)

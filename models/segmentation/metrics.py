@@ -8,7 +8,7 @@ from ..inputs.image.options import IGNORE
 
 
 def count_pixels(truth: np.ndarray, said: np.ndarray, classes: int) -> np.ndarray:
-    """The confusion matrix of one picture, int64 `[classes, classes]`: rows are the truth, columns what was said.
+    """The confusion matrix of one image, int64 `[classes, classes]`: rows are the truth, columns what was said.
 
     Args:
         truth: class ids `[height, width]`; 255 does not count.
@@ -52,10 +52,10 @@ def mean_of_defined(values: np.ndarray) -> np.ndarray:
 
 
 class Confusion:
-    """Confusion of the pixels of many pictures.
+    """Confusion of the pixels of many images.
 
-    Whole, it is one matrix; of each picture only the margins are kept, from which all figures follow, so that figures
-    can be resampled over pictures: 24 bytes a class and picture, whatever its size.
+    Whole, it is one matrix; of each image only the margins are kept, from which all metrics follow, so that metrics
+    can be resampled over images: 24 bytes a class and image, whatever its size.
     """
 
     def __init__(self, classes: int):
@@ -63,43 +63,43 @@ class Confusion:
         self._margins: list[np.ndarray] = []
 
     def add(self, truth: np.ndarray, said: np.ndarray) -> None:
-        """Takes in one picture; see `count_pixels`."""
+        """Takes in one image; see `count_pixels`."""
         matrix = count_pixels(truth, said, len(self.matrix))
         self.matrix += matrix
         self._margins.append(margins(matrix))
 
     @property
     def margins(self) -> np.ndarray:
-        """Of each picture, int64 `[pictures, 3, classes]`; see the function."""
+        """Of each image, int64 `[images, 3, classes]`; see the function."""
         return np.array(self._margins, np.int64).reshape(-1, 3, len(self.matrix))
 
-    def figures(self, weights: np.ndarray, class_names: Sequence[str]) -> dict[str, np.ndarray]:
-        """Figures of all pixels together, NaN where one is not defined.
+    def metrics(self, weights: np.ndarray, class_names: Sequence[str]) -> dict[str, np.ndarray]:
+        """Metrics of all pixels together, NaN where one is not defined.
 
-        `mean_iou` and `mean_dice` are means over classes (macro) of the figures of each, in which a class that is in no
-        picture and in no answer takes no part. `micro_iou` and `micro_dice` pool the counts of all classes before they
+        `mean_iou` and `mean_dice` are means over classes (macro) of the metrics of each, in which a class that is in no
+        image and in no answer takes no part. `micro_iou` and `micro_dice` pool the counts of all classes before they
         divide. As every pixel has one class, `micro_dice` always equals `pixel_accuracy`.
 
         Args:
-            weights: how often each picture counts, `[resamples, pictures]`.
+            weights: how often each image counts, `[resamples, images]`.
             class_names: in the order of the class ids.
 
         Returns:
-            Name to figure, float64 `[resamples]`: those named above, then `iou/NAME` and `dice/NAME`.
+            Name to metric, float64 `[resamples]`: those named above, then `iou/NAME` and `dice/NAME`.
         """
         rows = self.margins
         counts = (weights @ rows.reshape(len(rows), -1).astype(np.float64)).reshape(-1, *rows.shape[1:])
         each_iou, each_dice = iou(counts), dice(counts)
         right, there, said = np.moveaxis(counts.sum(axis=-1), -1, 0)
-        figures = {
+        metrics = {
             "mean_iou": mean_of_defined(each_iou),
             "mean_dice": mean_of_defined(each_dice),
             "micro_iou": divided(right, there + said - right),
             "micro_dice": divided(2 * right, there + said),
             "pixel_accuracy": divided(right, there),
         }
-        figures |= {f"iou/{name}": each_iou[:, i] for i, name in enumerate(class_names)}
-        return figures | {f"dice/{name}": each_dice[:, i] for i, name in enumerate(class_names)}
+        metrics |= {f"iou/{name}": each_iou[:, i] for i, name in enumerate(class_names)}
+        return metrics | {f"dice/{name}": each_dice[:, i] for i, name in enumerate(class_names)}
 
 
 BINS = 1024
@@ -108,7 +108,7 @@ comparison that the Predictor makes."""
 
 
 class DiceThreshold:
-    """The threshold with the best Dice of the second class, all pixels of all pictures pooled.
+    """The threshold with the best Dice of the second class, all pixels of all images pooled.
 
     Dice looks only at how many pixels of each class lie from a threshold on, so a histogram for each class is enough.
     """
@@ -117,7 +117,7 @@ class DiceThreshold:
         self._counts = np.zeros((2, BINS), np.int64)
 
     def add(self, truth: np.ndarray, probability: np.ndarray) -> None:
-        """Takes in one picture.
+        """Takes in one image.
 
         Args:
             truth: class ids 0 and 1 `[height, width]`; 255 does not count.
@@ -149,7 +149,7 @@ THRESHOLDS = tuple(step / 20 for step in range(10, 20))
 
 
 def precisions(truth: np.ndarray, said: np.ndarray, excused: np.ndarray | None = None) -> np.ndarray:
-    """TP / (TP + FP + FN) of the objects of one picture at each of `THRESHOLDS`, float64 `[10]`.
+    """TP / (TP + FP + FN) of the objects of one image at each of `THRESHOLDS`, float64 `[10]`.
 
     An object is found where the intersection over union with one of truth lies above the threshold. As that is more
     than one half, no object can be found twice. This is what the Data Science Bowl 2018 (Caicedo et al. 2019, Nature
@@ -185,27 +185,27 @@ def _overlaps(truth: np.ndarray, said: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 class AveragePrecision:
-    """Means of `precisions` over pictures; one without any object, neither in truth nor said, takes no part."""
+    """Means of `precisions` over images; one without any object, neither in truth nor said, takes no part."""
 
     def __init__(self) -> None:
         self._precisions: list[np.ndarray] = []
 
     def add(self, truth: np.ndarray, said: np.ndarray, excused: np.ndarray) -> None:
-        """Takes in one picture."""
+        """Takes in one image."""
         self._precisions.append(precisions(truth, said, excused))
 
     def curve(self, weights: np.ndarray) -> dict[str, np.ndarray]:
-        """Threshold, as "0.50", to the mean precision, float64 `[resamples]`; NaN where no picture takes part.
+        """Threshold, as "0.50", to the mean precision, float64 `[resamples]`; NaN where no image takes part.
 
         Args:
-            weights: how often each picture counts, `[resamples, pictures]`.
+            weights: how often each image counts, `[resamples, images]`.
         """
         rows = np.stack(self._precisions)
         defined = ~np.isnan(rows)
-        means = divided(weights @ np.where(defined, rows, 0), weights @ defined)  # a picture takes part at all or none
+        means = divided(weights @ np.where(defined, rows, 0), weights @ defined)  # an image takes part at all or none
         return {f"{threshold:.2f}": means[:, place] for place, threshold in enumerate(THRESHOLDS)}
 
-    def figures(self, weights: np.ndarray) -> dict[str, np.ndarray]:
+    def metrics(self, weights: np.ndarray) -> dict[str, np.ndarray]:
         """`ap_50`, `ap_75`, and `mean_ap`, the mean over all thresholds; else as `curve`."""
         curve = self.curve(weights)
         mean = mean_of_defined(np.stack(list(curve.values()), axis=-1))

@@ -23,18 +23,18 @@ PixelWeights = Annotated[
 
 
 class SegmentationInput(ImageOptions):
-    """How a picture becomes the model's input: here by default in its own size, whatever that is."""
+    """How an image becomes the model's input: here by default in its own size, whatever that is."""
 
     size: Pixels | tuple[Pixels, Pixels] | None = None
     """Height and width of the model's input in pixels, `[192, 256]`; one number is a square. null with `fit: pad`."""
     fit: Literal["letterbox", "stretch", "crop", "pad"] = "pad"
     """`pad` keeps the native size and fills the bottom and the right, up to the largest of the batch rounded up to
-    `stride`; `letterbox` scales the whole picture to fit inside, centres it and fills the rest; `stretch` scales both
+    `stride`; `letterbox` scales the whole image to fit inside, centres it and fills the rest; `stretch` scales both
     sides on their own. `crop` is refused: every pixel gets a class."""
 
     @field_validator("fit")
     @classmethod
-    def _whole_picture(cls, value: str) -> str:
+    def _whole_image(cls, value: str) -> str:
         if value == "crop":
             raise ValueError("it would cut off pixels that need a class: take pad, letterbox or stretch")
         return value
@@ -52,7 +52,7 @@ class SegmentationOptions(BackboneOptions):
     """Channels at full resolution in `unet` and `segnet` without a backbone, doubled at each level (64 in the
     papers)."""
     depth: Annotated[int, Field(ge=1, le=6)] = 4
-    """How often `unet` without a backbone halves the picture (4 in the paper)."""
+    """How often `unet` without a backbone halves the image (4 in the paper)."""
     upsampling: Literal["transposed", "resized"] = "transposed"
     """How `unet` doubles its maps: transposed convolution (the paper's), or bilinear resizing and a convolution."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0

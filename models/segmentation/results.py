@@ -25,11 +25,11 @@ def segmented(
             likeliest class.
 
     Returns:
-        mask: uint8 `[n, H, W]`, class ids, where H and W are the largest of the batch: each picture lies in the upper
+        mask: uint8 `[n, H, W]`, class ids, where H and W are the largest of the batch: each image lies in the upper
             left corner, and what is beside it is 255.
-        size: int32 `[n, 2]`, height and width of each picture.
+        size: int32 `[n, 2]`, height and width of each image.
         mask_png_bytes: string `[n]`, each mask at its own size as a grey PNG of class ids.
-        probabilities: float32 `[n, H, W, classes]`, 0 beside a picture.
+        probabilities: float32 `[n, H, W, classes]`, 0 beside an image.
     """
     probabilities = image_input.maps_to_original(to_probabilities(logits), geometry)
     mask = tf.cast(tf.where(inside_of(geometry), to_ids(probabilities, threshold), IGNORE), tf.uint8)

@@ -40,7 +40,7 @@ class PixelAccuracy(keras.metrics.Mean):
         y_true = ops.convert_to_tensor(y_true)
         ids = ops.cast(y_true[..., 0] if len(y_true.shape) == 4 else y_true, "int32")
         right = ops.cast(ops.argmax(y_pred, axis=-1) == ids, "float32")
-        # Flat, because Keras' mean of maps would take the mean of each picture first.
+        # Flat, because Keras' mean of maps would take the mean of each image first.
         return super().update_state(ops.ravel(right), sample_weight=ops.ravel(ids != IGNORE))
 
 
@@ -158,7 +158,7 @@ def build(
     Args:
         class_names: in the order of the class ids.
         options: the recipe's `model` section.
-        shape: (height, width, 3) of the input, None where it follows the picture.
+        shape: (height, width, 3) of the input, None where it follows the image.
         class_weights: of the classes in the loss, float32 `[classes]`; none where they weigh the same.
 
     Raises:
@@ -205,15 +205,15 @@ def _network(options: SegmentationOptions, shape: Shape, classes: int) -> keras.
 
 
 def _check_output(net: keras.Model, name: str, shape: Shape, classes: int) -> None:
-    """Asks for the output of one picture, because where the input follows the picture its shape says nothing."""
+    """Asks for the output of one image, because where the input follows the image its shape says nothing."""
     height, width = (side or known for side, known in zip(shape[:2], (64, 96), strict=True))
-    call = tf.function(lambda picture: net(picture, training=False), autograph=False)
+    call = tf.function(lambda image: net(image, training=False), autograph=False)
     outputs = call.get_concrete_function(tf.TensorSpec([1, height, width, 3], tf.float32)).outputs
     if [(each.shape, each.dtype) for each in outputs] != [((1, height, width, classes), tf.float32)]:
         found = ", ".join(f"{each.dtype.name} {each.shape.as_list()}" for each in outputs)
         raise InputError(
             f"model '{name}' must make logits float32 {[1, height, width, classes]} (a score of each class for each "
-            f"pixel) of a picture of {height} x {width}, and makes {found}"
+            f"pixel) of an image of {height} x {width}, and makes {found}"
         )
 
 

@@ -13,13 +13,13 @@ STAGES = ((1, 2), (2, 2), (4, 3), (8, 3), (8, 3))
 
 
 def segnet(shape: Shape, options: SegmentationOptions, classes: int) -> EncoderDecoder:
-    """Five stages that halve the picture and five that double it, putting each value back where its maximum stood.
+    """Five stages that halve the image and five that double it, putting each value back where its maximum stood.
 
     The decoder mirrors the encoder convolution by convolution; its last one gives the scores. Batch norm and ReLU stand
     behind all others, as in the paper.
 
     Args:
-        shape: (height, width, 3) of the input, None where it follows the picture.
+        shape: (height, width, 3) of the input, None where it follows the image.
         options: the recipe's `model` section.
         classes: how many.
 

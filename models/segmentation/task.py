@@ -29,7 +29,7 @@ class SegmentationImage(ImageInput):
 class Segmentation(Task):
     """A class for every pixel.
 
-    Truth is `mask`, uint8 `[height, width]` of the upright picture: class ids, and 255 for pixels that do not count.
+    Truth is `mask`, uint8 `[height, width]` of the upright image: class ids, and 255 for pixels that do not count.
     With `model.instances` it is `instances`, too: uint16, 0 for no object and a number for each.
     """
 
@@ -170,7 +170,7 @@ class Segmentation(Task):
     def draw(
         self, image: np.ndarray, results: Mapping[str, np.ndarray] | None, truth: Mapping[str, np.ndarray] | None = None
     ) -> np.ndarray:
-        """Picture, truth, prediction and errors side by side, over what the colours mean."""
+        """Image, truth, prediction and errors side by side, over what the colours mean."""
         from .drawing import draw
 
         return draw(self.class_names, image, results, truth)

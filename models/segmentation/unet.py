@@ -20,7 +20,7 @@ def unet(shape: Shape, options: SegmentationOptions, classes: int) -> EncoderDec
 
     With a backbone there are five doublings, from stride 32, and skip connections from strides 16, 8, 4 and 2; the
     widths are those of segmentation_models (Iakubovskii 2019). At full resolution backbones have no level: there the
-    picture itself is taken in, as in fastai's DynamicUnet (Howard and Gugger 2020), so that edges can be as fine as
+    image itself is taken in, as in fastai's DynamicUnet (Howard and Gugger 2020), so that edges can be as fine as
     its pixels. A level's convolutions there would cost four times what they cost one level below.
 
     `upsampling: transposed` is the paper's 2 x 2 transposed convolution. `resized` is a 1 x 1 convolution and bilinear
@@ -28,7 +28,7 @@ def unet(shape: Shape, options: SegmentationOptions, classes: int) -> EncoderDec
     would give in the other, at a quarter of the cost.
 
     Args:
-        shape: (height, width, 3) of the input, None where it follows the picture.
+        shape: (height, width, 3) of the input, None where it follows the image.
         options: the recipe's `model` section.
         classes: how many.
 
@@ -68,8 +68,8 @@ def _paper_encoder(shape: Shape, options: SegmentationOptions) -> Backbone:
 
 
 def _rescaled(image: keras.KerasTensor) -> keras.KerasTensor:
-    """The picture in -1..1."""
-    return layers.Rescaling(1 / 127.5, offset=-1, name="picture")(image)
+    """The image in -1..1."""
+    return layers.Rescaling(1 / 127.5, offset=-1, name="image")(image)
 
 
 def _twice(x: keras.KerasTensor, width: int, name: str) -> keras.KerasTensor:

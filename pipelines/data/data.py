@@ -28,7 +28,7 @@ from .splits import check_classes, split
 
 _log = logging.getLogger(__name__)
 
-NAMED = 5
+MAX_NAMED = 5
 """Bad samples that get a line of their own in the log."""
 
 
@@ -182,13 +182,13 @@ def log_bad(bad: Mapping[int, str], source: Source, listed: str) -> None:
         source: where they are.
         listed: where a person finds all of them.
     """
-    for position in sorted(bad)[:NAMED]:
+    for position in sorted(bad)[:MAX_NAMED]:
         _log.warning("%s: %s: left out", source.where(position), bad[position])
-    if len(bad) > NAMED:
-        _log.warning("and %d more are left out: %s names them all", len(bad) - NAMED, listed)
+    if len(bad) > MAX_NAMED:
+        _log.warning("and %d more are left out: %s names them all", len(bad) - MAX_NAMED, listed)
 
 
-_CLASSES = 20  # that one message names
+_MAX_CLASSES = 20  # that one message names
 
 
 @dataclass
@@ -278,16 +278,16 @@ class Data:
     def tell(self) -> None:
         """Says in the log which samples contradict each other, and which classes there is nothing to learn of."""
         pairs = self.findings.contradictions
-        for pair in pairs[:NAMED]:
+        for pair in pairs[:MAX_NAMED]:
             told = " and ".join(f"{self.source.where(each)} ({self.words(each)})" for each in pair)
             _log.warning("one image under two labels: %s are identical files: correct one, or remove it", told)
-        if len(pairs) > NAMED:
-            _log.warning("and %d more images stand under two labels", len(pairs) - NAMED)
+        if len(pairs) > MAX_NAMED:
+            _log.warning("and %d more images stand under two labels", len(pairs) - MAX_NAMED)
         if absent := self.absent:
-            more = f" and {len(absent) - _CLASSES} more" if len(absent) > _CLASSES else ""
+            more = f" and {len(absent) - _MAX_CLASSES} more" if len(absent) > _MAX_CLASSES else ""
             _log.warning(
                 "classes that no training sample holds, so that they are never learnt: %s%s",
-                ", ".join(absent[:_CLASSES]),
+                ", ".join(absent[:_MAX_CLASSES]),
                 more,
             )
 

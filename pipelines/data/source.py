@@ -129,7 +129,7 @@ class Source(ABC):
 
     @property
     def columns(self) -> Mapping[str, Sequence[str]]:
-        """Named texts of all samples by which figures may be told apart: by default the groups, where there are any."""
+        """Named texts of all samples by which metrics may be told apart: by default the groups, where there are any."""
         return {} if list(self.groups) == list(self.keys) else {"group": self.groups}
 
     def stamp(self, position: int) -> str | None:

@@ -1,4 +1,4 @@
-"""Which samples are trained on, which choose, and which are kept for the figure that is quoted."""
+"""Which samples are trained on, which choose, and which are kept for the metric that is quoted."""
 
 import logging
 from collections.abc import Mapping, Sequence

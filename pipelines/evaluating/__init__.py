@@ -1,1 +1,1 @@
-"""Evaluation: a Predictor on bytes with truth, as figures, pictures and comparisons."""
+"""Evaluation: a Predictor on bytes with truth, as metrics, images and comparisons."""

@@ -11,13 +11,13 @@ from ...models.contract import Evaluation, Raw, Value
 from ...models.errors import InputError, nearest
 from ..data.source import Source
 
-FEW = 10  # samples: a figure of less says next to nothing
-MOST = 200  # values of a column: a table of more is no table
+MIN_SAMPLES = 10  # samples: a metric of less says next to nothing
+MAX_VALUES = 200  # values of a column: a table of more is no table
 
 
 @dataclass(frozen=True)
 class Part:
-    """The samples of one value of the column: how many were evaluated, and their figures."""
+    """The samples of one value of the column: how many were evaluated, and their metrics."""
 
     count: int
     values: Mapping[str, Value]
@@ -32,7 +32,7 @@ def find_column(source: Source, column: str) -> Sequence[str]:
     columns = source.columns
     if column not in columns:
         known = nearest(column, columns) if columns else "it has none (data.source=csv has those of its table)"
-        raise InputError(f"the data has no column '{column}' to tell figures apart by: {known}")
+        raise InputError(f"the data has no column '{column}' to tell metrics apart by: {known}")
     return columns[column]
 
 
@@ -54,10 +54,10 @@ class Breakdown:
         self._counts: Counter[str] = Counter()
         self._evaluations: dict[str, Evaluation] = {}
         different = len(set(self._value_of.values()))
-        if different > MOST:
+        if different > MAX_VALUES:
             raise InputError(
                 f"column '{column}' has {different} different values in these {len(positions)} samples: a column of at "
-                f"most {MOST} can be told apart"
+                f"most {MAX_VALUES} can be told apart"
             )
 
     def update(
@@ -76,18 +76,18 @@ class Breakdown:
         self._counts[value] += 1
 
     def parts(self) -> dict[str, Part]:
-        """Value of the column to its samples' figures; the values that most samples have come first."""
+        """Value of the column to its samples' metrics; the values that most samples have come first."""
         ordered = sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))
         return {value: Part(count, self._evaluations[value].values()) for value, count in ordered}
 
 
 def widest_gap(column: str, parts: Mapping[str, Part]) -> str:
-    """One line about the figure in which two values of a column lie farthest apart for the width of their intervals.
+    """One line about the metric in which two values of a column lie farthest apart for the width of their intervals.
 
-    Values with less than 10 samples are left out, and so are figures without interval.
+    Values with less than 10 samples are left out, and so are metrics without interval.
     """
-    enough = {value: part for value, part in parts.items() if part.count >= FEW}
-    best, line = 0.0, f"no gap to tell: fewer than two values of '{column}' have {FEW} samples"
+    enough = {value: part for value, part in parts.items() if part.count >= MIN_SAMPLES}
+    best, line = 0.0, f"no gap to tell: fewer than two values of '{column}' have {MIN_SAMPLES} samples"
     if len(enough) > 1:
         line = f"no gap between the values of '{column}'"
     for name in dict.fromkeys(name for part in enough.values() for name in part.values if "/" not in name):

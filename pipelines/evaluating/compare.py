@@ -15,7 +15,7 @@ from ...models.files import read_json
 from ..recipe.recipe import Recipe, load_recipe
 from ..run import recipe_file
 from .evaluate import Evaluated, check_split, evaluated
-from .figure_tables import comparison_rows
+from .metric_tables import comparison_rows
 
 LEVEL = 0.05
 
@@ -109,7 +109,7 @@ class Comparison:
     Attributes:
         runs: their folders.
         split: what they were evaluated on.
-        values: the figures of each, by name.
+        values: the metrics of each, by name.
         test: the paired test; None for a task that does not score single samples.
     """
 
@@ -156,7 +156,7 @@ def compare(first: Path | str, second: Path | str, split: str = "test") -> Compa
     if any(answered) and asked[0] != asked[1]:
         raise InputError(
             f"{runs[0]} and {runs[1]} are runs on other data: of {len(asked[0])} and {len(asked[1])} samples of the "
-            f"{split} split they share {len(asked[0] & asked[1])}, and figures of different samples cannot be compared"
+            f"{split} split they share {len(asked[0] & asked[1])}, and metrics of different samples cannot be compared"
         )
     shared = sorted(answered[0] & answered[1])
     test = paired_test(*([each.scores[key] for key in shared] for each in found)) if shared else None

@@ -109,7 +109,7 @@ def _agree(run: Path, recipe: Recipe, first_run: Path, first: Recipe) -> None:
         raise InputError(f"{run}: it answers for {asked}, {first_run} for {asked_first}: no common answer")
     if recipe.data != first.data:
         log.warning(
-            "%s: %s: what one run held out, another may have been trained on, so that figures come out too good",
+            "%s: %s: what one run held out, another may have been trained on, so that metrics come out too good",
             run,
             _told("data", recipe.data, first_run, first.data),
         )
@@ -133,7 +133,7 @@ def combine(runs: Sequence[Path], recipes: Sequence[Recipe], average: str, views
         runs: their folders.
         recipes: theirs, in the same order; the first is the ensemble's own.
         average: "probabilities" or "weights".
-        views: what is shown of each picture.
+        views: what is shown of each image.
         folder: an empty one.
 
     Raises:
@@ -185,7 +185,7 @@ def combine(runs: Sequence[Path], recipes: Sequence[Recipe], average: str, views
         run = Run(folder)
         run.progress.finished = True  # so that nothing is ever trained into this folder
         run.save_progress()
-    monitor = recipe.train.select.figure or task.monitor
+    monitor = recipe.train.select.metric or task.monitor
     for path in runs:
         log.info("alone: validation %s %s (%s)", monitor, _quoted(path, monitor), path)
     log.info("together: validation %s %s", monitor, values[monitor])
@@ -226,11 +226,11 @@ def _average(members: Sequence[Predictor], average: str, views: Views) -> Predic
     return Predictor(whole, Ensemble(whole, tasks, models, views))
 
 
-def _quoted(run: Path, figure: str) -> str:
-    """A figure of a run's own validation, as `train` left it."""
+def _quoted(run: Path, metric: str) -> str:
+    """A metric of a run's own validation, as `train` left it."""
     value = None
     with suppress(InputError, FileNotFoundError):  # not there, or not whole: no reason to lose the ensemble
-        value = read_json(run / "evaluation" / "validation" / "metrics.json")["metrics"].get(figure)
+        value = read_json(run / "evaluation" / "validation" / "metrics.json")["metrics"].get(metric)
     return "unknown" if value is None else f"{value['value']:.4f}"
 
 
@@ -252,7 +252,7 @@ def ensemble(
         out: the new folder. It needs none of the runs afterwards.
         average: "probabilities" keeps every member and takes as long as all of them; "weights", for runs of one start,
             makes one network with the size and the speed of one.
-        views: what is shown of each picture; the whole alone unless given.
+        views: what is shown of each image; the whole alone unless given.
 
     Returns:
         `out`.

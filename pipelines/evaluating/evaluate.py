@@ -60,7 +60,7 @@ def evaluate(
 def evaluated(
     run: Path | str, split: str = "test", overrides: Sequence[str] = (), batch: int = 32, by: str | None = None
 ) -> Evaluated:
-    """Evaluates a run, and writes figures, pictures, worst and doubtful cases into its `evaluation/SPLIT` folder.
+    """Evaluates a run, and writes metrics, images, worst and doubtful cases into its `evaluation/SPLIT` folder.
 
     Of a run that cannot be written to all is found as well, and a warning says that there are no files.
 
@@ -68,8 +68,8 @@ def evaluated(
         run: the folder that `train` left.
         split: "train", "validation", "test", or "all" samples, as for data that was never trained on.
         overrides: `data.key=value`, to evaluate on other data.
-        batch: pictures in one call of the graph.
-        by: a column of the data, for each of whose values the figures are told, too: `by` in `metrics.json`.
+        batch: images in one call of the graph.
+        by: a column of the data, for each of whose values the metrics are told, too: `by` in `metrics.json`.
 
     Raises:
         InputError: no run, no such split or one without samples, no such column, more bad samples than `data.max_bad`.

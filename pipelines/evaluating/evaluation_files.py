@@ -1,4 +1,4 @@
-"""An evaluation as files: figures to read by machine, pictures to look at, cases to check."""
+"""An evaluation as files: metrics to read by machine, images to look at, cases to check."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def write_evaluation(
     overrides: Sequence[str] = (),
     breakdown: Breakdown | None = None,
 ) -> dict[str, Value]:
-    """Writes `evaluation/SPLIT/` into a run: `metrics.json`, `scores.json`, each figure as PNG and SVG, the worst cases
+    """Writes `evaluation/SPLIT/` into a run: `metrics.json`, `scores.json`, each metric as PNG and SVG, the worst cases
     as images and as a list (`worst/`, `worst.jsonl`), and likewise samples whose truth may be wrong (`label_issues`)
     and, where answers have degrees, what is answered as most are and best (`median`, `best`). The log warns of the
     notes.
@@ -53,7 +53,7 @@ def write_evaluation(
     Args:
         evaluation: fed with the whole split.
         bad: positions that could not be read, and why.
-        source: where the pictures are.
+        source: where the images are.
         split: the split's name.
         predictor: what was evaluated.
         run: the run's folder.
@@ -61,7 +61,7 @@ def write_evaluation(
         breakdown: the same samples by the values of a column.
 
     Returns:
-        The figures, with their intervals.
+        The metrics, with their intervals.
     """
     with alone_in(evaluation_folder(run, split), wait=True):
         return _write(evaluation, bad, source, split, predictor, run, overrides, breakdown)
@@ -170,10 +170,10 @@ def _median_and_best(scores: Mapping[str, float], mistakes: Sequence[Case]) -> d
 
 
 def _write_cases(name: str, cases: Sequence[Case], source: Source, predictor: Predictor, folder: Path) -> None:
-    """Writes cases as numbered pictures into `name/` and as lines into `name.jsonl`, in their order."""
-    pictures = folder / name
-    pictures.mkdir(exist_ok=True)
-    for old in pictures.glob("*.png"):
+    """Writes cases as numbered images into `name/` and as lines into `name.jsonl`, in their order."""
+    images = folder / name
+    images.mkdir(exist_ok=True)
+    for old in images.glob("*.png"):
         old.unlink()
     position_of = {key: position for position, key in enumerate(source.keys)}
     for number, case in enumerate(cases):
@@ -183,7 +183,7 @@ def _write_cases(name: str, cases: Sequence[Case], source: Source, predictor: Pr
         if isinstance(results, str):  # it was readable a moment ago
             results = None
         drawn = predictor.task.draw(predictor.task.input.show(raw), results, source.truth(position))
-        with whole_file(pictures / f"{number:02}.png", lasting=False) as partial:
+        with whole_file(images / f"{number:02}.png", lasting=False) as partial:
             Image.fromarray(drawn).save(partial)
     lines = [{"key": case.key, "badness": case.badness, "note": case.note} for case in cases]
     write_atomically(folder / f"{name}.jsonl", "".join(json.dumps(line) + "\n" for line in lines))

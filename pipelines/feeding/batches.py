@@ -22,8 +22,8 @@ from .reading import Column, Reader
 
 PARALLEL = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
 
-CHUNK_PIXELS = 2**22
-"""Pictures are augmented in chunks of at most about this many pixels, which bounds their memory."""
+MAX_CHUNK_PIXELS = 2**22
+"""Images are augmented in chunks of at most about this many pixels, which bounds their memory."""
 _JUDGED = 16  # samples by whose sizes those of all are judged
 
 
@@ -107,7 +107,7 @@ def _chunk(order: Order, read: Reader, batch: int) -> int:
     some = positions[:: max(1, len(positions) // _JUDGED)][:_JUDGED]
     sizes = [read(tf.constant(position))["image"].shape[:2] for position in some]
     pixels = math.prod(map(max, zip(*sizes, strict=True)))
-    return max(1, min(batch, CHUNK_PIXELS // pixels))
+    return max(1, min(batch, MAX_CHUNK_PIXELS // pixels))
 
 
 Make = Callable[[Order], tf.data.Dataset]

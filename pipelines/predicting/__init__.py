@@ -1,1 +1,1 @@
-"""Prediction: answers for pictures without truth, as files and lines."""
+"""Prediction: answers for images without truth, as files and lines."""

@@ -23,7 +23,7 @@ def write_jsonl(found: Iterable[Answer], task: Task, out: TextIO) -> int:
         out: where to.
 
     Returns:
-        How many pictures could not be read; they have an `error` instead of results.
+        How many images could not be read; they have an `error` instead of results.
     """
     failed = 0
     for answer in found:
@@ -44,7 +44,7 @@ def write_csv(found: Iterable[Answer], task: Task, out: TextIO) -> int:
         out: where to.
 
     Returns:
-        How many pictures could not be read; they have an `error` instead of results.
+        How many images could not be read; they have an `error` instead of results.
     """
     failed, writer, waiting = 0, None, []
     for answer in found:

@@ -1,4 +1,4 @@
-"""The prediction job: picture files through the Predictor."""
+"""The prediction job: image files through the Predictor."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ def predict(
     save: Path | None = None,
     tiles: Tiles | None = None,
 ) -> Iterator[Answer]:
-    """Answers for picture files, in order; a file that cannot be read has a reason instead of results.
+    """Answers for image files, in order; a file that cannot be read has a reason instead of results.
 
-    What is not possible is told at once; a picture's files are complete when its answer comes.
+    What is not possible is told at once; an image's files are complete when its answer comes.
 
     Args:
         predictor: the Predictor of a run.
         samples: a name for each, and what reads its raw values.
         batch: samples in one call of the graph.
-        draw: a folder for pictures with their results drawn on them.
+        draw: a folder for images with their results drawn on them.
         save: a folder for the files that the task makes of results.
-        tiles: to see each picture in tiles.
+        tiles: to see each image in tiles.
 
     Raises:
         InputError: tiles that do not go with the Predictor, a task that makes no files, a folder that cannot be made.
@@ -67,7 +67,7 @@ def _written(
     task: Task, found: Iterator[Answer], count: int, draw: Path | None, save: Path | None, shown: bool
 ) -> Iterator[Answer]:
     """The answers, each after what is to be written of it."""
-    for number, answer in enumerate(bar("predict", "pictures", count, found, shown=shown)):
+    for number, answer in enumerate(bar("predict", "images", count, found, shown=shown)):
         name = result_name(number, answer.item)
         if answer.results is not None and save is not None:
             answer = _saved(task, answer, save / name)

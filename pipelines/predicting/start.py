@@ -27,11 +27,11 @@ def start(
     tile: int | None,
     overlap: int | None,
 ) -> tuple[Task, Iterator[Answer]]:
-    """The run's task, and the answers for picture files, in order; the arguments are those of `saccade.predict`.
+    """The run's task, and the answers for image files, in order; the arguments are those of `saccade.predict`.
 
     Raises:
-        InputError: no pictures, no run, a batch of none, a folder that cannot be written or has results of these
-            pictures from before, or what is not possible with the run.
+        InputError: no images, no run, a batch of none, a folder that cannot be written or has results of these
+            images from before, or what is not possible with the run.
     """
     at_least_one("batch", batch)
     tiles = as_asked(tile, overlap)

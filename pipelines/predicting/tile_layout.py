@@ -1,4 +1,4 @@
-"""How tiles lie along the sides of a picture, and what each of their pixels weighs; free of TensorFlow."""
+"""How tiles lie along the sides of an image, and what each of their pixels weighs; free of TensorFlow."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Tiles:
         overlap: what neighbouring tiles share, in pixels, at least.
 
     Raises:
-        InputError: sizes that no picture can be cut into.
+        InputError: sizes that no image can be cut into.
     """
 
     tile: int
@@ -72,13 +72,13 @@ def as_asked(tile: int | None, overlap: int | None) -> Tiles | None:
 
 @dataclass(frozen=True)
 class Side:
-    """The tiles along one side of a picture.
+    """The tiles along one side of an image.
 
     Attributes:
         starts: where each begins, in pixels; multiples of the stride, so that the network's coarse grid lies in each
             tile as it does in the whole.
         length: of every tile, a multiple of the stride.
-        weights: float32 `[tiles, length]`: what each pixel of each tile counts; at every place of the picture they sum
+        weights: float32 `[tiles, length]`: what each pixel of each tile counts; at every place of the image they sum
             to 1.
     """
 
@@ -88,7 +88,7 @@ class Side:
 
     @property
     def end(self) -> int:
-        """Where the last tile ends: the picture's side rounded up to the stride."""
+        """Where the last tile ends: the image's side rounded up to the stride."""
         return self.starts[-1] + self.length
 
 
@@ -96,7 +96,7 @@ def lay(pixels: int, tiles: Tiles, stride: int) -> Side:
     """The fewest tiles that cover a side, all of one length, which is the smallest that does.
 
     Args:
-        pixels: of the picture's side.
+        pixels: of the image's side.
         tiles: what was asked for, and passed `check`.
         stride: of the model.
     """
@@ -108,7 +108,7 @@ def lay(pixels: int, tiles: Tiles, stride: int) -> Side:
 
 
 def _weights(starts: tuple[int, ...], length: int) -> np.ndarray:
-    """Linear ramps from one tile to the next; those outer ends that lie on the picture's border keep their weight."""
+    """Linear ramps from one tile to the next; those outer ends that lie on the image's border keep their weight."""
     weights = np.ones((len(starts), length))
     for place in range(1, len(starts)):
         rising = _ramp(starts[place - 1] + length - starts[place])

@@ -1,4 +1,4 @@
-"""Large pictures in overlapping tiles: memory for the picture, its results, and one row of tiles."""
+"""Large images in overlapping tiles: memory for the image, its results, and one row of tiles."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..progress import bar
 from .answers import Answer
 from .tile_layout import Side, Tiles, lay
 
-_PIXELS = 2**20  # in one call of the graph: small tiles go together, large ones alone
+_MAX_PIXELS = 2**20  # in one call of the graph: small tiles go together, large ones alone
 
 
 class Tiler:
@@ -37,7 +37,7 @@ class Tiler:
         fit = options.fit if isinstance(options, ImageOptions) else None
         if fit != "pad":
             raise InputError(
-                f"tiles need a network that sees pictures in their own size, and input.fit is {fit}, which resizes "
+                f"tiles need a network that sees images in their own size, and input.fit is {fit}, which resizes "
                 "them: predict without tiles, or train with input.fit: pad"
             )
         tiles.check(options.stride)
@@ -53,7 +53,7 @@ class Tiler:
 
     def _seen(self, image: np.ndarray, down: Side, across: Side, advance: Callable[[int], Any]) -> Iterator[Tile]:
         """The tiles with their results, from the top to the bottom."""
-        together = max(1, _PIXELS // (down.length * across.length))
+        together = max(1, _MAX_PIXELS // (down.length * across.length))
         for top, rows in zip(down.starts, down.weights, strict=True):
             for first in range(0, len(across.starts), together):
                 lefts = across.starts[first : first + together]
@@ -65,9 +65,9 @@ class Tiler:
                     yield Tile(each, top, left, rows, across.weights[first + place])
                 advance(len(images))
 
-    def _cut(self, picture: np.ndarray, top: int, left: int, down: Side, across: Side) -> np.ndarray:
-        """One tile; beyond the picture's right and bottom, by less than a stride, it is filled as the input does it."""
-        part = picture[top : top + down.length, left : left + across.length]
+    def _cut(self, image: np.ndarray, top: int, left: int, down: Side, across: Side) -> np.ndarray:
+        """One tile; beyond the image's right and bottom, by less than a stride, it is filled as the input does it."""
+        part = image[top : top + down.length, left : left + across.length]
         if part.shape[:2] == (down.length, across.length):
             return part
         tile = np.full((down.length, across.length, 3), self._options.fill, np.uint8)
@@ -78,7 +78,7 @@ class Tiler:
 def tiled_answers(
     predictor: Predictor, items: Iterable[Any], read: Callable[[Any], Raw], tiles: Tiles
 ) -> Iterator[Answer]:
-    """As `answers`, each picture by itself and in tiles; raises as `Tiler`, before the first answer is asked for."""
+    """As `answers`, each image by itself and in tiles; raises as `Tiler`, before the first answer is asked for."""
     tiler = Tiler(predictor, tiles)
 
     def answer(item: Any) -> Answer:

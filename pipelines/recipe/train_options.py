@@ -13,12 +13,12 @@ from ...models.options import Incidental, Options, RecipePath
 from .optimizer_options import Adam, Constant, Optimizer, Schedule
 
 LATENCY = "latency_ms"
-"""The one figure that is not the evaluation's: how long one picture takes, in milliseconds."""
+"""The one metric that is not the evaluation's: how long one image takes, in milliseconds."""
 
 
 @dataclass(frozen=True)
 class Bound:
-    """What a figure must keep to: "< 20", "<= 20", "> 0.9", ">= 0.9"."""
+    """What a metric must keep to: "< 20", "<= 20", "> 0.9", ">= 0.9"."""
 
     sign: str
     limit: float
@@ -56,24 +56,24 @@ def _bound(value: Any) -> Any:
 
 
 class Select(Options):
-    """Which epoch's weights are kept: the best by one figure among those that keep to the bounds."""
+    """Which epoch's weights are kept: the best by one metric among those that keep to the bounds."""
 
     maximise: str | None = None
-    """That figure of the evaluation, on validation, where higher is better; the task's own unless one is given."""
+    """That metric of the evaluation, on validation, where higher is better; the task's own unless one is given."""
     minimise: str | None = None
     """The same, where lower is better."""
     subject_to: dict[str, Annotated[str, BeforeValidator(_bound)]] = {}
-    """Figure to bound. Beside the evaluation's there is `latency_ms`: the median time of one picture, a batch of one,
+    """Metric to bound. Beside the evaluation's there is `latency_ms`: the median time of one image, a batch of one,
     from bytes to results through the Predictor, on the machine that trains."""
 
     @model_validator(mode="after")
     def _optimises_one_figure(self) -> Self:
         if self.maximise is not None and self.minimise is not None:
-            raise ValueError("maximise or minimise one figure, not both: bound the other with subject_to")
+            raise ValueError("maximise or minimise one metric, not both: bound the other with subject_to")
         return self
 
     @property
-    def figure(self) -> str | None:
+    def metric(self) -> str | None:
         """What is optimised; None for the task's own."""
         return self.maximise or self.minimise
 
@@ -83,10 +83,10 @@ class Select(Options):
 
 
 class EarlyStopping(Options):
-    """Stops a phase when a figure of the evaluation has not improved."""
+    """Stops a phase when a metric of the evaluation has not improved."""
 
     monitor: str | None = None
-    """The figure; what `select` optimises unless one is given. The evaluation knows which way is better."""
+    """The metric; what `select` optimises unless one is given. The evaluation knows which way is better."""
     patience: PositiveInt = 5
     """Epochs without improvement that are borne."""
     min_delta: NonNegativeFloat = 0.0
@@ -122,10 +122,10 @@ class TrainOptions(Options):
     head: HeadPhase | None = None
     """Fine-tuning in two phases: this one first, then `epochs` of all that `model.freeze` leaves trainable."""
     select: Select = Select()
-    """Which epoch's weights are kept: `maximise` or `minimise` a figure of the evaluation, on validation (the task's
+    """Which epoch's weights are kept: `maximise` or `minimise` a metric of the evaluation, on validation (the task's
     own unless one is given), `subject_to` bounds on others."""
     early_stopping: EarlyStopping | None = None
-    """Stop when a figure of the evaluation has not improved for `patience` epochs."""
+    """Stop when a metric of the evaluation has not improved for `patience` epochs."""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     """What numbers the network computes with: `mixed_bfloat16` and `mixed_float16` keep its weights in float32."""
     jit: Annotated[bool, Incidental()] = False
@@ -133,7 +133,7 @@ class TrainOptions(Options):
     callbacks: list[str] = []
     """Keras callbacks of your own, each as `package.module:Name`; made without arguments."""
     memory: Annotated[NonNegativeInt, Incidental()] = 1024
-    """Encoded pictures, decoded ones, and what is the same every epoch (features; pictures without augmentation) are
+    """Encoded images, decoded ones, and what is the same every epoch (features; images without augmentation) are
     kept in memory up to this many MiB each; what is larger is read or prepared anew each epoch."""
 
 

@@ -231,7 +231,7 @@ class Content:
         if seconds:
             facts.append(("duration", f"{span(sum(seconds))}, {span(median(seconds))} an epoch (median)", ""))
         if rates:
-            facts.append(("rate", f"{median(rates):.0f} images/s (median), validation not counted", ""))
+            facts.append(("rate", f"{median(rates):.0f} samples/s (median), validation not counted", ""))
         return facts
 
 
@@ -268,7 +268,7 @@ def gather(run: Run, recipe: Recipe) -> Content:
         provenance=provenance,
         findings=read_json(folder / FINDINGS) if (folder / FINDINGS).is_file() else None,
         evaluations=evaluations,
-        monitor=recipe.train.select.figure or predictor.task.monitor,
+        monitor=recipe.train.select.metric or predictor.task.monitor,
         headline=predictor.task.monitor,
         classes=len(predictor.task.class_names),
         parameters=predictor.model.count_params(),

@@ -17,9 +17,9 @@ from ...models.contract import Value
 
 MIN_EPOCHS = 5
 """Epochs below which nothing is said."""
-SMALL_GAP = 0.03
-"""A gap that is nobody's concern in metrics from 0 to 1; in others `SMALL_FRACTION` of the metric."""
-SMALL_FRACTION = 0.15
+MAX_SMALL_GAP = 0.03
+"""A gap that is nobody's concern in metrics from 0 to 1; in others `MAX_SMALL_FRACTION` of the metric."""
+MAX_SMALL_FRACTION = 0.15
 LOW = 0.8
 """A training metric from 0 to 1 that stays below this is called low."""
 MIN_CHANGE = 0.02
@@ -147,7 +147,7 @@ def _gap(history: Sequence[Mapping[str, float]], metrics: Mapping[str, Value], m
         return None
     both = _series(history, name, 1) + _series(history, f"val_{name}", 1)
     is_fraction = higher and all(0 <= value <= 1 for value in both if math.isfinite(value))
-    small = SMALL_GAP if is_fraction else SMALL_FRACTION * abs(validation.end)
+    small = MAX_SMALL_GAP if is_fraction else MAX_SMALL_FRACTION * abs(validation.end)
     bearable = max(small, _sampling_error(metrics.get(name)), 2 * validation.noise)
     width = training.end - validation.end
     return Gap(name, sign * training.end, sign * validation.end, width, bearable, is_fraction)

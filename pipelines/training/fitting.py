@@ -106,7 +106,7 @@ class Watch(keras.callbacks.Callback):
         with saving(self._run.folder):
             pace = {"seconds": round(self._show.seconds(), 2)}
             if rate := self._show.rate():
-                pace = {"pictures_per_second": round(rate, 1), **pace}
+                pace = {"samples_per_second": round(rate, 1), **pace}
             self._run.append(HISTORY, {"epoch": epoch + 1, **logs, **pace})
         self._checkpoint.save(self._optimizers)
         if self._selection.is_patience_over(values, self._run.history(), self._epochs.start):
@@ -128,7 +128,7 @@ class Watch(keras.callbacks.Callback):
         self._show.close()
 
 
-NOT_FITTED = ("epoch", "learning_rate", "pictures_per_second", "seconds")
+NOT_FITTED = ("epoch", "learning_rate", "samples_per_second", "seconds")
 """What stands in a line of the history beside the metrics of training and validation."""
 
 
@@ -175,7 +175,7 @@ def fit(
             progress.phase, progress.epoch = number + 1, epochs.stop
             checkpoint.save(optimizers)
     if progress.best is None:
-        raise JobError(f"'{selection.figure}' was no number in any epoch: nothing was learnt")
+        raise JobError(f"'{selection.metric}' was no number in any epoch: nothing was learnt")
 
 
 def _plan_again(run: Run, plan: Sequence[Phase]) -> None:

@@ -201,7 +201,7 @@ class Training:
     def _end(self, data: Data) -> None:
         """Chooses the Predictor's settings and quotes the best weights, both on validation, and closes the run."""
         run, recipe, positions = self._run, self._recipe, data.splits["validation"]
-        values, figure = {}, self._selection.figure
+        values, metric = {}, self._selection.metric
         if len(positions):
             predictor, evaluation, bad = settle(Predictor.load(run.folder), data.source, positions)
             with saving(run.folder):
@@ -214,9 +214,9 @@ class Training:
             run.progress.finished = True
             run.save_progress()
             (run.folder / FORMER).unlink(missing_ok=True)
-        if figure in values:
+        if metric in values:
             epoch = f"epoch {run.progress.best_epoch}" if run.progress.best_epoch else "not trained"
-            log.info("best: %s, validation %s %s", epoch, figure, values[figure])
+            log.info("best: %s, validation %s %s", epoch, metric, values[metric])
         log.info("next: saccade report %s", shlex.quote(str(run.folder)))
 
     def _tell_unkept(self, predictor: Predictor, values: Mapping[str, Value], data: Data) -> None:
@@ -250,11 +250,11 @@ def _own_callback(name: str) -> keras.callbacks.Callback:
 
 
 def _figures(predictor: Predictor, data: Data, samples: int | None) -> dict[str, Value]:
-    """Figures on validation samples that are spread evenly over the split; all of them without a number."""
+    """Metrics on validation samples that are spread evenly over the split; all of them without a number."""
     positions = data.splits["validation"]
     if samples is not None:
         positions = positions[np.unique(np.linspace(0, len(positions) - 1, samples).astype(int))]
-    evaluation, _ = evaluate_positions(predictor, data.source, positions, show="looking for figures")
+    evaluation, _ = evaluate_positions(predictor, data.source, positions, show="looking for metrics")
     return evaluation.values(intervals=False)
 
 

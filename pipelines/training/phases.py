@@ -45,7 +45,7 @@ class Fit:
         batches: one epoch of training batches each time it is iterated.
         order: says which epoch that is.
         steps: batches in a whole epoch.
-        validate: the figures of the validation split.
+        validate: the metrics of the validation split.
     """
 
     model: keras.Model

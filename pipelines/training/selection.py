@@ -48,12 +48,12 @@ def _time(predictor: Predictor, raw: Raw) -> float:
 log = logging.getLogger("saccade")
 
 GLANCE = 32
-"""Samples on which an untrained model is asked, before it costs a night, which figures its evaluation has."""
+"""Samples on which an untrained model is asked, before it costs a night, which metrics its evaluation has."""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How good an epoch is: first how little it is past its bounds (0: it keeps to all), then by its figure."""
+    """How good an epoch is: first how little it is past its bounds (0: it keeps to all), then by its metric."""
 
     value: float
     higher_is_better: bool
@@ -73,12 +73,12 @@ class Failure:
     """A bound that the chosen weights do not keep to.
 
     Attributes:
-        figure, bound: as the recipe has them.
-        value: the figure of the chosen weights, None where these samples do not have it.
-        closest, closest_epoch: the figure of the epoch that came closest to the bound, for what is measured each epoch.
+        metric, bound: as the recipe has them.
+        value: the metric of the chosen weights, None where these samples do not have it.
+        closest, closest_epoch: the metric of the epoch that came closest to the bound, for what is measured each epoch.
     """
 
-    figure: str
+    metric: str
     bound: str
     value: float | None
     closest: float | None = None
@@ -86,64 +86,64 @@ class Failure:
 
     def __str__(self) -> str:
         if self.value is None:
-            return f"{self.figure} ({self.bound}) cannot be told from these samples"
+            return f"{self.metric} ({self.bound}) cannot be told from these samples"
         closest = "" if self.closest is None else f"; epoch {self.closest_epoch} came closest: {self.closest:.4g}"
-        return f"{self.figure} is {self.value:.4g}, not {self.bound}{closest}"
+        return f"{self.metric} is {self.value:.4g}, not {self.bound}{closest}"
 
 
 class Selection:
     """The recipe's `train.select` and `train.early_stopping`, in the evaluation's own directions.
 
     Attributes:
-        figure: what is optimised.
-        bounds: figure to bound.
+        metric: what is optimised.
+        bounds: metric to bound.
     """
 
     def __init__(self, train: TrainOptions, monitor: str):
         self._select, self._early = train.select, train.early_stopping
-        self.figure = train.select.figure or monitor
+        self.metric = train.select.metric or monitor
         self.bounds: dict[str, Bound] = train.select.bounds
 
-    def check(self, figures: Callable[[int | None], Mapping[str, Value]]) -> None:
+    def check(self, metrics: Callable[[int | None], Mapping[str, Value]]) -> None:
         """Refuses what the evaluation of the validation split has not, before the training begins.
 
-        Nothing is asked where the recipe names no figure: what the task optimises by itself is there.
+        Nothing is asked where the recipe names no metric: what the task optimises by itself is there.
 
         Args:
-            figures: from how many samples, None for all, to their figures. All are asked for only if a few do not do:
-                a figure of one class may need a rare sample.
+            metrics: from how many samples, None for all, to their metrics. All are asked for only if a few do not do:
+                a metric of one class may need a rare sample.
 
         Raises:
-            InputError: no such figure, with the nearest; or it is to be taken the wrong way.
+            InputError: no such metric, with the nearest; or it is to be taken the wrong way.
         """
         stopping = self._early.monitor if self._early else None
         if self._select == Select() and stopping is None:
             return
-        named = [("train.select", self.figure)]
+        named = [("train.select", self.metric)]
         named += [("train.select.subject_to", name) for name in self.bounds if name != LATENCY]
         named += [("train.early_stopping.monitor", stopping)] if stopping else []
         for samples in (GLANCE, None):
-            values = figures(samples)
+            values = metrics(samples)
             if all(name in values for _, name in named):
                 break
         for key, name in named:
             _refuse_unknown(name, values, key)
-        self._check_direction(values[self.figure])
+        self._check_direction(values[self.metric])
 
     def told(self, values: Mapping[str, Value]) -> list[str]:
-        """The figures to show of an epoch: the evaluation's first two, and what the recipe chooses or stops by."""
+        """The metrics to show of an epoch: the evaluation's first two, and what the recipe chooses or stops by."""
         first = [name for name in values if "/" not in name][:2]
         stopping = [self._early.monitor] if self._early and self._early.monitor else []
-        return list(dict.fromkeys([*first, self.figure, *(name for name in self.bounds if name in values), *stopping]))
+        return list(dict.fromkeys([*first, self.metric, *(name for name in self.bounds if name in values), *stopping]))
 
     def standing(self, values: Mapping[str, Value]) -> Standing:
-        """How good an epoch is by its figures.
+        """How good an epoch is by its metrics.
 
         Raises:
-            InputError: the evaluation has no such figure, or it is to be taken the wrong way.
+            InputError: the evaluation has no such metric, or it is to be taken the wrong way.
         """
-        _refuse_unknown(self.figure, values, "train.select")
-        chosen = values[self.figure]
+        _refuse_unknown(self.metric, values, "train.select")
+        chosen = values[self.metric]
         self._check_direction(chosen)
         violation = sum(bound.excess(_value(values, name)) for name, bound in self.bounds.items())
         return Standing(chosen.value, chosen.higher_is_better, violation)
@@ -152,7 +152,7 @@ class Selection:
         """The bounds that the chosen weights do not keep to.
 
         Args:
-            values: their figures.
+            values: their metrics.
             history: the run's, one mapping an epoch.
         """
         unkept = {name: bound for name, bound in self.bounds.items() if bound.excess(_value(values, name)) > 0}
@@ -162,16 +162,16 @@ class Selection:
         """Whether this phase stops early.
 
         Args:
-            values: the figures of the epoch that ended; they know which way is better.
+            values: the metrics of the epoch that ended; they know which way is better.
             history: the run's, up to that epoch.
             start: how many epochs there were before this phase.
 
         Raises:
-            InputError: the evaluation has no such figure.
+            InputError: the evaluation has no such metric.
         """
         if self._early is None:
             return False
-        name = self._early.monitor or self.figure
+        name = self._early.monitor or self.metric
         _refuse_unknown(name, values, "train.early_stopping.monitor")
         sign = 1.0 if values[name].higher_is_better else -1.0
         best, improved = -math.inf, start
@@ -186,13 +186,13 @@ class Selection:
 
     def _check_direction(self, value: Value) -> None:
         if self._select.maximise is not None and not value.higher_is_better:
-            raise InputError(f"train.select: {self.figure} is better lower: say minimise")
+            raise InputError(f"train.select: {self.metric} is better lower: say minimise")
         if self._select.minimise is not None and value.higher_is_better:
-            raise InputError(f"train.select: {self.figure} is better higher: say maximise")
+            raise InputError(f"train.select: {self.metric} is better higher: say maximise")
 
 
 def _value(values: Mapping[str, Value], name: str) -> float:
-    """A figure that a dry run's few samples do not have is as bad as can be."""
+    """A metric that a dry run's few samples do not have is as bad as can be."""
     return values[name].value if name in values else math.nan
 
 
@@ -206,4 +206,4 @@ def _failure(name: str, bound: Bound, values: Mapping[str, Value], history: Sequ
 def _refuse_unknown(name: str, values: Mapping[str, Value], key: str) -> None:
     if name not in values:
         hint = " (a class that no validation sample has is left out)" if "/" in name else ""
-        raise InputError(f"{key}: the evaluation has no figure '{name}'{hint}: {nearest(name, values)}")
+        raise InputError(f"{key}: the evaluation has no metric '{name}'{hint}: {nearest(name, values)}")

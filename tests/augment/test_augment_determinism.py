@@ -86,7 +86,7 @@ def test_the_generators_of_python_and_numpy_are_left_alone(expected):
     np.testing.assert_array_equal(np.random.get_state()[1], before[1])
 
 
-ARGUMENTS = {  # of those that have no defaults for everything, or whose default does not fit a small picture
+ARGUMENTS = {  # of those that have no defaults for everything, or whose default does not fit a small image
     "AtLeastOneBBoxRandomCrop": {"height": 8, "width": 8},
     "CenterCrop": {"height": 8, "width": 8},
     "ConstrainedCoarseDropout": {"mask_indices": [1]},
@@ -122,7 +122,7 @@ def test_refused_transforms(name):
         Augmenter([name])
 
 
-# albumentations' own advice to take a sister transform, that one is slow, and that a picture is already RGB
+# albumentations' own advice to take a sister transform, that one is slow, and that an image is already RGB
 @pytest.mark.filterwarnings("ignore:.*(specialized version|special case|alias|very slow|already an RGB):UserWarning")
 @pytest.mark.parametrize("name", sorted(EVERY - REFUSED))
 def test_every_transform_depends_on_sample_and_seed_alone(name):

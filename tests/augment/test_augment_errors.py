@@ -8,7 +8,7 @@ from moving_truth import Augmenter
 
 from saccade.augment import AugmentError
 
-OWNS = "the model owns its preprocessing: augmentation must give uint8 pictures with 3 channels"
+OWNS = "the model owns its preprocessing: augmentation must give uint8 images with 3 channels"
 
 
 @pytest.mark.parametrize(
@@ -98,11 +98,11 @@ def test_wrong_values(step, message):
         ("FDA", "FDA needs 'fda_metadata' beside every sample, which a recipe cannot give"),
         ("HistogramMatching", "HistogramMatching needs 'hm_metadata' beside every sample, which a recipe cannot give"),
         ("Lambda", "Lambda: it needs Python functions, which a recipe cannot give"),
-        ("Pad3D", "Pad3D: it works on volumes, not on pictures"),
+        ("Pad3D", "Pad3D: it works on volumes, not on images"),
         ("Compose", "Compose: the list is the Compose; Sequential groups steps inside it"),
         (
             {"SelectiveChannelTransform": {"transforms": ["Blur"]}},
-            "SelectiveChannelTransform: it would move the picture without its mask and boxes",
+            "SelectiveChannelTransform: it would move the image without its mask and boxes",
         ),
         ("ConstrainedCoarseDropout", "ConstrainedCoarseDropout: 'mask_indices' or 'bbox_labels' is needed"),
         (
@@ -122,7 +122,7 @@ def test_a_nested_transform_is_tried_too():
         Augmenter(["Blur", {"OneOf": {"transforms": ["Normalize"], "p": 0.01}}])
 
 
-def test_a_large_crop_is_accepted_and_fails_on_a_small_picture_by_name():
+def test_a_large_crop_is_accepted_and_fails_on_a_small_image_by_name():
     augmenter = Augmenter(["HorizontalFlip", {"RandomCrop": {"height": 900, "width": 900}}])
     with pytest.raises(AugmentError, match="^RandomCrop fails on an image of 40 x 30: Crop size"):
         augmenter({"image": np.zeros((30, 40, 3), np.uint8)}, 0)

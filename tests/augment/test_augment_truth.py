@@ -1,4 +1,4 @@
-"""Mask and boxes follow the picture."""
+"""Mask and boxes follow the image."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from moving_truth import Augmenter
 
 from saccade.augment import AugmentError
 
-# What each does to an array, and to x_min, y_min, x_max, y_max in a picture of w x h.
+# What each does to an array, and to x_min, y_min, x_max, y_max in an image of w x h.
 EXACT = {
     "HorizontalFlip": (np.fliplr, lambda x0, y0, x1, y1, w, h: (w - x1, y0, w - x0, y1)),
     "VerticalFlip": (np.flipud, lambda x0, y0, x1, y1, w, h: (x0, h - y1, x1, h - y0)),
@@ -20,7 +20,7 @@ AUGMENTERS = {name: Augmenter([{name: {"p": 1.0}}]) for name in EXACT}
 
 @st.composite
 def samples(draw, most=20):
-    """A picture from 1 x 1 on, with a mask and boxes on quarters of a pixel, at least one pixel wide and high."""
+    """An image from 1 x 1 on, with a mask and boxes on quarters of a pixel, at least one pixel wide and high."""
     height, width = draw(st.integers(1, most)), draw(st.integers(1, most))
     image = draw(arrays(np.uint8, (height, width, 3)))
     dtype = draw(st.sampled_from([np.uint8, np.uint16, np.int32, np.int64]))
@@ -50,7 +50,7 @@ def test_flips_are_those_of_numpy(name, sample):
 
 
 def marked(seed, height=60, width=80):
-    """A picture whose mask shows exactly the pixels of its one box."""
+    """An image whose mask shows exactly the pixels of its one box."""
     rng = np.random.default_rng(seed)
     x0, y0 = int(rng.integers(0, 50)), int(rng.integers(0, 35))
     x1, y1 = x0 + int(rng.integers(8, 30)), y0 + int(rng.integers(8, 25))
@@ -139,7 +139,7 @@ def test_what_comes_in_over_the_border_is_ignored(step):
     outside = result["image"][..., 0] == 0
     assert outside.any()
     assert (result["mask"][outside] == 255).all()
-    # next to the edge the picture is mixed and the mask is not
+    # next to the edge the image is mixed and the mask is not
     assert (result["mask"][result["image"][..., 0] == 90] == 4).mean() > 0.98
 
 

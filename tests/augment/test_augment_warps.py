@@ -1,4 +1,4 @@
-"""Whatever bends, turns or cuts a picture does the same to its mask, which keeps its class ids."""
+"""Whatever bends, turns or cuts an image does the same to its mask, which keeps its class ids."""
 
 import numpy as np
 import pytest
@@ -38,26 +38,26 @@ COLOURS = np.array([[60, 60, 60], [250, 40, 90], [40, 200, 250], [120, 250, 30]]
 
 
 def painted(seed, height=60, width=80):
-    """Large blobs of four classes, and a picture in which each has its colour."""
+    """Large blobs of four classes, and an image in which each has its colour."""
     noise = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=(4, height, width)), (0, 9, 9))
     mask = noise.argmax(axis=0).astype(np.uint8)
     return {"image": COLOURS[mask], "mask": mask}
 
 
 def repainted(mask):
-    """The picture that a mask stands for: black where it says that there is none."""
+    """The image that a mask stands for: black where it says that there is none."""
     return np.concatenate([COLOURS, np.zeros((252, 3), np.uint8)])[mask]
 
 
 def by_nearest(step):
-    """The step with the picture moved by the nearest neighbour, too, where that can be said."""
+    """The step with the image moved by the nearest neighbour, too, where that can be said."""
     ((name, arguments),) = (step if isinstance(step, dict) else {step: {}}).items()
     return {name: arguments | ({} if name in WITHOUT_INTERPOLATION else {"interpolation": 0})}
 
 
 @pytest.mark.parametrize("step", WARPS + MOVES, ids=str)
-def test_picture_and_mask_go_together(step):
-    """To the pixel where both are moved by the nearest neighbour; else but for the edges, which the picture mixes."""
+def test_image_and_mask_go_together(step):
+    """To the pixel where both are moved by the nearest neighbour; else but for the edges, which the image mixes."""
     exact, mixing, changed, ignored = Augmenter([by_nearest(step)]), Augmenter([step]), 0, 0
     for seed in range(12):
         given = painted(seed)

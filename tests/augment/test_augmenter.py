@@ -53,7 +53,7 @@ def test_other_keys_pass_untouched():
     assert result["label"] is given["label"] and result["key"] is given["key"]
 
 
-def test_a_picture_alone_is_enough():
+def test_an_image_alone_is_enough():
     result = Augmenter(STEPS)({"image": sample()["image"]}, 1)
     assert list(result) == ["image"] and result["image"].dtype == np.uint8 and result["image"].flags.c_contiguous
 
@@ -78,7 +78,7 @@ def test_the_result_shares_no_memory_with_the_sample():
         assert not np.shares_memory(result[key], given[key])
 
 
-def test_a_picture_that_is_a_view_is_fine():
+def test_an_image_that_is_a_view_is_fine():
     given = {"image": sample()["image"][::-1, ::2]}
     result = Augmenter([{"VerticalFlip": {"p": 1.0}}])(given, 0)["image"]
     np.testing.assert_array_equal(result, given["image"][::-1])
@@ -105,7 +105,7 @@ def test_nested_steps_draw_their_own_chances_too():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (8, 8)], ids=str)
-def test_tiny_pictures(size):
+def test_tiny_images(size):
     steps = ["HorizontalFlip", "RandomRotate90", {"Affine": {"rotate": [-20, 20], "p": 1.0}}]
     steps += [{"Blur": {"p": 1.0}}, {"ColorJitter": {"p": 1.0}}, {"RandomResizedCrop": {"size": [5, 4]}}]
     augmenter = Augmenter(steps)

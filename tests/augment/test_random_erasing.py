@@ -54,7 +54,7 @@ def test_boxes_shrink_to_what_can_be_seen_and_vanish_when_nothing_can(seed):
 
 
 @pytest.mark.parametrize("name", ["Erasing", "RandomErasing"])
-def test_a_picture_in_which_no_rectangle_fits_stays_as_it_is(name):
+def test_an_image_in_which_no_rectangle_fits_stays_as_it_is(name):
     """Albumentations' own fails on it."""
     image = np.full((10, 200, 3), 200, np.uint8)
     sample = {"image": image, "boxes": np.array([[5, 2, 50, 8]], np.float32)}

@@ -15,7 +15,7 @@ def crop(**arguments):
 
 
 def numbered(mask):
-    """A picture in which each pixel has a colour of its own."""
+    """An image in which each pixel has a colour of its own."""
     numbers = np.arange(1, mask.size + 1).reshape(mask.shape)
     return {"image": np.stack([numbers % 256, numbers // 256, np.full_like(numbers, 9)], -1).astype(np.uint8)}
 
@@ -28,7 +28,7 @@ def numbered(mask):
     size=st.tuples(st.integers(1, 30), st.integers(1, 30)),
     background=st.sampled_from([None, 0]),
 )
-def test_a_crop_is_a_part_of_picture_and_mask_or_a_padded_whole(seed, height, width, size, background):
+def test_a_crop_is_a_part_of_image_and_mask_or_a_padded_whole(seed, height, width, size, background):
     generator = np.random.default_rng(seed)
     mask = generator.choice(np.array([0, 0, 0, 1, 2, 255], np.uint8), (height, width))
     sample = numbered(mask) | {"mask": mask}

@@ -1,12 +1,12 @@
-"""Pictures for the tests of models."""
+"""Images for the tests of models."""
 
 import numpy as np
 import pytest
 
 
 @pytest.fixture(scope="session")
-def pictures():
-    """`pictures(n, height, width)`: float32 `[n, height, width, 3]`, whole numbers 0..255, smooth and all different."""
+def random_images():
+    """`images(n, height, width)`: float32 `[n, height, width, 3]`, whole numbers 0..255, smooth and all different."""
 
     def make(count: int, height: int, width: int) -> np.ndarray:
         generator = np.random.default_rng(count * height * width)

@@ -8,7 +8,7 @@ from saccade.models.segmentation.layers import EncoderDecoder
 
 
 def backbone(shape, options):
-    """Five convolutions that halve the picture; levels at strides 2 to 32."""
+    """Five convolutions that halve the image; levels at strides 2 to 32."""
     return _backbone(shape, [2, 4, 8, 16, 32])
 
 

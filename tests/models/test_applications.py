@@ -52,7 +52,7 @@ def every(request):
 
 
 def keras_own(name, shape):
-    """The network as a user of Keras builds it, and what its pictures go through before."""
+    """The network as a user of Keras builds it, and what its images go through before."""
     family = family_of(name)
     builder = getattr(keras.applications, family.members[name].builder)
     net = builder(include_top=False, weights=None, input_shape=shape)
@@ -68,8 +68,8 @@ def assert_as_the_table_says(backbone):
         assert level.shape[1:3] == (-(-height // stride), -(-width // stride))
 
 
-def assert_equals_keras(backbone, pictures):
-    images = pictures(2, *backbone.net.inputs[0].shape[1:3])
+def assert_equals_keras(backbone, random_images):
+    images = random_images(2, *backbone.net.inputs[0].shape[1:3])
     net, preprocess = keras_own(backbone.net.name, backbone.net.inputs[0].shape[1:])
     net.set_weights(backbone.net.get_weights())
     for layer in net.layers:
@@ -89,7 +89,7 @@ def assert_levels_freeze_one_after_the_other(backbone):
     assert backbone.net.trainable_weights == []
 
 
-def assert_takes_imagenet_weights(name, pictures, folder, monkeypatch):
+def assert_takes_imagenet_weights(name, random_images, folder, monkeypatch):
     """Keras' own loading, of a file that stands here in place of the download."""
     source, preprocess = keras_own(name, (224, 224, 3))
     for layer in source.layers:
@@ -99,7 +99,7 @@ def assert_takes_imagenet_weights(name, pictures, folder, monkeypatch):
     monkeypatch.setattr("keras.src.utils.file_utils.get_file", lambda *_, **__: str(folder / "notop.h5"))
     backbone = build(name, (224, 224, 3))
     load_imagenet(backbone, name)
-    images = pictures(1, 224, 224)
+    images = random_images(1, 224, 224)
     expected = backbone.imagenet()(preprocess(images.copy()), training=False)
     np.testing.assert_allclose(backbone.net(images, training=False), expected, rtol=1e-3, atol=1e-5)
 
@@ -114,8 +114,8 @@ def test_a_familys_smallest_is_as_the_table_says(smallest):
     assert_as_the_table_says(smallest)
 
 
-def test_a_familys_smallest_equals_preprocess_input_and_keras_own(smallest, pictures):
-    assert_equals_keras(smallest, pictures)
+def test_a_familys_smallest_equals_preprocess_input_and_keras_own(smallest, random_images):
+    assert_equals_keras(smallest, random_images)
 
 
 def test_a_familys_smallest_has_a_pyramid_or_refuses_it(smallest):
@@ -163,7 +163,7 @@ def test_refuses_an_input_that_is_too_small(name):
 
 
 @pytest.mark.parametrize("name", ["inception_v3", "inception_resnet_v2", "xception", "nasnet_mobile", "nasnet_large"])
-def test_refuses_to_follow_the_picture_where_a_network_cannot(name):
+def test_refuses_to_follow_the_image_where_a_network_cannot(name):
     with pytest.raises(InputError, match=rf"input\.fit: {name} is built for one size: take letterbox or stretch"):
         build(name, (None, None, 3))
 
@@ -179,42 +179,44 @@ def test_an_unknown_name_is_no_attribute():
 # Writing the older format, which is done only here, Keras 3.15 goes against NumPy 2.
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
 @pytest.mark.parametrize("name", quick("efficientnet_b0"))
-def test_takes_imagenet_weights_as_keras_loads_them(name, pictures, tmp_path, monkeypatch):
-    assert_takes_imagenet_weights(name, pictures, tmp_path, monkeypatch)
+def test_takes_imagenet_weights_as_keras_loads_them(name, random_images, tmp_path, monkeypatch):
+    assert_takes_imagenet_weights(name, random_images, tmp_path, monkeypatch)
 
 
 @pytest.mark.quality
-def test_every_network_is_as_the_table_says_and_keras_own(every, pictures):
+def test_every_network_is_as_the_table_says_and_keras_own(every, random_images):
     assert_as_the_table_says(every)
-    assert_equals_keras(every, pictures)
+    assert_equals_keras(every, random_images)
 
 
 @pytest.mark.quality
 @pytest.mark.parametrize("name", [name for name in NETWORKS if not family_of(name).fixed])
-def test_every_network_that_may_follow_the_picture_does(name, pictures):
+def test_every_network_that_may_follow_the_image_does(name, random_images):
     backbone = build(name, (None, None, 3))
     assert tuple(backbone.levels) == NETWORKS[name].strides
-    levels = keras.Model(backbone.net.inputs[0], list(backbone.levels.values()))(pictures(1, 32, 64), training=False)
+    levels = keras.Model(backbone.net.inputs[0], list(backbone.levels.values()))(
+        random_images(1, 32, 64), training=False
+    )
     assert [level.shape[1:3] for level in levels] == [(-(-32 // s), -(-64 // s)) for s in backbone.levels]
 
 
 @pytest.mark.quality
-def test_every_network_freezes_level_by_level(every, pictures):
-    images = pictures(2, *every.net.inputs[0].shape[1:3])
+def test_every_network_freezes_level_by_level(every, random_images):
+    images = random_images(2, *every.net.inputs[0].shape[1:3])
     assert_levels_freeze_one_after_the_other(every)
     np.testing.assert_array_equal(every.net(images, training=True), every.net(images, training=False))
 
 
 @pytest.mark.quality
 @pytest.mark.parametrize("name", NETWORKS)
-def test_every_network_learns_in_the_classifier(name, pictures):
+def test_every_network_learns_in_the_classifier(name, random_images):
     keras.utils.set_random_seed(0)
     height, width = size_of(name)
     task = TASK(("ant", "bee"), TASK.ModelOptions(name=name), TASK.Input.Options(size=(height, width)))
     model = task.model()
     model.compile(optimizer=keras.optimizers.Lion(1e-4), run_eagerly=True)  # its steps do not depend on the gradient
     before = [weight.numpy() for weight in model.trainable_weights]
-    x, y = task.targets({"image": pictures(4, height, width), "label": np.array([0, 1, 0, 1], np.int32)})
+    x, y = task.targets({"image": random_images(4, height, width), "label": np.array([0, 1, 0, 1], np.int32)})
     assert np.isfinite(model.train_on_batch(x, y, return_dict=True)["loss"])
     assert not [w.path for w, old in zip(model.trainable_weights, before, strict=True) if np.array_equal(w, old)]
     del model, before

@@ -21,12 +21,12 @@ QUICK = ("mobilenet", "mobilenet_v2", "vgg16")
 @pytest.mark.parametrize(
     "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.quality) for name in SMALLEST]
 )
-def test_every_second_row_and_column_is_the_old_map(name, pictures):
+def test_every_second_row_and_column_is_the_old_map(name, random_images):
     keras.utils.set_random_seed(0)
     backbone = build(name, (96, 64, 3))
-    images = pictures(2, 96, 64)
+    images = random_images(2, 96, 64)
     backbone.set_batch_norm_momentum(0)
-    backbone.net(images, training=True)  # statistics of these pictures, so that no signal fades on its way down
+    backbone.net(images, training=True)  # statistics of these random_images, so that no signal fades on its way down
     dilated = atrous(backbone)
     assert [weight.shape for weight in dilated.net.weights] == [weight.shape for weight in backbone.net.weights]
     dilated.net.set_weights(backbone.net.get_weights())

@@ -11,9 +11,9 @@ from saccade.models.errors import InputError
 MEAN, DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 
 
-def test_efficientnet_normalises_by_mean_and_deviation(pictures):
+def test_efficientnet_normalises_by_mean_and_deviation(random_images):
     net = efficientnet_b0((32, 32, 3)).net
-    images = pictures(2, 32, 32)
+    images = random_images(2, 32, 32)
     normalised = keras.Model(net.inputs[0], net.get_layer("stem_conv_pad").input)(images)
     np.testing.assert_allclose(normalised, (images / 255 - MEAN) / DEVIATION, atol=1e-5)
 
@@ -23,9 +23,9 @@ def test_odd_sizes_align_too():
     assert [level.shape[1:3] for level in backbone.levels.values()] == [(38, 17), (19, 9), (10, 5), (5, 3), (3, 2)]
 
 
-def test_size_may_follow_the_picture(pictures):
+def test_size_may_follow_the_image(random_images):
     backbone = mobilenet_v2((None, None, 3))
-    assert backbone.net(pictures(1, 64, 96)).shape == (1, 2, 3, 1280)
+    assert backbone.net(random_images(1, 64, 96)).shape == (1, 2, 3, 1280)
 
 
 def test_refuses_levels_that_do_not_align():
@@ -43,17 +43,17 @@ def test_freezes_up_to_a_level():
     assert not frozen & {"block_13_depthwise", "block_14_expand", "Conv_1"}
 
 
-def test_freezing_all_makes_a_fixed_function(pictures):
+def test_freezing_all_makes_a_fixed_function(random_images):
     backbone = efficientnet_b0((32, 32, 3))  # has dropout inside, which Keras does not freeze
     backbone.freeze("all")
-    images = pictures(4, 32, 32)
+    images = random_images(4, 32, 32)
     assert backbone.net.trainable_weights == []
     np.testing.assert_array_equal(backbone.net(images, training=True), backbone.net(images, training=False))
 
 
-def test_frozen_batch_norm_uses_its_stored_statistics_in_training(pictures):
+def test_frozen_batch_norm_uses_its_stored_statistics_in_training(random_images):
     backbone = mobilenet_v2((32, 32, 3))
-    images = pictures(4, 32, 32)
+    images = random_images(4, 32, 32)
     assert not np.allclose(backbone.net(images, training=True), backbone.net(images, training=False))
     backbone.freeze_batch_norm()
     np.testing.assert_array_equal(backbone.net(images, training=True), backbone.net(images, training=False))

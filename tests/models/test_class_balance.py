@@ -112,7 +112,7 @@ def test_the_task_arranges_its_epochs():
 @pytest.mark.parametrize(
     ("options", "part"),
     [
-        ({"sampling": "balanced", "multi_label": True}, "a picture with several labels has no one class"),
+        ({"sampling": "balanced", "multi_label": True}, "an image with several labels has no one class"),
         ({"sampling": "balanced", "class_weights": "balanced"}, "class_weights are balanced already"),
         ({"class_weights": {"rose": 0}}, "greater than 0"),
         ({"class_weights": {"rose": float("nan")}}, "finite number"),

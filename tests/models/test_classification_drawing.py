@@ -1,4 +1,4 @@
-"""The picture with its caption strip."""
+"""The image with its caption strip."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from PIL import ImageFont
 
 from saccade.models import find_task
 from saccade.models.classification.drawing import captions
-from saccade.models.metrics.plots import NARROWEST, PLAIN, RIGHT, WRONG, Caption, _fitted
+from saccade.models.metrics.plots import MIN_WIDTH, PLAIN, RIGHT, WRONG, Caption, _fitted
 
 TASK = find_task("classification")
 NAMES = ("rose", "tulip", "x" * 200)
@@ -38,11 +38,11 @@ def test_in_words():
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (300, 200), (1, 1), (2000, 3), (1500, 4000)])
-def test_the_picture_stands_unchanged_over_the_strip(height, width):
+def test_the_image_stands_unchanged_over_the_strip(height, width):
     image = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     drawn = task().draw(image, RESULTS, {"label": 1})
-    assert drawn.dtype == np.uint8 and drawn.shape[1] >= NARROWEST
-    factor = max(1, min(-(-NARROWEST // width), 1024 // height))
+    assert drawn.dtype == np.uint8 and drawn.shape[1] >= MIN_WIDTH
+    factor = max(1, min(-(-MIN_WIDTH // width), 1024 // height))
     left = (drawn.shape[1] - width * factor) // 2
     upper = drawn[: height * factor : factor, left : left + width * factor : factor]
     np.testing.assert_array_equal(upper, image)

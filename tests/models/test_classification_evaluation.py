@@ -1,4 +1,4 @@
-"""Figures of classification against scikit-learn and cases computed by hand."""
+"""Metrics of classification against scikit-learn and cases computed by hand."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def single(labels, probabilities, names=NAMES):
     evaluation = SingleLabelEvaluation(names)
     for i, (label, row) in enumerate(zip(labels, probabilities, strict=True)):
         results = {"class_id": np.int32(np.argmax(row)), "probabilities": np.asarray(row, np.float32)}
-        evaluation.update({"label": np.int32(label)}, results, f"picture{i}", dict)
+        evaluation.update({"label": np.int32(label)}, results, f"image{i}", dict)
     return evaluation
 
 
@@ -24,7 +24,7 @@ def several(labels, probabilities, names=NAMES, threshold=0.5):
     evaluation = MultiLabelEvaluation(names)
     for i, (row, scores) in enumerate(zip(labels, probabilities, strict=True)):
         results = {"present": np.asarray(scores) >= threshold, "probabilities": np.asarray(scores, np.float32)}
-        evaluation.update({"labels": np.asarray(row, np.float32)}, results, f"picture{i}", dict)
+        evaluation.update({"labels": np.asarray(row, np.float32)}, results, f"image{i}", dict)
     return evaluation
 
 
@@ -146,7 +146,7 @@ def test_says_that_there_was_no_sample():
 def test_the_worst_are_the_surest_mistakes():
     evaluation = single([0, 1, 1, 0], [[0.9, 0.1], [0.98, 0.02], [0.6, 0.4], [0.3, 0.7]], ("rose", "tulip"))
     worst = evaluation.worst(2)
-    assert [case.key for case in worst] == ["picture1", "picture3"]
+    assert [case.key for case in worst] == ["image1", "image3"]
     assert worst[0].note == "said rose 0.98, is tulip" and worst[0].badness == pytest.approx(0.98)
     assert len(evaluation.worst(10)) == 3
 
@@ -223,22 +223,22 @@ def test_several_labels_have_intervals():
 def test_the_worst_of_several_labels():
     evaluation = several([[1, 0], [0, 0], [1, 1]], [[0.1, 0.2], [0.3, 0.97], [0.9, 0.8]], ("cat", "dog"))
     assert [(case.key, case.note) for case in evaluation.worst(5)] == [
-        ("picture1", "said dog 0.97, is not"),
-        ("picture0", "missed cat 0.10"),
+        ("image1", "said dog 0.97, is not"),
+        ("image0", "missed cat 0.10"),
     ]
 
 
 def test_scores_are_right_or_wrong():
-    assert single([0, 1], [[0.9, 0.1], [0.98, 0.02]], ("a", "b")).scores() == {"picture0": 1.0, "picture1": 0.0}
+    assert single([0, 1], [[0.9, 0.1], [0.98, 0.02]], ("a", "b")).scores() == {"image0": 1.0, "image1": 0.0}
     evaluation = several([[1, 0], [1, 1]], [[0.9, 0.2], [0.9, 0.2]], ("cat", "dog"))
-    assert evaluation.scores() == {"picture0": 1.0, "picture1": 0.0}
+    assert evaluation.scores() == {"image0": 1.0, "image1": 0.0}
 
 
 def test_suspects_are_told_in_words():
     labels, probabilities = [0, 0, 0, 1, 1, 1], [[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.2, 0.8], [0.3, 0.7], [0.4, 0.6]]
     (case,) = single(labels, probabilities, ("rose", "tulip")).label_issues(5)
-    assert case.key == "picture2" and case.badness == pytest.approx(0.9)
+    assert case.key == "image2" and case.badness == pytest.approx(0.9)
     assert case.note == "labelled rose 0.10, looks like tulip 0.90"
     labels, probabilities = [[label, 1] for label in labels], [row[::-1] for row in probabilities]
     (case,) = several(labels, probabilities, ("bud", "leaf")).label_issues(1)
-    assert case.note == "labelled not bud, the model says 0.90" and case.key == "picture2"
+    assert case.note == "labelled not bud, the model says 0.90" and case.key == "image2"

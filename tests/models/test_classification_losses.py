@@ -104,13 +104,13 @@ def test_label_weights_are_those_of_weighted_cross_entropy():
     np.testing.assert_allclose(got, focal.mean(axis=1), rtol=1e-5)
 
 
-def test_the_recipe_reaches_model_and_head(pictures):
+def test_the_recipe_reaches_model_and_head(random_images):
     task = make(loss="focal", focal_gamma=1.5, label_smoothing=0.1, class_weights={"bee": 2.0}, freeze="all")
     labels = np.array([0, 1, 1, 2], np.int32)
     task.adapt([{"label": label} for label in labels])
     model = task.model()
     features, head = model.split()
-    x, y = task.targets({"image": pictures(4, 16, 16), "label": labels})
+    x, y = task.targets({"image": random_images(4, 16, 16), "label": labels})
     logits = model.predict(x, verbose=0)
     weights = np.array([1, 2, 2, 1]) * 4 / 6
     p, smoothed = softmax(logits), np.asarray(y) * 0.9 + 0.1 / 3
@@ -133,8 +133,8 @@ def test_accuracy_of_soft_targets():
         model.compile(optimizer="sgd")
         x = np.zeros((1, 16, 16, 3), np.float32)
         model.get_layer("logits").set_weights([np.zeros((84, 3)), np.array([3.0, -1.0, -2.0])])
-        figures = model.evaluate(x, np.array(y, np.float32), verbose=0, return_dict=True)
-        assert figures["accuracy"] == pytest.approx(2 / 3 if several else 1.0)
+        metrics = model.evaluate(x, np.array(y, np.float32), verbose=0, return_dict=True)
+        assert metrics["accuracy"] == pytest.approx(2 / 3 if several else 1.0)
 
 
 def kernels(model):
@@ -151,10 +151,10 @@ def test_penalties_count_the_kernels_alone(options):
     assert float(sum(model.losses)) == pytest.approx(expected, rel=1e-4)
 
 
-def test_penalties_are_in_the_loss_of_model_and_head(pictures):
+def test_penalties_are_in_the_loss_of_model_and_head(random_images):
     model, without = make(l1=0.003, l2=0.01).model(), make().model()
     without.set_weights(model.get_weights())
-    x, y = make().targets({"image": pictures(4, 16, 16), "label": np.array([0, 1, 2, 0], np.int32)})
+    x, y = make().targets({"image": random_images(4, 16, 16), "label": np.array([0, 1, 2, 0], np.int32)})
     cached = without.split()[0](x)
     for penalised, free, inputs, count in ((model, without, x, 5), (model.split()[1], without.split()[1], cached, 1)):
         losses = []
@@ -167,10 +167,10 @@ def test_penalties_are_in_the_loss_of_model_and_head(pictures):
         assert losses[0] - losses[1] == pytest.approx(expected, rel=1e-3)
 
 
-def test_a_penalty_moves_kernels_in_a_training_step(pictures):
+def test_a_penalty_moves_kernels_in_a_training_step(random_images):
     task = make(l2=0.5)
     model = task.model()
-    x, y = task.targets({"image": pictures(2, 16, 16), "label": np.array([0, 1], np.int32)})
+    x, y = task.targets({"image": random_images(2, 16, 16), "label": np.array([0, 1], np.int32)})
     model.compile(optimizer=keras.optimizers.SGD(1e-3), loss=lambda y_true, y_pred: 0.0 * y_pred[:, 0])
     before = [weight.numpy() for weight in model.trainable_weights]
     model.train_on_batch(x, y)

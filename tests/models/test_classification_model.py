@@ -75,38 +75,38 @@ def test_the_table_tells_the_truth_about_small_networks(name):
     assert make(size=known.minimum, name=name).model().input_shape[1] == known.minimum
 
 
-def test_the_loss_is_cross_entropy_of_smoothed_targets(pictures):
+def test_the_loss_is_cross_entropy_of_smoothed_targets(random_images):
     task = make(label_smoothing=0.1)
     model = task.model()
     model.compile(optimizer="sgd")
-    x, y = task.targets({"image": pictures(4, 16, 16), "label": np.array([0, 1, 1, 0], np.int32)})
+    x, y = task.targets({"image": random_images(4, 16, 16), "label": np.array([0, 1, 1, 0], np.int32)})
     logits = model.predict(x, verbose=0).astype(np.float64)
     log_softmax = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     expected = -((np.asarray(y) * 0.9 + 0.05) * log_softmax).sum(axis=1).mean()
-    figures = model.evaluate(x, y, verbose=0, return_dict=True)
-    assert figures["loss"] == pytest.approx(expected, rel=1e-5)
-    assert figures["accuracy"] == np.mean(logits.argmax(axis=1) == [0, 1, 1, 0])
+    metrics = model.evaluate(x, y, verbose=0, return_dict=True)
+    assert metrics["loss"] == pytest.approx(expected, rel=1e-5)
+    assert metrics["accuracy"] == np.mean(logits.argmax(axis=1) == [0, 1, 1, 0])
 
 
-def test_several_labels_have_a_loss_for_each(pictures):
+def test_several_labels_have_a_loss_for_each(random_images):
     task = make(("ant", "bee", "fly"), multi_label=True)
     model = task.model()
     model.compile(optimizer="sgd")
     labels = np.array([[1, 0, 1], [0, 0, 0]], np.float32)
-    x, y = task.targets({"image": pictures(2, 16, 16), "labels": labels})
+    x, y = task.targets({"image": random_images(2, 16, 16), "labels": labels})
     logits = model.predict(x, verbose=0).astype(np.float64)
     expected = np.mean(np.log1p(np.exp(-logits)) * labels + np.log1p(np.exp(logits)) * (1 - labels))
-    figures = model.evaluate(x, y, verbose=0, return_dict=True)
-    assert figures["loss"] == pytest.approx(expected, rel=1e-5)
-    assert figures["accuracy"] == pytest.approx(np.mean((logits > 0) == labels))
+    metrics = model.evaluate(x, y, verbose=0, return_dict=True)
+    assert metrics["loss"] == pytest.approx(expected, rel=1e-5)
+    assert metrics["accuracy"] == pytest.approx(np.mean((logits > 0) == labels))
 
 
-def test_the_head_learns_on_cached_features_and_the_model_with_it(pictures):
+def test_the_head_learns_on_cached_features_and_the_model_with_it(random_images):
     keras.utils.set_random_seed(0)
     task = make(freeze="all")
     model = task.model()
     features, head = model.split()
-    x, y = task.targets({"image": pictures(8, 16, 16), "label": np.arange(8, dtype=np.int32) % 2})
+    x, y = task.targets({"image": random_images(8, 16, 16), "label": np.arange(8, dtype=np.int32) % 2})
     cached = features.predict(x, verbose=0)
     head.compile(optimizer=keras.optimizers.Adam(0.05))
     for _ in range(60):
@@ -116,22 +116,22 @@ def test_the_head_learns_on_cached_features_and_the_model_with_it(pictures):
     assert len(model.trainable_weights) == 2
 
 
-def test_freezing_leaves_frozen_weights_and_statistics_as_they_are(pictures):
+def test_freezing_leaves_frozen_weights_and_statistics_as_they_are(random_images):
     task = make(size=32, name="resnet20", freeze=2)
     model = task.model()
     model.compile(optimizer=keras.optimizers.SGD(0.1))
     before = by_path(model)
-    model.train_on_batch(*task.targets({"image": pictures(4, 32, 32), "label": np.array([0, 1, 0, 1], np.int32)}))
+    model.train_on_batch(*task.targets({"image": random_images(4, 32, 32), "label": np.array([0, 1, 0, 1], np.int32)}))
     moved = {path for path, value in by_path(model).items() if not np.array_equal(value, before[path])}
     assert {path.split("/")[0].split("_")[0] for path in moved} == {"stride4", "logits"}
 
 
 @pytest.mark.parametrize(("name", "features"), [("maps", 5), ("levels", 6), ("Subclassed", 4)])
-def test_takes_a_network_of_your_own(own_networks, pictures, name, features):
+def test_takes_a_network_of_your_own(own_networks, random_images, name, features):
     task = make(name=f"own_networks:{name}", freeze="all")
     model = task.model()
     assert model.get_layer("features").output.shape == (None, features)
-    assert model(pictures(2, 16, 16)).shape == (2, 2)
+    assert model(random_images(2, 16, 16)).shape == (2, 2)
     assert len(model.trainable_weights) == 2
 
 

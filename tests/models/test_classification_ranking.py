@@ -59,7 +59,7 @@ def test_intervals_of_many_samples_follow_the_slopes_and_agree(monkeypatch):
         return measured(lambda weights: dict(zip("ab", areas.means(weights), strict=True)), 600, True)
 
     exact = intervals()
-    monkeypatch.setattr(own_metrics, "EXACT", 0)
+    monkeypatch.setattr(own_metrics, "MAX_RESAMPLED", 0)
     linear = intervals()
     for name, value in exact.items():
         assert linear[name].value == pytest.approx(value.value)
@@ -77,10 +77,10 @@ def test_resampling_is_bounded_and_independent_of_how_much_is_done_at_once(monke
 
     whole = measured(mean, 50, True)
     assert done == [(1, 50), (1000, 50)]
-    monkeypatch.setattr(bootstrap, "TOGETHER", 350)
+    monkeypatch.setattr(bootstrap, "MAX_DRAWS_AT_ONCE", 350)
     assert measured(mean, 50, True) == whole and done[-1] == (6, 50)
     done.clear()
-    monkeypatch.setattr(bootstrap, "DRAWS", 50 * 300)
+    monkeypatch.setattr(bootstrap, "MAX_DRAWS", 50 * 300)
     measured(mean, 50, True)
     assert sum(rows for rows, _ in done[1:]) == 300
 

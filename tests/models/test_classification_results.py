@@ -58,7 +58,7 @@ def test_several_labels_are_sigmoids_against_the_threshold():
         ({"multi_label": True, "thresholds": {"recall": 0.9}}, "a mapping has the one key precision"),
         ({"multi_label": True, "thresholds": {"precision": 90.0}}, "lie between 0 and 1"),
         ({"multi_label": True, "thresholds": -0.1}, "lie between 0 and 1"),
-        ({"thresholds": 0.3}, "thresholds are for several labels a picture: say model.multi_label=true as well"),
+        ({"thresholds": 0.3}, "thresholds are for several labels an image: say model.multi_label=true as well"),
     ],
 )
 def test_thresholds_that_cannot_be(options, told):

@@ -70,11 +70,11 @@ def test_takes_keras_older_format_without_top(plain, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v2_imagenet.weights.h5", "mobilenet_v2_imagenet_notop.weights.h5"])
-def test_takes_real_imagenet_weights(name, pictures, weights_dir):
+def test_takes_real_imagenet_weights(name, random_images, weights_dir):
     model = make(weights_dir / "mobilenet_v2" / name).model()
     reference = keras.applications.MobileNetV2(weights=None, include_top=False, pooling="avg", input_shape=(32, 32, 3))
     reference.load_weights(weights_dir / "mobilenet_v2/mobilenet_v2_imagenet_notop.weights.h5")
-    images = pictures(2, 32, 32)
+    images = random_images(2, 32, 32)
     expected = reference(keras.applications.mobilenet_v2.preprocess_input(images.copy()), training=False)
     np.testing.assert_allclose(model.split()[0](images, training=False), expected, rtol=1e-4, atol=1e-5)
 
@@ -107,13 +107,13 @@ def test_takes_a_run_with_the_same_classes_whole(tmp_path, caplog):
 @pytest.mark.parametrize(
     ("from_run", "batch_norm", "moves"), [(True, None, False), (True, "train", True), (False, None, True)]
 )
-def test_batch_norm_is_frozen_where_training_starts_from_weights(pictures, tmp_path, from_run, batch_norm, moves):
+def test_batch_norm_is_frozen_where_training_starts_from_weights(random_images, tmp_path, from_run, batch_norm, moves):
     save_run(make(name="resnet20"), tmp_path / "run")
     task = make(tmp_path / "run" if from_run else "none", name="resnet20", batch_norm=batch_norm)
     model = task.model()
     before = {weight.path: weight.numpy() for weight in model.weights}
     model.compile(optimizer=keras.optimizers.SGD(0.1))
-    model.train_on_batch(*task.targets({"image": pictures(4, 32, 32), "label": np.array([0, 1, 0, 1], np.int32)}))
+    model.train_on_batch(*task.targets({"image": random_images(4, 32, 32), "label": np.array([0, 1, 0, 1], np.int32)}))
     moved = [weight.path for weight in model.weights if not np.array_equal(weight, before[weight.path])]
     assert any("moving" in path for path in moved) == any("gamma" in path for path in moved) == moves
     assert sum("kernel" in path for path in moved) == 20  # of all convolutions, and of the head

@@ -38,9 +38,9 @@ class LearningTest:
 
     steps = 25
 
-    def test_learns_eight_images_by_heart(self, pictures):
+    def test_learns_eight_images_by_heart(self, random_images):
         keras.utils.set_random_seed(0)
-        task, images = self.task(self.sizes[0], dropout=0.0), pictures(8, *self.sizes[0])
+        task, images = self.task(self.sizes[0], dropout=0.0), random_images(8, *self.sizes[0])
         model = task.model()
         model.compile(optimizer=keras.optimizers.Adam(1e-3))
         x, y = task.targets({"image": images, **self.truth(images)})

@@ -82,10 +82,10 @@ def test_the_average_of_one_is_itself(multi_label):
     np.testing.assert_allclose(probabilities(task.average([logits] * 3).numpy()), probabilities(logits), atol=1e-6)
 
 
-def test_a_mirrored_picture_gets_the_same_answer(noise):
+def test_a_mirrored_image_gets_the_same_answer(noise):
     predictor = make("lenet", views=Views.of(flip=True))
     straight, mirrored = (
-        predictor.predict([encoded(each) for each in pictures]) for pictures in (noise, noise[:, :, ::-1])
+        predictor.predict([encoded(each) for each in images]) for images in (noise, noise[:, :, ::-1])
     )
     plain = predictor.model.models[0]
     one, other = (plain(predictor.task.input(images=each)[0]).numpy() for each in (noise, noise[:, :, ::-1]))
@@ -139,7 +139,7 @@ def test_a_member_is_in_inference_whatever_it_is_told(noise):
 
 
 class PixelByPixel(TASK):
-    """Its outputs have places: the picture itself."""
+    """Its outputs have places: the image itself."""
 
     def model(self):
         image = keras.Input(self.input.shape)

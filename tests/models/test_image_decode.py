@@ -155,7 +155,7 @@ def small_frame() -> bytes:
 
 REFUSED = {
     "empty": (b"", "empty: 0 bytes"),
-    "text": (b"no picture, whatever its name ends in\n", UNFIT),
+    "text": (b"no image, whatever its name ends in\n", UNFIT),
     "one byte": (b"\xff", UNFIT),
     "wav": (b"RIFF\x24\0\0\0WAVEfmt ", UNFIT),
     "tiff": (encode(NOISE, "TIFF"), UNFIT),
@@ -170,7 +170,7 @@ REFUSED = {
     "bilevel bmp": (encode(NOISE.convert("1"), "BMP"), "palette BMP: save as 24-bit or PNG"),
     "16-bit bmp": (bmp(16, 4), "compressed or unusual BMP: save as 24-bit or PNG"),
     "run-length bmp": (bmp(8, 4, compression=1), "compressed or unusual BMP: save as 24-bit or PNG"),
-    "text BM": (b"BMW drives past, no picture in it, but a text that is long enough", "compressed or unusual BMP"),
+    "text BM": (b"BMW drives past, no image in it, but a text that is long enough", "compressed or unusual BMP"),
     "partial gif": (small_frame(), "GIF whose frames do not fill its screen: save as PNG"),
     **{
         f"huge {kind}": (claims_size(kind, 60000), "too large: more than 134 million pixels")
@@ -200,7 +200,7 @@ def test_refused_in_every_way(way, name):
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "WEBP"])
 @given(share=st.floats(0, 1, exclude_max=True))
 @settings(max_examples=40)
-def test_no_part_of_a_file_is_a_picture(kind, share):
+def test_no_part_of_a_file_is_an_image(kind, share):
     """Of a GIF the last byte is an end mark that may be missing; of the others every byte is needed."""
     data = encode(SMOOTH.convert("RGB"), kind)
     with pytest.raises(tf.errors.InvalidArgumentError):
@@ -212,7 +212,7 @@ def test_no_part_of_a_file_is_a_picture(kind, share):
     changes=st.lists(st.tuples(st.integers(0, 99), st.integers(0, 255)), max_size=4),
 )
 @settings(max_examples=150)
-def test_damaged_heads_give_a_picture_or_a_reason(name, changes):
+def test_damaged_heads_give_an_image_or_a_reason(name, changes):
     data = bytearray(FILES[name])
     for position, value in changes:
         data[position] = value

@@ -129,7 +129,7 @@ def test_no_valid_orientation(structure):
     np.testing.assert_array_equal(in_graph(inserted(structure)), AS_STORED)
 
 
-def test_behind_the_picture():
+def test_behind_the_image():
     np.testing.assert_array_equal(in_graph(PLAIN + encode("JPEG", 6)), AS_STORED)
 
 

@@ -1,4 +1,4 @@
-"""The four fits against Pillow and hand-computed places; masks and boxes that move with the picture."""
+"""The four fits against Pillow and hand-computed places; masks and boxes that move with the image."""
 
 import numpy as np
 import pytest
@@ -52,7 +52,7 @@ def by_hand(options: ImageOptions, height: int, width: int) -> tuple[list[int], 
 
 
 def laid(image: np.ndarray, offset: list[int], target: list[int], fill: float) -> np.ndarray:
-    """Cuts and fills: the picture at `offset` in a frame of `target`."""
+    """Cuts and fills: the image at `offset` in a frame of `target`."""
     frame = np.full([*target, *image.shape[2:]], fill, image.dtype)
     for y in range(target[0]):
         if 0 <= y - offset[0] < image.shape[0]:
@@ -83,7 +83,7 @@ def test_pixels_equal_pillow(options, size):
 
 
 @pytest.mark.parametrize("options", FITS, ids=str)
-def test_a_float_picture_is_fitted_alike(options):
+def test_a_float_image_is_fitted_alike(options):
     image = RANDOM.integers(0, 256, (70, 45, 3), np.uint8)
     of_bytes, of_floats = (
         image_input(options).fit({"image": tf.cast(image, each)})["image"] for each in (tf.uint8, tf.float32)

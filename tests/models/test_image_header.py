@@ -1,4 +1,4 @@
-"""What a header tells is what the decoded picture shows."""
+"""What a header tells is what the decoded image shows."""
 
 import io
 import struct

@@ -94,9 +94,9 @@ def test_calls_are_bounded_by_pixels():
 
 
 def test_images_equal_their_bytes(fitting):
-    pictures = np.random.default_rng(1).integers(0, 256, (3, 21, 33, 3), np.uint8)
-    by_images, geometry = fitting(images=pictures)
-    by_bytes, same = fitting(bytes=[tf.io.encode_png(each) for each in pictures])
+    images = np.random.default_rng(1).integers(0, 256, (3, 21, 33, 3), np.uint8)
+    by_images, geometry = fitting(images=images)
+    by_bytes, same = fitting(bytes=[tf.io.encode_png(each) for each in images])
     np.testing.assert_array_equal(by_images, by_bytes)
     for name in geometry:
         np.testing.assert_array_equal(geometry[name], same[name])
@@ -127,7 +127,7 @@ def test_shape():
     }
 
 
-def test_pad_lays_every_picture_into_one_frame():
+def test_pad_lays_every_image_into_one_frame():
     images, _ = ImageInput(OPTIONS["pad"])(bytes=FILES)
     assert images.shape == (6, 64, 64, 3)  # the highest is 64, the widest 53
     for (height, width), image in zip([*SIZES.values(), (30, 20)], images.numpy(), strict=True):
@@ -136,7 +136,7 @@ def test_pad_lays_every_picture_into_one_frame():
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
-def test_pictures_of_a_batch_run_side_by_side(monkeypatch):
+def test_images_of_a_batch_run_side_by_side(monkeypatch):
     """Each waits until another is being decoded, too: one after the other they would wait for ever."""
     meeting = threading.Barrier(2)
 
@@ -161,7 +161,7 @@ def test_boxes_to_original():
     np.testing.assert_allclose(fitting.boxes_to_original(boxes, geometry), expected, atol=1e-4)
 
 
-def test_one_bad_picture_is_told():
+def test_one_bad_image_is_told():
     for bad, phrase in ((FILES[0][:99], "truncated or broken PNG"), (b"", "empty: 0 bytes")):
         with pytest.raises(tf.errors.InvalidArgumentError) as caught:
             ImageInput(OPTIONS["stretch"])(bytes=[FILES[1], bad, FILES[2]])

@@ -1,4 +1,4 @@
-"""Values of the model's pixels back in the pictures: exact with pad, against Pillow and smooth functions else."""
+"""Values of the model's pixels back in the images: exact with pad, against Pillow and smooth functions else."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def test_pad_takes_off_what_was_added():
 
 @pytest.mark.parametrize("options", [LETTERBOX, STRETCH], ids=["letterbox", "stretch"])
 def test_a_smooth_function_comes_back(options):
-    """What lies beside the picture in the frame is another number, and none of it comes through."""
+    """What lies beside the image in the frame is another number, and none of it comes through."""
     source, geometry = ImageInput(options), geometry_of(options, SIZES)
     maps = np.full((3, 24, 40, 2), 99, np.float32)
     for at, size in enumerate(SIZES):
@@ -61,7 +61,7 @@ def test_a_smooth_function_comes_back(options):
 @pytest.mark.parametrize("options", [LETTERBOX, STRETCH], ids=["letterbox", "stretch"])
 @pytest.mark.parametrize("size", [(12, 20), (100, 64), (17, 90)])
 def test_resizing_is_pillows(options, size):
-    """Of any numbers, not of smooth ones alone: Pillow's BILINEAR of the part that the picture covers."""
+    """Of any numbers, not of smooth ones alone: Pillow's BILINEAR of the part that the image covers."""
     maps = np.random.default_rng(5).normal(size=(1, 24, 40, 1)).astype(np.float32)
     content, offset = (each.numpy() for each in place(options, tf.constant(size))[1:3])
     covered = maps[0, offset[0] : offset[0] + content[0], offset[1] : offset[1] + content[1], 0]
@@ -72,7 +72,7 @@ def test_resizing_is_pillows(options, size):
 
 @pytest.mark.parametrize("options", [PAD, LETTERBOX, STRETCH], ids=["pad", "letterbox", "stretch"])
 @pytest.mark.parametrize("as_graph", [False, True])
-def test_no_pictures_have_no_maps(options, as_graph):
+def test_no_images_have_no_maps(options, as_graph):
     source = ImageInput(options)
 
     def back(encoded):
@@ -89,8 +89,8 @@ sides = st.integers(1, 40)
 
 @given(sizes=st.lists(st.tuples(sides, sides), min_size=1, max_size=4), fit=st.sampled_from(["pad", "letterbox"]))
 @settings(max_examples=40)
-def test_a_constant_of_each_picture_comes_back(sizes, fit):
-    """There and back for any sizes in one batch: each picture's own constant inside it, and 0 beside it."""
+def test_a_constant_of_each_image_comes_back(sizes, fit):
+    """There and back for any sizes in one batch: each image's own constant inside it, and 0 beside it."""
     options = ImageOptions(fit="pad", stride=8) if fit == "pad" else LETTERBOX
     images = [np.full((*size, 3), 20 * (number + 1), np.uint8) for number, size in enumerate(sizes)]
     source, geometry = ImageInput(options), geometry_of(options, sizes)

@@ -20,59 +20,57 @@ def predictor() -> Predictor:
 
 
 @pytest.fixture(scope="module")
-def pictures() -> list[np.ndarray]:
+def images() -> list[np.ndarray]:
     return [np.random.default_rng(seed).integers(0, 256, (5 + seed, 9 - seed, 3), np.uint8) for seed in range(3)]
 
 
-def test_the_default_signature_unless_others_are_asked_for(predictor, pictures):
-    assert [each.keys() for each in predictor.predict(pictures)] == [{"mask", "size"}] * 3
-    assert predictor.predict(pictures, results=["mask_png_bytes"])[0].keys() == {"mask_png_bytes"}
-    all_of_them = predictor.predict(pictures, results=["probabilities", "mask", "size"])
+def test_the_default_signature_unless_others_are_asked_for(predictor, images):
+    assert [each.keys() for each in predictor.predict(images)] == [{"mask", "size"}] * 3
+    assert predictor.predict(images, results=["mask_png_bytes"])[0].keys() == {"mask_png_bytes"}
+    all_of_them = predictor.predict(images, results=["probabilities", "mask", "size"])
     assert [each["probabilities"].shape for each in all_of_them] == [(5, 9, 3), (6, 8, 3), (7, 7, 3)]
     for each in all_of_them:
         np.testing.assert_array_equal(each["probabilities"].argmax(-1), each["mask"])
 
 
-def test_each_picture_has_its_own_shape_whatever_is_asked_for(predictor, pictures):
-    masks = predictor.predict(pictures, results=["mask"])
-    assert [(each.keys(), each["mask"].shape) for each in masks] == [
-        ({"mask"}, picture.shape[:2]) for picture in pictures
-    ]
+def test_each_image_has_its_own_shape_whatever_is_asked_for(predictor, images):
+    masks = predictor.predict(images, results=["mask"])
+    assert [(each.keys(), each["mask"].shape) for each in masks] == [({"mask"}, image.shape[:2]) for image in images]
 
 
-def test_two_pictures_a_call_give_what_one_gives(predictor, pictures):
-    for one, two in zip(predictor.predict(pictures, batch=1), predictor.predict(pictures, batch=2), strict=True):
+def test_two_images_a_call_give_what_one_gives(predictor, images):
+    for one, two in zip(predictor.predict(images, batch=1), predictor.predict(images, batch=2), strict=True):
         np.testing.assert_array_equal(one["mask"], two["mask"])
 
 
-def test_a_bad_picture_is_told_and_the_others_are_answered(predictor, pictures):
-    encoded = [to_bytes(each) for each in pictures]
+def test_a_bad_image_is_told_and_the_others_are_answered(predictor, images):
+    encoded = [to_bytes(each) for each in images]
     raws = [{"bytes": each} for each in (encoded[0], b"text", encoded[0][:40], *encoded[1:])]
     answers = list(predictor.answer_raws(raws, ["mask", "size"]))
     reasons = [each if isinstance(each, str) else "" for each in answers]
     assert reasons == ["", "not an image saccade reads (JPEG, PNG, GIF, BMP, WebP)", "truncated or broken PNG", "", ""]
-    for answer, right in zip([answers[0], *answers[3:]], predictor.predict(pictures), strict=True):
+    for answer, right in zip([answers[0], *answers[3:]], predictor.predict(images), strict=True):
         np.testing.assert_array_equal(answer["mask"], right["mask"])
     assert list(predictor.answer_raws([])) == [] and predictor.predict([]) == []
 
 
 @pytest.mark.parametrize("batch", [0, -1])
-def test_a_batch_of_none_is_refused(predictor, pictures, batch):
+def test_a_batch_of_none_is_refused(predictor, images, batch):
     with pytest.raises(InputError, match=f"^batch {batch}: give 1 or more$"):
-        predictor.predict(pictures, batch=batch)
+        predictor.predict(images, batch=batch)
 
 
-def test_what_is_not_asked_for_is_not_computed(predictor, pictures):
-    encoded = tf.constant([tf.io.encode_png(pictures[0]).numpy()])
+def test_what_is_not_asked_for_is_not_computed(predictor, images):
+    encoded = tf.constant([tf.io.encode_png(images[0]).numpy()])
     predictor(["size"], bytes=encoded)
     graph = predictor._graphs["serving_default size"].get_concrete_function().graph
     pruned = tf.compat.v1.graph_util.extract_sub_graph(graph.as_graph_def(), [each.op.name for each in graph.outputs])
     assert not [node for node in pruned.node if node.op == "Conv2D"]
 
 
-def test_an_unknown_name_lists_the_nearest(predictor, pictures):
+def test_an_unknown_name_lists_the_nearest(predictor, images):
     with pytest.raises(InputError, match=r"no result 'masks': did you mean mask") as told:
-        predictor.predict(pictures, results=["masks"])
+        predictor.predict(images, results=["masks"])
     assert "\n" not in str(told.value)
 
 
@@ -94,16 +92,16 @@ def hungry() -> Predictor:
     return Hungry(task, keras.Sequential([keras.Input(task.input.shape), keras.layers.Conv2D(3, 1)]))
 
 
-def test_a_batch_that_memory_does_not_bear_is_halved(hungry, pictures):
+def test_a_batch_that_memory_does_not_bear_is_halved(hungry, images):
     large = np.zeros((30, 5, 3), np.uint8)
-    raws = [{"bytes": to_bytes(each)} for each in [*pictures, large, *pictures]]
+    raws = [{"bytes": to_bytes(each)} for each in [*images, large, *images]]
     answers = list(hungry.answer_raws(raws))
     assert answers[3].startswith("needs more memory than there is: ")
-    alone = [hungry.predict([each])[0]["mask"] for each in pictures]
+    alone = [hungry.predict([each])[0]["mask"] for each in images]
     for answer, right in zip(answers[:3] + answers[4:], alone * 2, strict=True):
         np.testing.assert_array_equal(answer["mask"], right)
     with pytest.raises(InputError, match="^item 1: needs more memory than there is"):
-        hungry.predict([pictures[0], large])
+        hungry.predict([images[0], large])
 
 
 @pytest.mark.parametrize("options", [{"size": 8, "fit": "letterbox"}, {"size": 8, "fit": "stretch"}, {"stride": 4}])

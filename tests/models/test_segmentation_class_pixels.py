@@ -109,7 +109,7 @@ def test_wrong_weights(given, names, message):
     assert str(caught.value) == message
 
 
-@pytest.mark.parametrize("error", [InputError("mask 3 x 2, its picture 4 x 2"), OSError("no such file")])
+@pytest.mark.parametrize("error", [InputError("mask 3 x 2, its image 4 x 2"), OSError("no such file")])
 def test_masks_that_cannot_be_read_are_left_to_the_check_of_all_data(error):
     masks = [error, [[0, 1]], error, [[2, 2]]]
     refuse_background(NAMES, Read(masks))

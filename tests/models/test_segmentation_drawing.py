@@ -26,19 +26,19 @@ def task(names=NAMES, **options):
 
 
 def panels(drawn, count, height, width):
-    """The panels of a drawing of a picture of this size: pixels uint8 `[h, w, 3]`, without their captions."""
+    """The panels of a drawing of an image of this size: pixels uint8 `[h, w, 3]`, without their captions."""
     whole = (drawn.shape[1] - 4 * (count - 1)) // count
     factor = whole // width
     top = next(row for row in range(drawn.shape[0]) if (drawn[row, :whole] != STRIP).any(axis=-1).all())
     return [drawn[top : top + height * factor, i * (whole + 4) : i * (whole + 4) + whole] for i in range(count)]
 
 
-def test_panels_are_picture_truth_prediction_and_errors():
+def test_panels_are_image_truth_prediction_and_errors():
     drawn = task().draw(IMAGE, {"mask": SAID}, {"mask": TRUTH})
     assert drawn.dtype == np.uint8 and drawn.shape[1] == 4 * 160 + 3 * 4
-    picture, truth, prediction, errors = panels(drawn, 4, 2, 4)
+    image, truth, prediction, errors = panels(drawn, 4, 2, 4)
     middle = (slice(20, None, 40), slice(20, None, 40))
-    np.testing.assert_array_equal(picture[middle], IMAGE)
+    np.testing.assert_array_equal(image[middle], IMAGE)
     for panel, mask in ((truth, TRUTH), (prediction, SAID)):
         colored = (mask > 0) & (mask < 255)
         np.testing.assert_array_equal(panel[middle][mask == 0], IMAGE[mask == 0])  # the background is untouched
@@ -62,7 +62,7 @@ def test_only_what_is_known_is_drawn(results, truth, count):
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 700), (700, 3), (1100, 2100)])
-def test_pictures_of_any_size(height, width):
+def test_images_of_any_size(height, width):
     image = np.zeros((height, width, 3), np.uint8)
     mask = (np.indices((height, width)).sum(axis=0) % 3).astype(np.uint8)
     drawn = task().draw(image, {"mask": mask}, {"mask": np.full_like(mask, 255)})
@@ -124,7 +124,7 @@ def test_files_hold_ids_and_objects():
 
 
 def test_too_many_objects_for_a_file(monkeypatch):
-    monkeypatch.setattr(drawing, "MOST_OBJECTS", 1)
+    monkeypatch.setattr(drawing, "MAX_OBJECTS", 1)
     with pytest.raises(InputError, match="2 objects are more than a PNG of 16 bits can number .1.: raise model.inst"):
         task(instances="components", instance_pixels=1).files({"mask": SAID})
 
@@ -136,9 +136,9 @@ def refusal(mask, size=(40, 30), names=("background", "rose"), name="mask"):
 
 
 def test_masks_of_another_size_are_refused():
-    assert refusal(np.zeros((20, 30))) == "mask is 20 x 30, its picture 40 x 30 (height x width)"
+    assert refusal(np.zeros((20, 30))) == "mask is 20 x 30, its image 40 x 30 (height x width)"
     assert refusal(np.zeros((30, 40)), names=None, name="instances").startswith(
-        "instances is 30 x 40, its picture 40 x 30 (height x width): one of them is turned; a picture is taken as its "
+        "instances is 30 x 40, its image 40 x 30 (height x width): one of them is turned; an image is taken as its "
         "EXIF orientation says"
     )
     assert refusal(np.zeros((40, 30, 3))).startswith("mask is 40 x 30 x 3,")

@@ -1,4 +1,4 @@
-"""Figures of segmentation against scikit-learn and cases computed by hand."""
+"""Metrics of segmentation against scikit-learn and cases computed by hand."""
 
 import io
 
@@ -25,7 +25,7 @@ def evaluated(pairs, names=NAMES, **options):
             said = said.astype(np.float32)
             results["mask"] = (said >= (options.get("threshold") or 0.5)).astype(np.uint8)
             results["probabilities"] = np.stack([1 - said, said], axis=-1)
-        evaluation.update({"mask": truth}, results, f"picture{number}", dict)
+        evaluation.update({"mask": truth}, results, f"image{number}", dict)
     return evaluation
 
 
@@ -100,9 +100,9 @@ def test_equals_scikit_learn(seed, classes):
     ious = metrics.jaccard_score(truth, said, average=None, labels=there)
     dices = metrics.f1_score(truth, said, average=None, labels=there)
     assert {name for name in values if name.startswith("iou/")} == {f"iou/{i}" for i in there}
-    for figure, each in (("iou", ious), ("dice", dices)):
-        np.testing.assert_allclose([values[f"{figure}/{i}"] for i in there], each)
-        assert values[f"mean_{figure}"] == pytest.approx(each.mean())
+    for metric, each in (("iou", ious), ("dice", dices)):
+        np.testing.assert_allclose([values[f"{metric}/{i}"] for i in there], each)
+        assert values[f"mean_{metric}"] == pytest.approx(each.mean())
     assert values["micro_iou"] == pytest.approx(metrics.jaccard_score(truth, said, average="micro", labels=there))
     assert values["micro_dice"] == pytest.approx(metrics.f1_score(truth, said, average="micro", labels=there))
     assert values["pixel_accuracy"] == pytest.approx(metrics.accuracy_score(truth, said))
@@ -117,8 +117,8 @@ def test_order_does_not_matter(random):
     assert plain(evaluated(shuffled)) == plain(evaluated(pairs))
 
 
-def test_how_pixels_stand_in_pictures_does_not_matter():
-    """Pooled: one picture of all pixels gives the same figures as many of some."""
+def test_how_pixels_stand_in_images_does_not_matter():
+    """Pooled: one image of all pixels gives the same metrics as many of some."""
     pairs = list(some_masks(2))
     whole = [np.concatenate([np.ravel(pair[side]) for pair in pairs])[np.newaxis] for side in (0, 1)]
     assert plain(evaluated([whole])) == plain(evaluated(pairs))
@@ -140,7 +140,7 @@ def test_what_is_ignored_does_not_count_in_what_was_said():
     assert values["mean_iou"] == 1 and "iou/daisy" not in values
 
 
-def test_intervals_hold_the_value_and_narrow_with_more_pictures():
+def test_intervals_hold_the_value_and_narrow_with_more_images():
     few, many = (evaluated(some_masks(3, count)).values() for count in (20, 500))
     assert all(value.low <= value.value <= value.high for value in few.values())
     for name in ("mean_iou", "pixel_accuracy", "iou/rose"):
@@ -204,14 +204,12 @@ def test_scores_and_the_worst():
     pairs = [(right, right), (right, bad), (np.full((1, 10), 255), right), (right, little)]
     evaluation = evaluated(pairs)
     scores = evaluation.scores()
-    assert scores == pytest.approx(
-        {"picture0": 1, "picture1": (4 / 7 + 1 / 6 + 0) / 3, "picture3": (4 / 5 + 5 / 6) / 2}
-    )
+    assert scores == pytest.approx({"image0": 1, "image1": (4 / 7 + 1 / 6 + 0) / 3, "image3": (4 / 5 + 5 / 6) / 2})
     cases = evaluation.worst(5)
-    assert [case.key for case in cases] == ["picture1", "picture3"] and evaluation.worst(1) == cases[:1]
-    assert cases[0].note == "mean IoU 0.25; tulip 0.00: 0.0 % of the picture missed, 20.0 % too much"
-    assert cases[1].note == "mean IoU 0.82; background 0.80: 0.0 % of the picture missed, 10.0 % too much"
-    assert cases[1].badness == pytest.approx(1 - scores["picture3"])
+    assert [case.key for case in cases] == ["image1", "image3"] and evaluation.worst(1) == cases[:1]
+    assert cases[0].note == "mean IoU 0.25; tulip 0.00: 0.0 % of the image missed, 20.0 % too much"
+    assert cases[1].note == "mean IoU 0.82; background 0.80: 0.0 % of the image missed, 10.0 % too much"
+    assert cases[1].badness == pytest.approx(1 - scores["image3"])
 
 
 def test_it_grows_while_it_is_read():
@@ -224,7 +222,7 @@ def test_it_grows_while_it_is_read():
 def test_says_that_nothing_was_evaluated():
     with pytest.raises(JobError, match="no sample was evaluated"):
         evaluated([]).values()
-    with pytest.raises(InputError, match="no pixel of these 2 pictures counts: their masks are all 255"):
+    with pytest.raises(InputError, match="no pixel of these 2 images counts: their masks are all 255"):
         evaluated([([[255]], [[0]])] * 2).values()
 
 
@@ -241,16 +239,16 @@ def test_a_mask_that_does_not_fit_changes_nothing(truth):
 def test_figures_for_few_and_for_many_classes(count):
     names = tuple(f"class {i} with $ome long name" for i in range(count))
     pairs = list(some_masks(5, 4, count))
-    figures = evaluated(pairs, names, threshold=0.5).plots()
-    assert list(figures) == ["iou", "confusion"]
-    for figure in figures.values():
-        figure.savefig(io.BytesIO(), format="png")  # a warning of matplotlib's would be an error
+    plots = evaluated(pairs, names, threshold=0.5).plots()
+    assert list(plots) == ["iou", "confusion"]
+    for plot in plots.values():
+        plot.savefig(io.BytesIO(), format="png")  # a warning of matplotlib's would be an error
 
 
 def test_figures_show_shares_and_intervals():
-    figures = evaluated([([[0, 0, 0, 1]], [[0, 0, 1, 1]])], ("background", "cell"), threshold=0.5).plots()
-    axes = figures["confusion"].axes[0]
+    plots = evaluated([([[0, 0, 0, 1]], [[0, 0, 1, 1]])], ("background", "cell"), threshold=0.5).plots()
+    axes = plots["confusion"].axes[0]
     assert {text.get_position(): text.get_text() for text in axes.texts} == {(0, 0): "67", (1, 0): "33", (1, 1): "100"}
-    bars = figures["iou"].axes[0]
+    bars = plots["iou"].axes[0]
     assert [bar.get_width() for bar in bars.patches] == pytest.approx([1 / 2, 2 / 3])
     assert len(bars.lines) == 2

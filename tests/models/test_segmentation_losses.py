@@ -241,7 +241,7 @@ def test_mixed_precision_computes_in_float32(name, dtype):
 
 
 @pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum", "mean"])
-def test_the_number_of_pictures_does_not_scale_the_loss(reduction):
+def test_the_number_of_images_does_not_scale_the_loss(reduction):
     generator = np.random.default_rng(0)
     mask = generator.integers(0, 3, (1, 6, 6)).astype(np.uint8)
     logits = generator.normal(size=(1, 6, 6, 3)).astype(np.float32)

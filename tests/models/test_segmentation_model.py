@@ -31,24 +31,24 @@ def refusal(size=32, **options) -> str:
     return str(refused.value)
 
 
-def test_brings_its_own_loss_and_accuracy(pictures):
+def test_brings_its_own_loss_and_accuracy(random_images):
     task = make(name="unet", width=2, depth=1)
     model = task.model()
     model.compile(optimizer="sgd")
     mask = np.zeros((2, 32, 32), np.uint8)
     mask[:, :4] = 255
-    x, y = task.targets({"image": pictures(2, 32, 32), "mask": mask})
-    figures = model.evaluate(x, y, verbose=0, return_dict=True)
+    x, y = task.targets({"image": random_images(2, 32, 32), "mask": mask})
+    metrics = model.evaluate(x, y, verbose=0, return_dict=True)
     right = np.argmax(model.predict(x, verbose=0), axis=-1)[:, 4:] == 0
-    assert figures["accuracy"] == pytest.approx(right.mean())
-    assert np.isfinite(figures["loss"])
+    assert metrics["accuracy"] == pytest.approx(right.mean())
+    assert np.isfinite(metrics["loss"])
 
 
-def test_freezing_leaves_frozen_weights_and_statistics_as_they_are(pictures):
+def test_freezing_leaves_frozen_weights_and_statistics_as_they_are(random_images):
     model = make(name="unet", backbone=OWN, freeze=8).model()
     model.compile(optimizer="sgd", loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     before = {weight.path: weight.numpy() for weight in model.weights}
-    model.train_on_batch(pictures(2, 32, 32), np.zeros((2, 32, 32), np.int32))
+    model.train_on_batch(random_images(2, 32, 32), np.zeros((2, 32, 32), np.int32))
     still = {weight.path.split("/")[0] for weight in model.weights if np.array_equal(weight, before[weight.path])}
     assert still == {f"own{stride}_{layer}" for stride in (2, 4, 8) for layer in ("conv", "norm")}
     assert not {id(each) for each in model.stages()[8]} and model.stages()[16]
@@ -100,13 +100,13 @@ def test_a_real_backbone_takes_its_own_momentum_too():
     assert len(norms(model)) == 53 and {norm.momentum for norm in norms(model)} == {0.9}
 
 
-def test_fcn_begins_with_what_the_coarsest_scores_say(pictures):
+def test_fcn_begins_with_what_the_coarsest_scores_say(random_images):
     """Finer scores are zero at the beginning, so the three differ by how they upsample alone."""
     keras.utils.set_random_seed(0)
     models = [make(None, name=name, backbone=OWN).model() for name in ("fcn8s", "fcn32s")]
     for layer in models[1].layers:
         layer.set_weights(models[0].get_layer(layer.name).get_weights() if layer.weights else [])
-    images = pictures(1, 256, 256)
+    images = random_images(1, 256, 256)
     finer, coarser = (model(images, training=False)[:, 64:-64, 64:-64] for model in models)
     assert np.corrcoef(np.ravel(finer), np.ravel(coarser))[0, 1] > 0.95
 
@@ -139,14 +139,14 @@ def test_refuses_what_does_not_go_together(size, options, message):
 
 
 @pytest.mark.parametrize("size", [32, None])
-def test_takes_a_network_of_your_own(pictures, size):
+def test_takes_a_network_of_your_own(random_images, size):
     plain = make(size, name="own_segmentation:plain").model()
-    assert plain(pictures(2, 32, 32)).shape == (2, 32, 32, 2)
+    assert plain(random_images(2, 32, 32)).shape == (2, 32, 32, 2)
     assert list(plain.stages()) == ["head"] and plain.encoder is None
     own = make(
         size, name="own_segmentation:with_levels", backbone="own_segmentation:its_own_business", freeze=2
     ).model()
-    assert own(pictures(1, 32, 32)).shape == (1, 32, 32, 2)
+    assert own(random_images(1, 32, 32)).shape == (1, 32, 32, 2)
     assert len(own.trainable_weights) == 2 and list(own.stages()) == [2, "head"]
 
 
@@ -165,7 +165,7 @@ def test_refuses_a_network_of_your_own_with_another_output(size, name, found):
     sides = (height // 2, width // 2) if name == "halved" else (height, width)
     assert refusal(size, name=f"own_segmentation:{name}") == (
         f"model 'own_segmentation:{name}' must make logits float32 [1, {height}, {width}, 2] (a score of each class "
-        f"for each pixel) of a picture of {height} x {width}, and makes {found.format(*sides * 2)}"
+        f"for each pixel) of an image of {height} x {width}, and makes {found.format(*sides * 2)}"
     )
 
 

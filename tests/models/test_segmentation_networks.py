@@ -39,14 +39,14 @@ class SegmentationNetworkTest(BaseNetworkTest):
     def test_stages_follow_the_levels_of_the_backbone(self, model):
         assert list(model.stages()) == [*model.backbone.levels, "head"]
 
-    def test_scores_every_pixel_alike_when_exported(self, model, pictures, tmp_path):
+    def test_scores_every_pixel_alike_when_exported(self, model, random_images, tmp_path):
         module = tf.Module()
         module.model = model
         module.call = tf.function(lambda images: model(images, training=False), [tf.TensorSpec([None, None, None, 3])])
         tf.saved_model.save(module, str(tmp_path / "saved"))
         saved = tf.saved_model.load(str(tmp_path / "saved"))
         for size in self.sizes:
-            images = pictures(1, *size)
+            images = random_images(1, *size)
             np.testing.assert_allclose(saved.call(images), module.call(images), atol=1e-5)
 
 

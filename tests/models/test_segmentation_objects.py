@@ -93,7 +93,7 @@ def test_watershed_leaves_convex_objects_whole(angle, long, share, ellipse, midd
         turned(0, 40, 12, ellipse=True),
         turned(0, 42, 5, ellipse=False),
         turned(0, 42, 30, ellipse=False),
-        discs((0, 30), radius=20),  # goes on beyond the picture
+        discs((0, 30), radius=20),  # goes on beyond the image
         np.ones((1, 1)),
         np.ones((1, 50)),
         np.ones((40, 30)),
@@ -107,7 +107,7 @@ def test_watershed_finds_one_object(mask):
 
 
 def test_watershed_keeps_what_has_no_peak():
-    """As high everywhere: single pixels, a line, and a picture that is all object."""
+    """As high everywhere: single pixels, a line, and an image that is all object."""
     mask = np.zeros((12, 12), np.uint8)
     mask[1, 1] = mask[4:6, 2:4] = mask[9, 3:5] = 1
     assert parted(mask, instances="watershed").max() == 3
@@ -174,7 +174,7 @@ def test_average_precision_equals_the_best_assignment(seed, noise):
     np.testing.assert_allclose(precisions(truth, said), expected)
 
 
-def test_the_evaluation_means_over_pictures():
+def test_the_evaluation_means_over_images():
     evaluation = SegmentationEvaluation(CELLS, SegmentationOptions(instances="components", threshold=0.5))
     both, one = discs((20, 14), (20, 45)), discs((20, 14))
     truth = both.astype(np.uint16)
@@ -199,15 +199,15 @@ def test_the_evaluation_means_over_pictures():
     ]
     assert [values[name].value for name in ("ap_50", "ap_75", "mean_ap")] == pytest.approx([0.75] * 3)
     assert values["ap_50"].low == pytest.approx(0.5) and values["ap_50"].high == pytest.approx(1)
-    figures = evaluation.plots()
-    assert list(figures) == ["iou", "confusion", "average_precision"]
-    figures["average_precision"].savefig(io.BytesIO(), format="png")
+    plots = evaluation.plots()
+    assert list(plots) == ["iou", "confusion", "average_precision"]
+    plots["average_precision"].savefig(io.BytesIO(), format="png")
 
 
 def precision(mask, instances, said, pixels=10):
     options = SegmentationOptions(instances="components", threshold=0.5, instance_pixels=pixels)
     evaluation = SegmentationEvaluation(CELLS, options)
-    evaluation.update({"mask": mask, "instances": np.asarray(instances, np.uint16)}, {"mask": said}, "picture", dict)
+    evaluation.update({"mask": mask, "instances": np.asarray(instances, np.uint16)}, {"mask": said}, "image", dict)
     return evaluation.values(intervals=False).get("ap_50")
 
 
@@ -244,7 +244,7 @@ def test_objects_where_nothing_counts_are_left_out():
     instances = mask.astype(np.uint16)
     instances[:, 30:] *= 2
     mask[:, 30:] = 255
-    evaluation.update({"mask": mask, "instances": instances}, {"mask": said}, "picture", dict)
+    evaluation.update({"mask": mask, "instances": instances}, {"mask": said}, "image", dict)
     assert evaluation.values(intervals=False)["mean_ap"].value == 1
     assert "mean_ap" in evaluation.values(intervals=False)
 
@@ -252,5 +252,5 @@ def test_objects_where_nothing_counts_are_left_out():
 def test_without_any_object_there_is_no_precision():
     evaluation = SegmentationEvaluation(CELLS, SegmentationOptions(instances="watershed", threshold=0.5))
     nothing = np.zeros((5, 5), np.uint8)
-    evaluation.update({"mask": nothing, "instances": nothing}, {"mask": nothing}, "picture", dict)
+    evaluation.update({"mask": nothing, "instances": nothing}, {"mask": nothing}, "image", dict)
     assert "mean_ap" not in evaluation.values() and "average_precision" not in evaluation.plots()

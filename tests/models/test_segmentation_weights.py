@@ -80,20 +80,20 @@ def test_a_finer_fcn_starts_as_the_coarser_one(tmp_path, caplog):
     assert "skipped: logits32_up/kernel (4, 4, 2, 2) (not in that run), logits16/kernel" in caplog.messages[-1]
 
 
-def test_batch_norm_of_the_backbone_is_frozen_and_that_of_the_decoder_trains(run, pictures):
+def test_batch_norm_of_the_backbone_is_frozen_and_that_of_the_decoder_trains(run, random_images):
     folder, _ = run
-    kept = {name: stepped(make(folder, batch_norm=name), pictures) for name in (None, "train")}
+    kept = {name: stepped(make(folder, batch_norm=name), random_images) for name in (None, "train")}
     assert kept[None] == {f"own{stride}_norm" for stride in (2, 4, 8, 16, 32)}
     assert kept["train"] == set()
 
 
-def stepped(task, pictures):
+def stepped(task, random_images):
     """The batch norms whose statistics a training step leaves as they are."""
     model = task.model()
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
     before = {norm.name: norm.moving_mean.numpy() for norm in norms}
     model.compile(optimizer="sgd")
-    model.train_on_batch(pictures(2, 32, 32), np.zeros((2, 32, 32), np.int32))
+    model.train_on_batch(random_images(2, 32, 32), np.zeros((2, 32, 32), np.int32))
     return {norm.name for norm in norms if np.array_equal(norm.moving_mean, before[norm.name])}
 
 
@@ -129,13 +129,13 @@ def test_takes_the_file_of_a_whole_network_or_of_its_backbone(run, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["fcn32s", "deeplab_v3plus"])
-def test_takes_real_imagenet_weights(name, pictures, weights_dir):
+def test_takes_real_imagenet_weights(name, random_images, weights_dir):
     path = weights_dir / "mobilenet_v2/mobilenet_v2_imagenet_notop.weights.h5"
     reference = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(None, None, 3))
     reference.load_weights(path)
     encoder = make(path, name=name, backbone="mobilenet_v2").model().encoder
     assert_equal(encoder.get_weights(), reference.get_weights())
-    images = pictures(1, 64, 96)
+    images = random_images(1, 64, 96)
     expected = reference(images / 127.5 - 1, training=False)
     found = encoder(images, training=False)
     found = found[:, 1::2, 1::2] if name == "deeplab_v3plus" else found  # dilated: the same map, and more between

@@ -1,4 +1,4 @@
-"""Views of a picture, against crops cut by hand."""
+"""Views of an image, against crops cut by hand."""
 
 import numpy as np
 import pytest
@@ -15,18 +15,18 @@ def test_five_crops_and_their_mirror_images_against_numpy():
     assert views == Views.of(flip=True, crops=5) and views.several
     whole = views.input(options)
     assert (whole.height_width, whole.fit) == ((16, 32), "stretch")
-    picture = np.random.default_rng(0).integers(0, 256, (2, 16, 32, 3))
-    crops = [picture[:, 1:15, 2:30], picture[:, :14, :28], picture[:, :14, 4:], picture[:, 2:, :28], picture[:, 2:, 4:]]
+    image = np.random.default_rng(0).integers(0, 256, (2, 16, 32, 3))
+    crops = [image[:, 1:15, 2:30], image[:, :14, :28], image[:, :14, 4:], image[:, 2:, :28], image[:, 2:, 4:]]
     expected = [*crops, *(np.flip(crop, axis=2) for crop in crops)]
     for view, right in zip(views.views(options), expected, strict=True):
-        np.testing.assert_array_equal(view(picture), right)
+        np.testing.assert_array_equal(view(image), right)
 
 
 def test_the_usual_margin():
     assert Views.of(crops=5).input(ImageOptions(size=224)).height_width == (256, 256)
 
 
-def test_a_flip_needs_no_larger_picture_and_no_fixed_size():
+def test_a_flip_needs_no_larger_image_and_no_fixed_size():
     options = ImageOptions(fit="pad")
     views = Views.of(flip=True)
     assert views.input(options) is options
@@ -42,13 +42,13 @@ def test_the_whole_alone():
     ("ask", "part"),
     [
         (lambda: Views.of(crops=7), "crops 7: 5 are the centre and the corners, 10 these and their mirror images"),
-        (lambda: Views.of(crops=5, crop_share=1.0), "crop share 1: a crop's side as a share of the picture's, between"),
-        (lambda: Views.of(crops=5).input(ImageOptions(fit="pad")), "input.fit is pad, which keeps each picture's own"),
+        (lambda: Views.of(crops=5, crop_share=1.0), "crop share 1: a crop's side as a share of the image's, between"),
+        (lambda: Views.of(crops=5).input(ImageOptions(fit="pad")), "input.fit is pad, which keeps each image's own"),
         (
             lambda: Views.of(crops=5).input(ImageOptions(size=8)),
             "crops of 8 x 8 out of 9 x 9 pixels would hardly differ",
         ),
-        (lambda: Views.of(crops=5).input(Options()), "crops need one picture as input"),
+        (lambda: Views.of(crops=5).input(Options()), "crops need one image as input"),
     ],
 )
 def test_what_is_refused(ask, part):

@@ -1,4 +1,4 @@
-"""Real pictures on disk for the tests of sources, splits and the check."""
+"""Real images on disk for the tests of sources, splits and the check."""
 
 import importlib
 import io
@@ -13,12 +13,12 @@ from saccade.models.inputs.image.files import read_image
 from saccade.models.naming import make_importable
 from saccade.pipelines.data.source import Source
 
-make_importable(Path(__file__).parent.parent)  # pixel_task.py, mask_pictures.py
+make_importable(Path(__file__).parent.parent)  # pixel_task.py, mask_images.py
 
 
 @pytest.fixture(scope="session")
 def encode() -> Callable[[int, str], bytes]:
-    """`encode(seed, format)`: a noise picture of 12 x 16 pixels in a format that Pillow writes; no two seeds agree."""
+    """`encode(seed, format)`: a noise image of 12 x 16 pixels in a format that Pillow writes; no two seeds agree."""
 
     def encoded(seed: int, kind: str) -> bytes:
         stream = io.BytesIO()
@@ -31,7 +31,7 @@ def encode() -> Callable[[int, str], bytes]:
 
 @pytest.fixture
 def draw(tmp_path: Path, encode: Callable[[int, str], bytes]) -> Callable[..., Path]:
-    """`draw(*paths)`: a picture of its own for each path below tmp_path, which is returned."""
+    """`draw(*paths)`: an image of its own for each path below tmp_path, which is returned."""
 
     def drawn(*paths: str) -> Path:
         for path in paths:

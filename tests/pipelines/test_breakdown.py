@@ -1,11 +1,11 @@
-"""Figures told apart by a column, as tables of text; counted by hand."""
+"""Metrics told apart by a column, as tables of text; counted by hand."""
 
 import pytest
 
 from saccade.models.contract import Evaluation, Value
 from saccade.models.errors import InputError
 from saccade.pipelines.evaluating.breakdown import Breakdown, Part, widest_gap
-from saccade.pipelines.evaluating.figure_tables import breakdown_text, comparison_rows, figures_text
+from saccade.pipelines.evaluating.metric_tables import breakdown_text, comparison_rows, metrics_text
 
 
 class Counting(Evaluation):
@@ -43,8 +43,8 @@ def test_too_many_values_are_refused():
     Breakdown("patient", columns, range(200))
 
 
-def part(count, **figures):
-    return Part(count, {name: Value(*each) for name, each in figures.items()})
+def part(count, **metrics):
+    return Part(count, {name: Value(*each) for name, each in metrics.items()})
 
 
 def test_the_widest_gap_is_the_one_farthest_beyond_its_intervals():
@@ -86,7 +86,7 @@ def test_headline_first_and_classes_as_a_table():
         "recall/c": (0.5,),
         "f1/c/d": (0.125,),
     }
-    assert figures_text({name: Value(*each) for name, each in values.items()}).splitlines() == [
+    assert metrics_text({name: Value(*each) for name, each in values.items()}).splitlines() == [
         "accuracy  0.5000 (0.2500 to 0.7500)",
         "f1        0.2500",
         "",
@@ -95,7 +95,7 @@ def test_headline_first_and_classes_as_a_table():
         "c      0.5000  -",
         "c/d    -       0.1250",
     ]
-    assert figures_text({"error": Value(2.0)}) == "error  2.0000"
+    assert metrics_text({"error": Value(2.0)}) == "error  2.0000"
 
 
 def test_figures_side_by_side_know_the_direction():

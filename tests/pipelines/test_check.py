@@ -87,8 +87,8 @@ def test_good_data(data):
     found.refuse(Reads(data), DataOptions(source="folder"))
 
 
-def test_every_kind_of_bad_picture(data):
-    (data / "train/text.jpg").write_text("I am no picture")
+def test_every_kind_of_bad_image(data):
+    (data / "train/text.jpg").write_text("I am no image")
     (data / "train/empty.png").write_bytes(b"")
     (data / "test/1.jpg").write_bytes((data / "test/1.jpg").read_bytes()[:300])
     (data / "test/2.png").write_bytes((data / "test/2.png").read_bytes()[:300])
@@ -111,7 +111,7 @@ def test_every_kind_of_bad_picture(data):
 )
 def test_budget(data, budget, bears):
     for name in ("test/1.png", "train/2.png"):
-        (data / name).write_text("no picture")
+        (data / name).write_text("no image")
     source = Reads(data, max_bad=budget)
     found = checked(source)
     if bears:
@@ -128,7 +128,7 @@ def test_budget(data, budget, bears):
 
 def test_only_three_bad_files_are_named(data):
     for name in ("test/1.png", "test/2.png", "train/1.png", "train/2.png"):
-        (data / name).write_text("no picture " + name)
+        (data / name).write_text("no image " + name)
     source = Reads(data)
     with pytest.raises(
         InputError, match=r"^4 of 12 .*test/1.png.*test/2.png.*train/1.png: not an image.*; \.\.\.: repair"
@@ -146,10 +146,10 @@ def test_wrong_extensions_are_noted_and_do_no_harm(data, caplog):
     assert not found.bad and "train/9.jpg is a PNG named .jpg" in caplog.text
 
 
-def test_the_first_bad_pictures_are_named_in_the_log(data, caplog):
+def test_the_first_bad_images_are_named_in_the_log(data, caplog):
     names = [f"{split}/{n}.{kind}" for split in ("test", "train") for n in (1, 2) for kind in ("jpg", "png")][:7]
     for name in names:
-        (data / name).write_text("no picture")
+        (data / name).write_text("no image")
     source = Reads(data)
     found = checked(source)
     assert "left out" not in caplog.text  # as long as nobody knows whether the job goes on
@@ -175,9 +175,9 @@ def test_a_wrong_recipe_is_nothing_to_set_a_sample_aside_for(data):
 
 
 def test_leaks_and_duplicates(data):
-    picture = (data / "train/1.png").read_bytes()
+    image = (data / "train/1.png").read_bytes()
     for name in ("train/1_again", "validation/copy", "validation/copy_again", "test/copy"):
-        (data / f"{name}.png").write_bytes(picture)
+        (data / f"{name}.png").write_bytes(image)
     for name in ("train/bad", "test/bad"):  # equal, and left out both: no leak
         (data / f"{name}.png").write_bytes(b"bad")
     source = Reads(data)
@@ -225,9 +225,9 @@ def test_what_did_not_change_is_not_read_again(data, tmp_path):
     assert [file.name for file in cache.parent.iterdir()] == ["check.json"]
 
 
-def test_bad_pictures_are_tried_again(data, tmp_path):
+def test_bad_images_are_tried_again(data, tmp_path):
     cache = tmp_path / "check.json"
-    (data / "train/1.png").write_text("no picture")
+    (data / "train/1.png").write_text("no image")
     assert len(checked(Reads(data), cache).bad) == 1
     again = Reads(data)
     assert len(checked(again, cache).bad) == 1

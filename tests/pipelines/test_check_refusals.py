@@ -23,7 +23,7 @@ def refused(source: Folder, bad: list[int], max_bad: float) -> str:
     return str(error.value).replace(source.tree.root, "ROOT")
 
 
-def test_all_pictures_are_bad(source):
+def test_all_images_are_bad(source):
     assert refused(source, list(range(6)), 0.01) == (
         "6 of 6 samples cannot be used, and data.max_bad bears 1 % of all: ROOT/test/1.png: not an image; "
         "ROOT/test/2.png: not an image; ROOT/train/1.png: not an image; ...: repair them, or correct what the data "
@@ -32,6 +32,6 @@ def test_all_pictures_are_bad(source):
 
 
 @pytest.mark.parametrize(("split", "bad"), [("train", [0, 1, 2, 3]), ("validation", [4, 5])])
-def test_all_pictures_of_a_split_are_bad(source, split, bad):
+def test_all_images_of_a_split_are_bad(source, split, bad):
     told = f"none of the 2 samples in {split} can be used, first ROOT/{split}/1.png: not an image"
     assert refused(source, bad, 1.0) == told

@@ -25,22 +25,22 @@ def hymenoptera(data_dir, weights_dir, tmp_path, monkeypatch):
 
 
 def test_photographs_with_a_frozen_backbone(hymenoptera):
-    """Small pictures and few epochs, for time."""
+    """Small images and few epochs, for time."""
     run = train(hymenoptera("input.size=96", "train.epochs=8"))
     assert evaluate(run)["accuracy"].value > 0.7  # 5 standard deviations from a coin
 
 
 @pytest.fixture
 def pairs(tmp_path):
-    """Pictures with two digits beside each other, and a table with both as labels."""
+    """Images with two digits beside each other, and a table with both as labels."""
     digits = load_digits()
     random = np.random.default_rng(0)
     rows = ["path,labels"]
     chosen = np.flatnonzero(digits.target < 3)
     for number in range(400):
         left, right = random.choice(chosen, 2)
-        picture = np.hstack([digits.images[left], digits.images[right]])
-        Image.fromarray(np.uint8(picture * 15.9)).save(tmp_path / f"{number}.png")
+        image = np.hstack([digits.images[left], digits.images[right]])
+        Image.fromarray(np.uint8(image * 15.9)).save(tmp_path / f"{number}.png")
         rows.append(f"{number}.png,{digits.target[left]}|{digits.target[right]}")
     (tmp_path / "pairs.csv").write_text("\n".join(rows) + "\n")
     return tmp_path / "pairs.csv"
@@ -72,7 +72,7 @@ def test_several_labels_from_a_table(pairs, digits_recipe, tmp_path):
         (["model.weights=/no/such.weights.h5"], ["model.weights: no file or folder /no/such.weights.h5"]),
         (["model.multi_label=true"], ["digits", "labels", "data.source=csv"]),
         (["data={source: folder, path: /no/such/folder}"], ["data.path=/no/such/folder: no such folder"]),
-        (["model.thresholds=0.3"], ["'model'", "thresholds are for several labels a picture"]),
+        (["model.thresholds=0.3"], ["'model'", "thresholds are for several labels an image"]),
         (["model={multi_label: true, thresholds: best}"], ["'model.thresholds' is 'best': did you mean best_f1"]),
         (["model.freeze=7"], ["model.freeze: no level of stride 7"]),
     ],

@@ -93,7 +93,7 @@ def test_a_file_that_is_not_coco(refused, change, told):
     assert refused(change) == f"data.annotations=ROOT/all.json: {told}"
 
 
-def test_missing_pictures(refused):
+def test_missing_images(refused):
     assert refused(at("images", 1, "file_name", value="c.png")) == (
         "data.annotations=ROOT/all.json: 1 of 2 images are missing in ROOT/images (first c.png): data.images is the "
         "folder that file names start from"
@@ -192,7 +192,7 @@ def test_options_that_contradict_each_other(options, told):
         CocoOptions(source="coco", **options)
 
 
-def test_a_missing_folder_of_pictures(refused, tmp_path):
+def test_a_missing_folder_of_images(refused, tmp_path):
     told = refused(images=str(tmp_path / "nowhere"))
     assert "2 of 2 images are missing in ROOT/nowhere (first a.png)" in told
     assert not Path(tmp_path / "nowhere").exists()

@@ -178,7 +178,7 @@ def test_one_file_for_each_split(write, tmp_path):
     assert read.truth(3)["mask"][0, 0] == read.truth(0)["mask"][0, 0] == 1
 
 
-def test_pictures_beside_the_json_file_need_no_folder(draw, tmp_path):
+def test_images_beside_the_json_file_need_no_folder(draw, tmp_path):
     root = draw("train/a.png", "valid/b.png")
     files = {}
     for folder, split, name in (("train", "train", "a.png"), ("valid", "validation", "b.png")):
@@ -195,7 +195,7 @@ def test_prediction_needs_neither_annotations_nor_categories(draw, tmp_path):
     assert read.keys == ["a.png"] and read.truth(0) == {} and list(read.class_names) == []
 
 
-def test_the_stamp_changes_with_the_picture_and_with_its_own_annotations(write, tmp_path):
+def test_the_stamp_changes_with_the_image_and_with_its_own_annotations(write, tmp_path):
     first = entry(1, 1, 3, square(0, 0, 4))
     file = write([first])
     before = [source(file).stamp(at) for at in (0, 1)]
@@ -209,7 +209,7 @@ def test_the_stamp_changes_with_the_picture_and_with_its_own_annotations(write, 
     assert read.stamp(0) is None
 
 
-def test_annotations_of_unlisted_pictures_are_counted(write, caplog):
+def test_annotations_of_unlisted_images_are_counted(write, caplog):
     source(write([entry(1, 1, 3, square(0, 0, 4)), entry(2, 77, 3, square(0, 0, 4))]))
     assert "annotations of images that it does not list are left out: 1" in caplog.text
 

@@ -117,7 +117,7 @@ def changed(run, folder, **sections):
 
 def test_runs_on_other_samples_are_refused(digits_run, tmp_path):
     other = changed(digits_run, tmp_path / "other", data={"test": 0.05})
-    told = r"runs on other data: of \d+ and \d+ samples of the test split they share \d+, and figures of different"
+    told = r"runs on other data: of \d+ and \d+ samples of the test split they share \d+, and metrics of different"
     with pytest.raises(InputError, match=told):
         compare(digits_run, other)
 

@@ -39,7 +39,7 @@ def test_has_every_digit_of_scikit_learn(digits):
     assert digits.groups == digits.keys and digits.splits == {}
 
 
-def test_pictures_are_grey_pngs_with_the_full_range(digits):
+def test_images_are_grey_pngs_with_the_full_range(digits):
     reference = load_digits().images
     for position in range(0, 1797, 97):
         image = Image.open(io.BytesIO(digits.read(position)["bytes"]))
@@ -88,7 +88,7 @@ def opened(truth=None, **options):
     return Source(Source.Options(source="digit_scenes", **options), truth)
 
 
-def picture(source, position):
+def image(source, position):
     return np.asarray(Image.open(io.BytesIO(source.read(position)["bytes"])))
 
 
@@ -107,8 +107,8 @@ def test_truth_is_exact(options, position):
     mask, instances = truth["mask"], truth["instances"]
     assert mask.dtype == np.uint8 and instances.dtype == np.uint16
     assert truth["boxes"].dtype == np.float32 and truth["classes"].dtype == np.int32
-    assert mask.shape == instances.shape == picture(boxes, position).shape[:2] == (options["size"],) * 2
-    assert picture(boxes, position).dtype == np.uint8 and picture(boxes, position).shape[2] == 3
+    assert mask.shape == instances.shape == image(boxes, position).shape[:2] == (options["size"],) * 2
+    assert image(boxes, position).dtype == np.uint8 and image(boxes, position).shape[2] == 3
     least, most = options["digits"]
     assert least <= len(truth["classes"]) == len(truth["boxes"]) == instances.max() <= most
     np.testing.assert_array_equal(mask, np.array([0, *truth["classes"]])[instances])

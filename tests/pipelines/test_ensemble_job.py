@@ -57,7 +57,7 @@ def made(two, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def pictures(two):
+def images(two):
     recipe = load_recipe(two[0] / "recipe.yaml")
     source, _ = recipe.open()
     return [source.read(position)["bytes"] for position in split(source, recipe.data)["test"][:12]]
@@ -75,11 +75,11 @@ def scaled(probabilities, predictor):
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def test_two_runs_are_the_mean_of_their_probabilities(two, made, pictures):
-    said = [[answer["probabilities"] for answer in as_trained(run).predict(pictures)] for run in two]
+def test_two_runs_are_the_mean_of_their_probabilities(two, made, images):
+    said = [[answer["probabilities"] for answer in as_trained(run).predict(images)] for run in two]
     assert np.abs(np.subtract(*said)).max() > 0.01
     together = saccade.load(made)
-    answers = [answer["probabilities"] for answer in together.predict(pictures)]
+    answers = [answer["probabilities"] for answer in together.predict(images)]
     np.testing.assert_allclose(answers, scaled(np.mean(said, axis=0), together), atol=1e-5)
 
 
@@ -101,7 +101,7 @@ def test_it_has_what_a_run_has(two, made):
     assert [each.name for each in made.parent.iterdir()] == [made.name]
 
 
-def test_it_is_evaluated_exported_and_proven_without_its_members(made, pictures, tmp_path):
+def test_it_is_evaluated_exported_and_proven_without_its_members(made, images, tmp_path):
     alone = shutil.copytree(made, tmp_path / "elsewhere")
     values = saccade.evaluate(alone, "validation")
     metrics = json.loads((made / "evaluation" / "validation" / "metrics.json").read_text())
@@ -109,8 +109,8 @@ def test_it_is_evaluated_exported_and_proven_without_its_members(made, pictures,
     bundle = saccade.export(alone, tmp_path / "bundles", "both")  # proves itself, or fails
     import tensorflow as tf
 
-    served = tf.saved_model.load(bundle).signatures["serving_default"](bytes=tf.constant(pictures))
-    here = [answer["probabilities"] for answer in saccade.load(alone).predict(pictures)]
+    served = tf.saved_model.load(bundle).signatures["serving_default"](bytes=tf.constant(images))
+    here = [answer["probabilities"] for answer in saccade.load(alone).predict(images)]
     np.testing.assert_allclose(served["probabilities"], here, atol=1e-6)
     assert json.loads((bundle / "assets.extra" / "saccade.json").read_text())["fingerprint"] == metrics["fingerprint"]
 
@@ -133,16 +133,16 @@ def test_no_features_to_start_from(made, digits_recipe, tmp_path):
         train(digits_recipe(f"model.weights={made}", f"train.run={tmp_path / 'never'}"))
 
 
-def test_views_of_one_run(two, pictures, tmp_path):
+def test_views_of_one_run(two, images, tmp_path):
     out = saccade.ensemble(two[0], out=tmp_path / "crops", crops=5)
     predictor = saccade.load(out)
     assert predictor.task.input.shape == (18, 18, 3)
     assert predictor.model.count_params() == saccade.load(two[0]).model.count_params()
-    whole = predictor.task.input(bytes=pictures)[0].numpy()
+    whole = predictor.task.input(bytes=images)[0].numpy()
     network = as_trained(two[0])
     crops = [whole[:, y : y + 16, x : x + 16] for y, x in ((1, 1), (0, 0), (0, 2), (2, 0), (2, 2))]
     expected = np.mean([network.answer(crop, {})["probabilities"] for crop in crops], axis=0)
-    np.testing.assert_allclose(predictor(bytes=pictures)["probabilities"], scaled(expected, predictor), atol=1e-5)
+    np.testing.assert_allclose(predictor(bytes=images)["probabilities"], scaled(expected, predictor), atol=1e-5)
 
 
 def test_the_mean_of_weights_is_one_plain_network(of_one_start, tmp_path, caplog):

@@ -43,11 +43,11 @@ def test_the_test_split_is_quoted_with_intervals(digits_run):
     right = dict(zip([source.keys[position] for position in positions], np.equal(truth, said), strict=True))
     assert json.loads((folder / "scores.json").read_text()) == right
     for name in ("confusion.png", "roc.png", "precision_recall.png", "reliability.png"):
-        with Image.open(folder / name) as picture:
-            assert min(picture.size) > 200
+        with Image.open(folder / name) as image:
+            assert min(image.size) > 200
 
 
-def write_digits(folder, names, picture=True):
+def write_digits(folder, names, image=True):
     for name in names:
         (folder / name).mkdir(parents=True)
         for number in range(2):
@@ -86,7 +86,7 @@ def test_no_run(tmp_path):
 
 @pytest.fixture
 def cameras(digits_run, tmp_path):
-    """A table of pictures of all digits; those of the "broken" camera are black."""
+    """A table of images of all digits; those of the "broken" camera are black."""
     write_digits(tmp_path, "0123456789")
     recipe = load_recipe(recipe_file(digits_run))
     source, _ = recipe.open()
@@ -94,8 +94,8 @@ def cameras(digits_run, tmp_path):
     for position in range(36):
         camera = ("good", "broken", "rare")[0 if position < 17 else 1 if position < 33 else 2]
         label = int(source.truth(position)["label"])
-        with Image.open(io.BytesIO(source.read(position)["bytes"])) as picture:
-            (picture.point(lambda _: 0) if camera == "broken" else picture).save(tmp_path / f"{position}.png")
+        with Image.open(io.BytesIO(source.read(position)["bytes"])) as image:
+            (image.point(lambda _: 0) if camera == "broken" else image).save(tmp_path / f"{position}.png")
         rows.append(f"{position}.png,{label},{camera}")
     (tmp_path / "table.csv").write_text("\n".join(rows) + "\n")
     return ["data={source: csv}", f"data.path={tmp_path / 'table.csv'}"]
@@ -122,8 +122,8 @@ def test_figures_by_a_column(digits_run, cameras, capsys):
 @pytest.mark.parametrize(
     ("overrides", "told"),
     [
-        (["data.columns={label: label}"], "no column 'kamera' to tell figures apart by: did you mean camera?"),
-        (["data={source: digits}"], "no column 'kamera' to tell figures apart by: it has none"),
+        (["data.columns={label: label}"], "no column 'kamera' to tell metrics apart by: did you mean camera?"),
+        (["data={source: digits}"], "no column 'kamera' to tell metrics apart by: it has none"),
     ],
 )
 def test_a_column_that_is_not_there(digits_run, cameras, overrides, told):

@@ -89,10 +89,10 @@ def test_other_files_and_hidden_ones_are_ignored_and_counted(draw, caplog):
     (root / "notes.txt").write_text("hello")
     with caplog.at_level(logging.INFO):
         assert folder(root).keys == ["a/1.png", "b/1.png"]
-    assert "files ignored that are no pictures by their name: 2" in caplog.text
+    assert "files ignored that are no images by their name: 2" in caplog.text
 
 
-def test_loose_pictures_beside_class_folders_are_ignored_with_a_warning(draw, caplog):
+def test_loose_images_beside_class_folders_are_ignored_with_a_warning(draw, caplog):
     assert folder(draw("a/1.png", "b/1.png", "overview.png")).keys == ["a/1.png", "b/1.png"]
     assert "images beside the class folders are ignored: 1 (first overview.png)" in caplog.text
     caplog.clear()
@@ -165,14 +165,14 @@ def test_no_permission(draw):
         assert "data.path=ROOT: no permission to read " in refused(root)
 
 
-def test_no_pictures(tmp_path):
+def test_no_images(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a/x.txt").write_text("x")
-    expected = "data.path=ROOT: no pictures (jpg, jpeg, png, gif, bmp, webp) in it; other files: 1"
+    expected = "data.path=ROOT: no images (jpg, jpeg, png, gif, bmp, webp) in it; other files: 1"
     assert refused(tmp_path) == expected
 
 
-def test_all_pictures_excluded(draw):
+def test_all_images_excluded(draw):
     assert refused(draw("a/1.png", "b/1.png"), exclude=["*.png"]).endswith("in it; data.exclude leaves out 2")
 
 
@@ -182,7 +182,7 @@ def test_only_one_class(draw):
     assert told.endswith("takes two or more: are its folders the classes? then data.path=ROOT/a")
 
 
-def test_a_class_without_pictures(draw):
+def test_a_class_without_images(draw):
     root = draw("a/1.png", "b/1.png", "c/deep/1.gif")
     (root / "d").mkdir()
     assert refused(root, exclude=["d", "c/*.gif"]) == (
@@ -193,7 +193,7 @@ def test_a_class_without_pictures(draw):
     assert folder(root, exclude=["d"]).class_names == ["a", "b", "c"]
 
 
-def test_loose_pictures_alone(draw):
+def test_loose_images_alone(draw):
     told = refused(draw("1.png", "2.png"))
     assert "images without class folders around them: 2 (first 1.png)" in told and "data.source=csv" in told
 

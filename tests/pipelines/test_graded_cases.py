@@ -25,7 +25,7 @@ NAMES = ("background", "cell")
 
 
 class Squares(ImageSource):
-    """Grey pictures of their own number with a mask each: a square that grows."""
+    """Grey images of their own number with a mask each: a square that grows."""
 
     class_names = NAMES
 
@@ -87,8 +87,8 @@ def test_the_worst_the_median_and_the_best(predictor, tmp_path):
     found = read_evaluation(tmp_path, "test", predictor.fingerprint)
     assert [len(cases) for cases in (found.worst, found.median, found.best)] == [12, 4, 4]
     for case in (*found.median, *found.best):
-        with Image.open(case.image) as picture:
-            assert picture.width > 600
+        with Image.open(case.image) as image:
+            assert image.width > 600
 
 
 def test_few_samples_have_few_of_each_and_equal_ones_none(predictor, tmp_path):
@@ -106,7 +106,7 @@ def test_wrong_truth_is_set_aside_and_named(predictor):
     evaluation, bad = evaluate_positions(predictor, Broken(8), range(8), batch=3)
     assert list(evaluation.scores()) == ["square0", "square4"]
     assert {position: bad[position] for position in (1, 2, 3)} == {
-        1: "mask is 8 x 9, its picture 8 x 10 (height x width)",
+        1: "mask is 8 x 9, its image 8 x 10 (height x width)",
         2: "mask is a JPEG: its noise is no class",
         3: "its truth: a.png: No such file or directory",
     }

@@ -16,7 +16,7 @@ NET = ["model.name=unet", "model.backbone=none", "model.weights=none", "model.wi
 
 @pytest.fixture
 def write(tmp_path, monkeypatch):
-    """`write(masks)`: a picture for each mask; the recipe's overrides for both."""
+    """`write(masks)`: an image for each mask; the recipe's overrides for both."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
     def written(masks) -> list[str]:
@@ -81,7 +81,7 @@ def test_no_mask_fits_the_table_of_colours(write, tmp_path):
 
 
 def test_a_class_that_nobody_looked_at_stops_the_job_whatever_max_bad_bears(write, tmp_path, monkeypatch):
-    monkeypatch.setattr(mask_image, "LOOKED_AT", 2)  # the first and the last
+    monkeypatch.setattr(mask_image, "MAX_LOOKED_AT", 2)  # the first and the last
     told = refused([*write(ids(at, *[2] * (at == 5)) for at in range(40)), "data.max_bad=100%"], tmp_path)
     assert told == (
         "mask ROOT/m/05.png: value 2 in 1 pixel, and the 2 of 40 masks that were looked at hold only 0 to 1: write "

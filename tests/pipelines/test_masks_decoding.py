@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from mask_pictures import BLACK, GREEN, RED, encoded, grey, palette, rgb
+from mask_images import BLACK, GREEN, RED, encoded, grey, palette, rgb
 from PIL import Image
 
 from saccade.models.errors import InputError
@@ -119,29 +119,29 @@ def test_files_that_are_no_masks(data, told):
     assert refused(read_mask, data) == told
 
 
-def turned_picture(orientation: int, height: int = 20, width: int = 30) -> bytes:
+def turned_image(orientation: int, height: int = 20, width: int = 30) -> bytes:
     exif = Image.Exif()
     exif[0x0112] = orientation
     return encoded(np.zeros((height, width, 3), np.uint8), "JPEG", exif=exif)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_mask_belongs_to_the_upright_picture(orientation):
-    picture = turned_picture(orientation)
+def test_a_mask_belongs_to_the_upright_image(orientation):
+    image = turned_image(orientation)
     if orientation < 5:
-        check_turn((20, 30), picture)
+        check_turn((20, 30), image)
     else:
-        check_turn((30, 20), picture)
-        told = refused(check_turn, (20, 30), picture)
+        check_turn((30, 20), image)
+        told = refused(check_turn, (20, 30), image)
         assert told == (
             f"20 x 30 as its image is stored, which EXIF orientation {orientation} turns to 30 x 20: save the mask "
             "as the image is seen, upright"
         )
-    check_turn((7, 7), picture)  # a size of no kind is told by the task
-    check_turn((20, 20), turned_picture(orientation, 20, 20))
+    check_turn((7, 7), image)  # a size of no kind is told by the task
+    check_turn((20, 20), turned_image(orientation, 20, 20))
 
 
-def test_a_picture_that_is_broken_is_told_elsewhere():
+def test_an_image_that_is_broken_is_told_elsewhere():
     check_turn((20, 30), b"no image")
 
 

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from mask_pictures import BLACK, GREEN, RED, WHITE, encoded, grey, palette, rgb
+from mask_images import BLACK, GREEN, RED, WHITE, encoded, grey, palette, rgb
 from PIL import Image
 from pydantic import ValidationError
 
 from saccade.models.errors import InputError, RecipeError
 from saccade.pipelines.data.formats.mask_encoding import Encoding, MaskOptions
 from saccade.pipelines.data.formats.mask_files import find_encoding
-from saccade.pipelines.data.formats.mask_image import LOOKED_AT, look_at, read_mask
+from saccade.pipelines.data.formats.mask_image import MAX_LOOKED_AT, look_at, read_mask
 
 
 def found(*masks, **options) -> tuple[Encoding, str]:
@@ -299,8 +299,8 @@ def test_a_large_set_is_looked_at_here_and_there():
     names = [f"{at}.png" for at in range(1000)]
     options = MaskOptions(source="masks")
     _, told = find_encoding(lambda: look_at(names, read), options, "PLACE")
-    assert told.endswith(f"({LOOKED_AT} of 1000 looked at)")
-    assert len(looked) == LOOKED_AT and {0, 999} <= set(looked) and max(np.diff(sorted(looked))) <= 6
+    assert told.endswith(f"({MAX_LOOKED_AT} of 1000 looked at)")
+    assert len(looked) == MAX_LOOKED_AT and {0, 999} <= set(looked) and max(np.diff(sorted(looked))) <= 6
 
 
 def test_a_broken_mask_does_not_hide_what_the_others_are():

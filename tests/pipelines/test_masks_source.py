@@ -23,7 +23,7 @@ def opened(root: Path, truth=MASK, path: str = "i", masks: str = "m", **options)
     return Masks(MasksOptions(source="masks", **places, **options), truth)
 
 
-def test_masks_called_as_their_pictures(draw, mark, caplog, pairs):
+def test_masks_called_as_their_images(draw, mark, caplog, pairs):
     draw("i/b.jpg", "i/a.png", "i/deep/c.jpg")
     root = mark("m/a.png", "m/b.png", "m/deep/c.png")
     source = opened(root)
@@ -71,7 +71,7 @@ def test_a_pattern(draw, mark, pattern, masks, pairs):
     assert pairs(opened(mark(*masks), match=pattern), *masks)
 
 
-def test_pictures_of_a_folder_may_share_a_mask(draw, mark, pairs):
+def test_images_of_a_folder_may_share_a_mask(draw, mark, pairs):
     draw("i/x/1.jpg", "i/x/2.jpg", "i/y/1.jpg")
     masks = ["i/x/mask.png", "i/x/mask.png", "i/y/mask.png"]
     assert pairs(opened(mark(*masks), masks="", match="{folder}/mask.png"), *masks)
@@ -84,7 +84,7 @@ def test_braces_in_names_are_no_fields(draw, mark, pairs):
 
 
 @pytest.mark.parametrize("masks", ["", "i"])
-def test_masks_beside_their_pictures_are_no_pictures(draw, mark, masks, caplog, pairs):
+def test_masks_beside_their_images_are_no_images(draw, mark, masks, caplog, pairs):
     draw("i/a.png", "i/b.jpg", "i/x/c.jpg")
     names = ["i/a_mask.png", "i/b_mask.png", "i/x/c_mask.png"]
     source = opened(mark(*names), masks=masks, match="{path}_mask.png")
@@ -92,7 +92,7 @@ def test_masks_beside_their_pictures_are_no_pictures(draw, mark, masks, caplog, 
     assert "without an image" not in caplog.text
 
 
-def test_a_folder_of_masks_among_those_of_pictures(draw, mark, pairs):
+def test_a_folder_of_masks_among_those_of_images(draw, mark, pairs):
     draw("d/img/a.jpg", "d/img/b.jpg")
     masks = ["d/lab/a.png", "d/lab/b.png"]
     assert opened(mark(*masks), path="d", masks="d/lab").keys == ["img/a.jpg", "img/b.jpg"]
@@ -109,14 +109,14 @@ def test_splits_at_the_top(draw, mark, pairs):
     assert source.splits == {"test": [0], "train": [1], "validation": [2]} and pairs(source, *masks)
 
 
-def test_exclude_and_groups_are_of_pictures(draw, mark, caplog):
+def test_exclude_and_groups_are_of_images(draw, mark, caplog):
     draw("i/p1_a.jpg", "i/p2_a.jpg", "i/p1_b.jpg", "i/unlabelled.jpg")
     root = mark("m/p1_a.png", "m/p2_a.png", "m/p1_b.png")
     source = opened(root, exclude=["unl*"], group=r"(p\d)_")
     assert source.groups == ["p1", "p1", "p2"] and source.columns == {"group": ["p1", "p1", "p2"]}
 
 
-def test_prediction_takes_pictures_alone(draw):
+def test_prediction_takes_images_alone(draw):
     source = opened(draw("i/a.jpg", "i/train/b.jpg"), truth=None, masks="nowhere")
     assert source.keys == ["a.jpg", "train/b.jpg"] and source.truth(0) == {} and source.class_names == []
     assert source.splits == {} and source.stamp(0)
@@ -195,8 +195,8 @@ def test_object_numbers_as_they_are_stored(nuclei, caplog):
         with Image.open(nuclei / "labels" / f"{Path(source.keys[at]).stem}.png") as image:
             stored = np.array(image)
         assert (truth["instances"] == stored).all() and (truth["mask"] == (stored > 0)).all()
-        with Image.open(io.BytesIO(source.read(at)["bytes"])) as picture:
-            assert truth["mask"].shape == picture.size[::-1]
+        with Image.open(io.BytesIO(source.read(at)["bytes"])) as shown:
+            assert truth["mask"].shape == shown.size[::-1]
         counts.append(len(np.unique(truth["instances"][truth["mask"] == 1])))
     assert counts[:5] == [27, 53, 9, 60, 16]
 

@@ -68,7 +68,7 @@ def test_half_the_masks_are_missing(draw, mark):
     )
 
 
-def test_masks_of_other_pictures(draw, mark):
+def test_masks_of_other_images(draw, mark):
     draw("i/a.jpg", "i/b.jpg")
     assert refused(mark("m/1.png", "m/2.png")) == (
         "data.masks=ROOT/m: no mask for 2 of 2 images, first a.jpg: looked for a.png or a_*.png; there is 1.png: "
@@ -98,7 +98,7 @@ def test_patterns_without_a_meaning(pattern, told):
         MasksOptions(source="masks", path="x", match=pattern)
 
 
-def test_two_masks_for_one_picture(draw, mark, pairs):
+def test_two_masks_for_one_image(draw, mark, pairs):
     draw("i/a.jpg", "i/b.jpg")
     root = mark("m/a.png", "m/a.bmp", "m/b.png")
     say = ": say which, for example by data.match='{path}_mask.png'"
@@ -110,7 +110,7 @@ def test_two_masks_for_one_picture(draw, mark, pairs):
 
 
 @pytest.mark.parametrize("match", [None, "{stem}.png"])
-def test_one_mask_for_two_pictures(draw, mark, match):
+def test_one_mask_for_two_images(draw, mark, match):
     draw("i/x/a.jpg", "i/y/a.jpg")
     assert refused(mark("m/a.png"), match=match) == (
         "data.masks=ROOT/m: one mask for two images, a.png for x/a.jpg and y/a.jpg: give masks the paths of their "
@@ -163,7 +163,7 @@ def test_a_colour_outside_the_table(draw):
 
 
 def test_a_class_that_nobody_looked_at(draw, monkeypatch):
-    monkeypatch.setattr(mask_image, "LOOKED_AT", 2)
+    monkeypatch.setattr(mask_image, "MAX_LOOKED_AT", 2)
     root = draw(*(f"i/{at}.jpg" for at in range(3)))
     (root / "m").mkdir()
     for at in range(3):
@@ -179,7 +179,7 @@ def test_a_class_that_nobody_looked_at(draw, monkeypatch):
     )
 
 
-def test_a_mask_of_the_picture_as_it_is_stored(draw, mark):
+def test_a_mask_of_the_image_as_it_is_stored(draw, mark):
     exif = Image.Exif()
     exif[0x0112] = 6
     root = mark("m/a.png", "m/b.png")

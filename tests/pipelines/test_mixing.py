@@ -61,8 +61,8 @@ def test_going_on_in_mid_epoch_gives_the_same_batches(open_recipe):
     assert not np.array_equal(whole[0][0], batches(opened, epoch=4)[0][0])
 
 
-def test_pictures_and_targets_are_mixed_alike(open_recipe):
-    """Every mixed batch is a linear map of the unmixed one: the same for pictures (MixUp) and for targets."""
+def test_images_and_targets_are_mixed_alike(open_recipe):
+    """Every mixed batch is a linear map of the unmixed one: the same for images (MixUp) and for targets."""
     opened = open_recipe("augment=[{MixUp: {alpha: 1.0}}]")
     plain = batches((*opened[:3], open_recipe("augment=[]")[3]))
     for (mixed_x, mixed_y), (x, y) in zip(batches(opened), plain, strict=True):
@@ -173,8 +173,8 @@ def test_a_dry_run_with_everything_in_two_phases(digits_recipe, tmp_path, caplog
     assert [np.isfinite(line["loss"]) for line in history(run)] == [True, True]
     assert "phase 'head'" in caplog.text and "phase 'all'" in caplog.text and Run(run).progress.finished
     assert Predictor.load(run).predict([np.zeros((8, 8), np.uint8)])  # knows nothing of the training truth
-    with Image.open(run / "training_samples.png") as picture:
-        assert min(picture.size) > 100
+    with Image.open(run / "training_samples.png") as image:
+        assert min(image.size) > 100
 
 
 def test_several_labels_are_balanced_and_mixed(tmp_path, digits_recipe):
@@ -224,7 +224,7 @@ def test_wrong_on_purpose_at_the_start(digits_recipe, tmp_path, overrides, messa
         ("model.class_weights={rose: much}", r"'model\.class_weights\.rose' is 'much': input should be a valid number"),
         ("model.class_weights=3", r"'model\.class_weights' is '3': known: balanced, none"),
         ("model.sampling=evn", r"'model\.sampling' is 'evn': known: balanced, natural"),
-        ("model={name: lenet, multi_label: true, sampling: balanced}", r"'model\.sampling' is 'balanced': a picture"),
+        ("model={name: lenet, multi_label: true, sampling: balanced}", r"'model\.sampling' is 'balanced': an image"),
     ],
 )
 def test_wrong_on_purpose_in_the_recipe(digits_recipe, override, message):

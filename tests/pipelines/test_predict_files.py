@@ -30,12 +30,12 @@ def predictor() -> Predictor:
 
 @pytest.fixture
 def files(tmp_path) -> list[str]:
-    """Two pictures of one stem, and one that is none."""
+    """Two images of one stem, and one that is none."""
     paths = [tmp_path / "a" / "one.png", tmp_path / "b" / "one.png", tmp_path / "text.png"]
     for number, path in enumerate(paths[:2]):
         path.parent.mkdir()
         Image.fromarray(smooth(40 + number, 50, number)).save(path)
-    paths[2].write_text("no picture")
+    paths[2].write_text("no image")
     return [*map(str, paths), str(tmp_path / "gone.png")]
 
 
@@ -52,8 +52,8 @@ def test_files_beside_the_lines(named, predictor, files, tmp_path, tiles):
     for number, row in enumerate(rows[:2]):
         assert row["files"] == [str(folder / f"{number:05}_one.mask.png")]
         assert row["size"] == [40 + number, 50] and sum(row["pixels"].values()) == (40 + number) * 50
-        with Image.open(row["files"][0]) as saved, Image.open(files[number]) as picture:
-            expected = whole(predictor, np.asarray(picture))
+        with Image.open(row["files"][0]) as saved, Image.open(files[number]) as image:
+            expected = whole(predictor, np.asarray(image))
             assert (np.asarray(saved) == expected["mask"]).mean() > 0.999
     assert "not an image" in rows[2]["error"] and "No such file" in rows[3]["error"] and "files" not in rows[2]
 
@@ -86,7 +86,7 @@ def test_what_was_finished_before_ctrl_c_is_there(named, predictor, files, tmp_p
 
     def interrupted(self, *arguments):
         calls.append(None)
-        if len(calls) == 6:  # the first picture has four tiles
+        if len(calls) == 6:  # the first image has four tiles
             raise KeyboardInterrupt
         return own(self, *arguments)
 
@@ -120,7 +120,7 @@ def test_maps_never_reach_a_line_unless_they_are_small():
 
 
 def test_the_command_line(predictor, files, tmp_path, capsys):
-    """From a run on disk, in tiles, one good and one bad picture."""
+    """From a run on disk, in tiles, one good and one bad image."""
     run = tmp_path / "run"
     run.mkdir()
     predictor.describe(run, "pixel_task:Pixels", [str(Path(pixel_task.__file__).parent)])

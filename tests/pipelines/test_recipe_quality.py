@@ -1,4 +1,4 @@
-"""Shipped recipes reach their figures on real data; `make quality` trains them, and goes on where it was stopped."""
+"""Shipped recipes reach their metrics on real data; `make quality` trains them, and goes on where it was stopped."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ from saccade.pipelines.recipe.shipped import header, shipped_recipes
 from saccade.pipelines.run import recipe_file
 
 LEAST = {
-    "digits": ("accuracy", 0.985),  # 370 of 373 are expected; one picture is 0.0027
+    "digits": ("accuracy", 0.985),  # 370 of 373 are expected; one image is 0.0027
     "hymenoptera": ("accuracy", 144 / 153),  # what scikit-learn's logistic regression gets on the same frozen features
     "cifar10": ("accuracy", 0.75),
     "flowers": ("accuracy", 0.805),
@@ -25,7 +25,7 @@ LEAST = {
     "nuclei": ("dice", 0.885),
     "nuclei_unet": ("dice", 0.88),
 }
-"""A figure of the test split, and what it reaches at least."""
+"""A metric of the test split, and what it reaches at least."""
 
 
 @pytest.fixture(scope="session")
@@ -48,13 +48,13 @@ def test_recipe_reaches_its_figure(name, quality_runs, data_dir, weights_dir, mo
     if not (state.is_file() and json.loads(state.read_text())["finished"]):
         command = [sys.executable, "-m", "saccade", "train", name, f"train.run={run}"]
         subprocess.run(command, env=os.environ, check=True)  # a process of its own: a kill costs one epoch
-    figure, least = LEAST[name]
-    value = evaluate(run)[figure]
+    metric, least = LEAST[name]
+    value = evaluate(run)[metric]
     with capsys.disabled():
-        print(f"\n{name}: test {figure} {value}")
+        print(f"\n{name}: test {metric} {value}")
     assert value.value >= least
     if load_recipe(recipe_file(run)).task == "segmentation":
-        baseline = pixel_regression(run)[figure]
+        baseline = pixel_regression(run)[metric]
         with capsys.disabled():
             print(f"{name}: logistic regression on single pixels {baseline}")
         assert value.low > baseline.high
@@ -63,8 +63,8 @@ def test_recipe_reaches_its_figure(name, quality_runs, data_dir, weights_dir, mo
 @pytest.mark.parametrize("name", LEAST)
 def test_header_quotes_a_figure_that_is_high_enough(name):
     lines = " ".join(header(shipped_recipes()[name]))
-    figure, least = LEAST[name]
-    quoted = re.search(rf"test {figure} (0\.\d+)", lines)
+    metric, least = LEAST[name]
+    quoted = re.search(rf"test {metric} (0\.\d+)", lines)
     assert quoted and float(quoted[1]) >= least
     assert re.search(r"\(0\.\d+ to [01]\.\d+\)", lines) and "seed" in lines
     assert re.search(r"\d+ (seconds|minutes)", lines)

@@ -90,8 +90,8 @@ def test_the_page_says_what_the_run_is(reported):
         json.loads((reported / "evaluation" / split / "metrics.json").read_text())["metrics"]["accuracy"]
         for split in ("test", "validation")
     )
-    for figure in (test["value"], test["low"], test["high"], validation["value"]):
-        assert f"{figure:.4f}" in page.text
+    for metric in (test["value"], test["low"], test["high"], validation["value"]):
+        assert f"{metric:.4f}" in page.text
     samples = json.loads((reported / "provenance.json").read_text())["data"]["samples"]
     assert f"learnt classification of 10 classes from {samples['train']:,} training samples" in page.text
     assert f"On {samples['test']} test samples its accuracy is {test['value']:.4f}" in page.text
@@ -131,11 +131,11 @@ def test_a_second_report_evaluates_nothing_and_is_the_same(run):
 
 
 def test_metrics_by_a_column_are_shown_with_their_widest_gap(run):
-    figures = {
+    metrics = {
         "left": {"accuracy": {"value": 0.5, "low": 0.4, "high": 0.6}},
         "right": {"accuracy": {"value": 0.9, "low": 0.8, "high": 1.0}},
     }
-    parts = {value: {"count": 20, "metrics": each} for value, each in figures.items()}
+    parts = {value: {"count": 20, "metrics": each} for value, each in metrics.items()}
     change(run / "evaluation" / "test" / "metrics.json", by={"camera": parts})
     report(run)
     page = read(run)
@@ -156,10 +156,10 @@ def test_metrics_of_other_weights_or_other_data_are_not_quoted(run, stale):
 def test_names_cannot_break_the_page(run):
     for name in ("test", "validation"):
         path = run / "evaluation" / name / "metrics.json"
-        figures = json.loads(path.read_text())["metrics"]
+        metrics = json.loads(path.read_text())["metrics"]
         part = {"count": 20, "metrics": {'<b>"x"': {"value": 0.5}}}
         evil = {f"recall/{EVIL}": {"value": 0.5}, '<b>"y"': {"value": 0.5}}
-        change(path, metrics=figures | evil, by={EVIL: {EVIL: part}})
+        change(path, metrics=metrics | evil, by={EVIL: {EVIL: part}})
     (run / "evaluation/test/worst.jsonl").write_text(json.dumps({"key": EVIL, "badness": 1, "note": EVIL}) + "\n")
     entry = {"key": EVIL, "where": EVIL, "reason": EVIL}
     (run / "quarantine.jsonl").write_text(json.dumps(entry) + "\n")
@@ -304,8 +304,8 @@ def test_suspects_are_shown_where_there_are_any(run):
     after = page.text.split("look at each before you trust either")[1].split("What the network saw")[0]
     assert all(case.key in after for case in evaluation.label_issues(9))
     for number in range(2):
-        with Image.open(run / "evaluation" / "test" / "label_issues" / f"{number:02}.png") as picture:
-            assert min(picture.size) > 100
+        with Image.open(run / "evaluation" / "test" / "label_issues" / f"{number:02}.png") as image:
+            assert min(image.size) > 100
 
 
 def test_classes_that_are_never_predicted_are_told(run, caplog):

@@ -124,7 +124,7 @@ def test_which_curves_are_drawn():
 
 def test_the_curves_of_a_run_are_one_image(tmp_path):
     evil = "x_$\\frac$"  # not an equation
-    history = [line | {"pictures_per_second": 9.0, evil: math.nan} for line in HISTORY]
+    history = [line | {"samples_per_second": 9.0, evil: math.nan} for line in HISTORY]
     draw_curves(history, tmp_path / "curves.png")
     with Image.open(tmp_path / "curves.png") as image:
         assert image.width > 1.5 * image.height  # 4 panels, 3 a row

@@ -183,14 +183,14 @@ def test_classes_in_another_order_are_refused_whichever_file_still_names_them(he
 
 def test_a_run_and_its_data_may_move_and_the_data_change(here, caplog):
     (here / "run").rename(here / "after")
-    (here / "photos").rename(here / "pictures")
+    (here / "photos").rename(here / "images")
     (here / "elsewhere").mkdir()
     os.chdir(here / "elsewhere")
-    (here / "pictures" / "cat" / "00.png").write_text("no image")
+    (here / "images" / "cat" / "00.png").write_text("no image")
     new = next(f"new{number}.png" for number in range(99) if hash_place(f"dog/new{number}.png") > 0.4)  # in train
-    draw(here / "pictures" / "dog" / new, 7, 1)
+    draw(here / "images" / "dog" / new, 7, 1)
     learned = json.loads((here / "after" / "predictor.json").read_text())["learned"]
-    found = train(load_recipe("../after/", [f"data.path={here}/pictures", "data.max_bad=1"]))
+    found = train(load_recipe("../after/", [f"data.path={here}/images", "data.max_bad=1"]))
     assert found == here / "after"
     assert not (here / "run").exists()
     assert Run(found).progress.finished

@@ -24,7 +24,7 @@ from saccade.serving.server import Server
 
 @pytest.fixture(scope="module")
 def nuclei(data_dir, tmp_path_factory):
-    """A folder of every fifth picture and its mask, cut to their first 160 rows and columns."""
+    """A folder of every fifth image and its mask, cut to their first 160 rows and columns."""
     root = tmp_path_factory.mktemp("nuclei")
     for kind in ("images", "labels"):
         (root / kind).mkdir()
@@ -35,8 +35,8 @@ def nuclei(data_dir, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def pictures(data_dir):
-    """Some of the pictures as they are."""
+def images(data_dir):
+    """Some of the images as they are."""
     return sorted((data_dir / "segmentation/dsb2018_nuclei/images").iterdir())[:15:5]
 
 
@@ -62,44 +62,44 @@ def run(recipe, nuclei):
 
 
 @pytest.fixture(scope="module")
-def figures(run):
+def metrics(run):
     return evaluate(run)
 
 
-def test_is_better_than_logistic_regression_on_pixels(run, figures):
-    assert figures["dice"].value > pixel_regression(run)["dice"].value
-    assert figures["mean_ap"].value > 0.1  # of objects, by the watershed
+def test_is_better_than_logistic_regression_on_pixels(run, metrics):
+    assert metrics["dice"].value > pixel_regression(run)["dice"].value
+    assert metrics["mean_ap"].value > 0.1  # of objects, by the watershed
 
 
 def test_the_threshold_of_validation_is_the_predictors(run):
     threshold = json.loads((run / "predictor.json").read_text())["settings"]["threshold"]
-    picture = next((run / "proof").glob("*.png"))
-    (said,) = Predictor.load(run).predict([picture], results=["mask", "probabilities"])
+    image = next((run / "proof").glob("*.png"))
+    (said,) = Predictor.load(run).predict([image], results=["mask", "probabilities"])
     np.testing.assert_array_equal(said["mask"] == 1, said["probabilities"][..., 1] >= np.float32(threshold))
 
 
-def test_the_report_shows_worst_median_and_best(run, figures):
+def test_the_report_shows_worst_median_and_best(run, metrics):
     page = report(run).read_text()
     for name in ("worst", "median", "best"):
         lines = (run / "evaluation/test" / f"{name}.jsonl").read_text().splitlines()
         assert lines and json.loads(lines[0])["key"] in page
 
 
-def test_tiles_answer_like_whole_pictures(run, pictures, tmp_path, capsys):
-    said = Predictor.load(run).predict(pictures)
+def test_tiles_answer_like_whole_images(run, images, tmp_path, capsys):
+    said = Predictor.load(run).predict(images)
     out = tmp_path / "out"
-    assert main(["predict", str(run), *map(str, pictures), "--save", str(out), "--tile", "160", "--overlap", "64"]) == 0
+    assert main(["predict", str(run), *map(str, images), "--save", str(out), "--tile", "160", "--overlap", "64"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     for line, whole in zip(lines, said, strict=True):
         with Image.open(line["files"][0]) as image:
             assert (np.array(image) == whole["mask"]).mean() > 0.98
 
 
-def test_masks_come_back_over_rest(run, pictures, tmp_path):
+def test_masks_come_back_over_rest(run, images, tmp_path):
     bundle = Bundle(export(run, tmp_path, "nuclei"))
-    said = Predictor.load(run).predict(pictures)
+    said = Predictor.load(run).predict(images)
     with Server(bundle, port=0) as server:
-        answers = Client(server.url, "nuclei").predict(pictures, signature="png")
+        answers = Client(server.url, "nuclei").predict(images, signature="png")
     for whole, answer in zip(said, answers, strict=True):
         with Image.open(io.BytesIO(answer["mask_png_bytes"])) as image:
             np.testing.assert_array_equal(np.array(image), whole["mask"])

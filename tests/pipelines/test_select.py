@@ -19,7 +19,7 @@ def selection(*overrides) -> Selection:
     return Selection(load_recipe("digits", ["train.select={}", *overrides]).train, "accuracy")
 
 
-def figures(accuracy=0.5, log_loss=1.0, **others) -> dict[str, Value]:
+def metrics(accuracy=0.5, log_loss=1.0, **others) -> dict[str, Value]:
     named = {name.replace("_of_", "/"): Value(value) for name, value in others.items()}
     return {"accuracy": Value(accuracy), "log_loss": Value(log_loss, higher_is_better=False), **named}
 
@@ -74,9 +74,9 @@ def test_malformed_bounds(bound):
 
 def test_one_figure_is_optimised():
     message = refusal(load_recipe, "digits", ["train.select={maximise: accuracy, minimise: log_loss}"])
-    assert "maximise or minimise one figure, not both: bound the other with subject_to" in message
-    assert selection().figure == "accuracy"
-    assert selection("train.select={minimise: log_loss}").figure == "log_loss"
+    assert "maximise or minimise one metric, not both: bound the other with subject_to" in message
+    assert selection().metric == "accuracy"
+    assert selection("train.select={minimise: log_loss}").metric == "log_loss"
 
 
 def test_a_resolved_recipe_keeps_its_bounds(tmp_path):
@@ -90,7 +90,7 @@ def test_a_resolved_recipe_keeps_its_bounds(tmp_path):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["train.select={maximise: acuracy}"], "train.select: .* no figure 'acuracy': did you mean accuracy?"),
+        (["train.select={maximise: acuracy}"], "train.select: .* no metric 'acuracy': did you mean accuracy?"),
         (["train.select={maximise: log_loss}"], "train.select: log_loss is better lower: say minimise"),
         (["train.select={minimise: accuracy}"], "train.select: accuracy is better higher: say maximise"),
         (
@@ -100,12 +100,12 @@ def test_a_resolved_recipe_keeps_its_bounds(tmp_path):
         ),
         (
             ["train.early_stopping={monitor: log_los}"],
-            "train.early_stopping.monitor: .* no figure 'log_los': did you mean log_loss",
+            "train.early_stopping.monitor: .* no metric 'log_los': did you mean log_loss",
         ),
     ],
 )
 def test_what_is_refused_before_the_training(overrides, message):
-    said = refusal(selection(*overrides).check, lambda samples: figures(recall_of_rose=0.5))
+    said = refusal(selection(*overrides).check, lambda samples: metrics(recall_of_rose=0.5))
     assert re.search(message, said), said
 
 
@@ -114,7 +114,7 @@ def test_a_figure_that_needs_a_rare_sample_is_looked_for_in_all():
 
     def ask(samples):
         asked.append(samples)
-        return figures() if samples else figures(recall_of_rose=0.1)
+        return metrics() if samples else metrics(recall_of_rose=0.1)
 
     selection("train.select={subject_to: {recall/rose: '> 0.9', latency_ms: '< 20'}}").check(ask)
     assert asked == [GLANCE, None]
@@ -138,19 +138,19 @@ def best(chosen: Selection, epochs) -> int:
 
 
 def test_the_best_figure_wins_in_its_own_direction():
-    epochs = [figures(0.5, 1.0), figures(0.9, 0.4), figures(0.7, 0.2), figures(math.nan, 0.1), figures(0.9, 0.4)]
+    epochs = [metrics(0.5, 1.0), metrics(0.9, 0.4), metrics(0.7, 0.2), metrics(math.nan, 0.1), metrics(0.9, 0.4)]
     assert best(selection(), epochs) == 2
     assert best(selection("train.select={minimise: log_loss}"), epochs) == 4
-    assert best(selection(), [figures(math.nan), figures(math.inf), figures(0.1)]) == 3
+    assert best(selection(), [metrics(math.nan), metrics(math.inf), metrics(0.1)]) == 3
 
 
 def test_an_epoch_that_keeps_to_all_bounds_beats_those_that_do_not():
     chosen = selection("train.select={subject_to: {log_loss: '< 0.5', recall/rose: '>= 0.6'}}")
     epochs = [
-        figures(0.99, 0.4, recall_of_rose=0.3),
-        figures(0.50, 0.4, recall_of_rose=0.6),
-        figures(0.98, 0.6, recall_of_rose=0.9),
-        figures(0.60, 0.4, recall_of_rose=0.7),
+        metrics(0.99, 0.4, recall_of_rose=0.3),
+        metrics(0.50, 0.4, recall_of_rose=0.6),
+        metrics(0.98, 0.6, recall_of_rose=0.9),
+        metrics(0.60, 0.4, recall_of_rose=0.7),
     ]
     assert best(chosen, epochs) == 4
     assert best(chosen, epochs[:1] + epochs[2:3]) == 2  # past its bound by a fifth, the other by a half
@@ -159,7 +159,7 @@ def test_an_epoch_that_keeps_to_all_bounds_beats_those_that_do_not():
 def test_among_epochs_equally_far_past_a_bound_the_figure_decides():
     chosen = selection("train.select={subject_to: {latency_ms: '< 20'}}")
     slow = {"latency_ms": Value(30.0, higher_is_better=False)}
-    assert best(chosen, [figures(0.5) | slow, figures(0.7) | slow, figures(0.6) | slow]) == 2
+    assert best(chosen, [metrics(0.5) | slow, metrics(0.7) | slow, metrics(0.6) | slow]) == 2
 
 
 def test_what_fails_is_said():
@@ -171,7 +171,7 @@ def test_what_fails_is_said():
         {"epoch": 2, "val_recall/rose": 0.86},
         {"epoch": 3, "val_recall/rose": 0.7},
     ]
-    values = figures(recall_of_rose=0.7) | {"latency_ms": Value(31.24, higher_is_better=False)}
+    values = metrics(recall_of_rose=0.7) | {"latency_ms": Value(31.24, higher_is_better=False)}
     assert [str(failure) for failure in chosen.failures(values, history)] == [
         "latency_ms is 31.24, not < 20",
         "recall/rose is 0.7, not > 0.9; epoch 2 came closest: 0.86",
@@ -185,7 +185,7 @@ def stops(overrides, values, start=0) -> list[bool]:
     history = [
         {"epoch": number, "val_accuracy": value, "val_log_loss": value} for number, value in enumerate(values, 1)
     ]
-    return [chosen.is_patience_over(figures(), history[: number + 1], start) for number in range(start, len(history))]
+    return [chosen.is_patience_over(metrics(), history[: number + 1], start) for number in range(start, len(history))]
 
 
 def test_early_stopping_waits_for_an_improvement():
@@ -205,4 +205,4 @@ def test_a_later_phase_has_its_own_patience_and_the_same_best():
 
 def test_without_early_stopping_nothing_stops():
     history = [{"epoch": number, "val_accuracy": 0.5} for number in range(1, 9)]
-    assert not selection().is_patience_over(figures(), history, 0)
+    assert not selection().is_patience_over(metrics(), history, 0)

@@ -13,7 +13,7 @@ import pytest
 import saccade
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError, temporary_folder
-from saccade.models.inputs.file_listing import list_pictures
+from saccade.models.inputs.file_listing import list_images
 from saccade.models.inputs.file_tree import DiskTree
 from saccade.models.inputs.image.files import find_images
 from saccade.models.inputs.own_output import NOTE
@@ -93,11 +93,11 @@ def test_training_in_the_folder_of_the_images_goes_on_and_is_evaluated(encode, t
     run = saccade.train(*recipe, *few, "train.run=runs/one")
     assert saccade.evaluate(run)["accuracy"].value >= 0
     assert load_recipe(run / "recipe.yaml").open()[1].class_names == ("cats", "dogs")
-    pictures = find_images(["."])
-    assert len(pictures) == 40
+    images = find_images(["."])
+    assert len(images) == 40
     assert not list((root / "cats").rglob(NOTE))
-    list(saccade.predict(run, *pictures[:2], draw="drawn"))
-    saccade.show(*recipe, *few, picture=root / "sheet.png", count=2)
+    list(saccade.predict(run, *images[:2], draw="drawn"))
+    saccade.show(*recipe, *few, image=root / "sheet.png", count=2)
     assert len(find_images(["."])) == 40 and (root / "drawn").is_dir()
     assert Folder(FolderOptions(source="folder", path="."), LABEL).class_names == ["cats", "dogs"]
     assert len(find_images(["drawn"])) == 2  # who names it means it
@@ -120,7 +120,7 @@ def test_what_systems_and_programs_keep_is_passed_over(draw):
     for name in ("Thumbs.db", ".DS_Store", "desktop.ini", "cats/Thumbs.db"):
         (root / name).write_text("")
     assert Folder(FolderOptions(source="folder", path=str(root)), LABEL).keys == ["cats/1.png", "dogs/2.png"]
-    assert list_pictures(DiskTree(str(root)), []).unread == []
+    assert list_images(DiskTree(str(root)), []).unread == []
 
 
 @pytest.fixture

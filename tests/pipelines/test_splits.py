@@ -196,7 +196,7 @@ def test_classes_of_several_labels():
 
 
 def test_digits_keep_their_splits():
-    """The places of these keys must never change: figures of former runs would not compare."""
+    """The places of these keys must never change: metrics of former runs would not compare."""
     source = find_source("digits")(options(), {"label": Truth("int32")})
     splits = split(source, options())
     assert {name: len(positions) for name, positions in splits.items()} == {

@@ -109,7 +109,7 @@ def test_features_that_are_not_there(sets):
     assert refused(sets, truth=LABELS, label="kind") == (
         "data.label=kind: it is ClassLabel, not a sequence of class labels, which tags would be"
     )
-    assert refused(sets, image="kind") == "data.image=kind: it is ClassLabel, not an image, which picture would be"
+    assert refused(sets, image="kind") == "data.image=kind: it is ClassLabel, not an image, which image would be"
     assert "has no feature that is a class label, but" in refused(sets, "two_views", image="left")
 
 

@@ -43,20 +43,20 @@ def test_slices_hold_what_tfds_loads(sets, name, part):
     read, expected = source(sets, name, splits={"train": part}), loaded(sets, name, part)
     assert given(read, "train") == list(range(len(expected))) and read.class_names == ["cat", "dog", "owl"]
     for at, example in enumerate(expected):
-        assert (tf.io.decode_image(read.read(at)["bytes"], 3).numpy() == example["picture"]).all()
+        assert (tf.io.decode_image(read.read(at)["bytes"], 3).numpy() == example["image"]).all()
         assert read.truth(at)["label"] == example["kind"]
 
 
-def test_pictures_are_those_that_were_stored(sets):
+def test_images_are_those_that_were_stored(sets):
     examples = tfds.load(
         "pet_photos/jpeg",
         split="test",
         data_dir=sets,
-        decoders={"picture": tfds.decode.SkipDecoding()},
+        decoders={"image": tfds.decode.SkipDecoding()},
         read_config=IN_ORDER,
     )
     read = source(sets, "pet_photos/jpeg", splits={"test": "test"})
-    assert [read.read(at)["bytes"] for at in range(7)] == [each["picture"] for each in examples.as_numpy_iterator()]
+    assert [read.read(at)["bytes"] for at in range(7)] == [each["image"] for each in examples.as_numpy_iterator()]
     assert read.read(0)["bytes"].startswith(b"\xff\xd8\xff")
 
 
@@ -86,7 +86,7 @@ def test_formats_with_random_access_of_their_own(tmp_path, kind):
     expected = [examples["train"][at] for at in (20, 21, 22)]
     expected += [examples["test"][at] for at in range(4)]
     for at, example in enumerate(expected):
-        assert (tf.io.decode_image(read.read(at)["bytes"], 3).numpy() == example["picture"]).all()
+        assert (tf.io.decode_image(read.read(at)["bytes"], 3).numpy() == example["image"]).all()
         assert read.truth(at)["label"] == example["kind"]
 
 
@@ -143,7 +143,7 @@ def test_a_broken_record_is_told_by_its_place(sets, tmp_path):
 
 @pytest.fixture(scope="module")
 def folders(encode, tmp_path_factory) -> Path:
-    """Pictures as `tfds.folder_dataset.ImageFolder` wants them."""
+    """Images as `tfds.folder_dataset.ImageFolder` wants them."""
     root = tmp_path_factory.mktemp("image_folder")
     for number, split_name in enumerate(("train", "train", "train", "valid", "test")):
         for name in ("ants", "bees"):

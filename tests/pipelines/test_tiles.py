@@ -26,7 +26,7 @@ def predictor() -> Predictor:
 def maps(monkeypatch):
     """What the tiles blend to, float32 `[height, width, classes]`, beside the results."""
 
-    def seen(predictor: Predictor, picture: np.ndarray, tiles: Tiles) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    def seen(predictor: Predictor, image: np.ndarray, tiles: Tiles) -> tuple[dict[str, np.ndarray], np.ndarray]:
         strips, own = [], segmentation_results._blended
 
         def kept(given, size):
@@ -36,7 +36,7 @@ def maps(monkeypatch):
 
         with monkeypatch.context() as patch:
             patch.setattr(segmentation_results, "_blended", kept)
-            results = Tiler(predictor, tiles)(picture)
+            results = Tiler(predictor, tiles)(image)
         return results, np.concatenate(strips)
 
     return seen
@@ -82,9 +82,9 @@ def test_weights_by_hand():
 @pytest.mark.parametrize("tiles", [Tiles(40, 8), Tiles(16, 7), Tiles(32, 10)], ids=str)
 def test_a_small_receptive_field_gives_the_same_everywhere(predictor, maps, size, tiles):
     """The overlap's outer quarters cover the one pixel by which a 3 x 3 convolution looks further."""
-    picture = smooth(*size)
-    results, blended = maps(predictor, picture, tiles)
-    expected = whole(predictor, picture)
+    image = smooth(*size)
+    results, blended = maps(predictor, image, tiles)
+    expected = whole(predictor, image)
     np.testing.assert_allclose(blended, expected["probabilities"], atol=1e-5)
     assert results.keys() == {"mask", "size"} and results["mask"].dtype == np.uint8
     assert tuple(results["size"]) == size == results["mask"].shape and results["size"].dtype == np.int32
@@ -96,9 +96,9 @@ def test_a_small_receptive_field_gives_the_same_everywhere(predictor, maps, size
 def test_a_large_receptive_field_differs_at_the_seams_alone(maps):
     task = pixel_task.make()
     predictor = Predictor(task, pixel_task.convolution(3, task.input.shape, size=11))
-    picture = smooth(64, 64)
-    _, blended = maps(predictor, picture, Tiles(40, 8))
-    different = np.abs(blended - whole(predictor, picture)["probabilities"]).max(axis=-1) > 1e-4
+    image = smooth(64, 64)
+    _, blended = maps(predictor, image, Tiles(40, 8))
+    different = np.abs(blended - whole(predictor, image)["probabilities"]).max(axis=-1) > 1e-4
     tops = lay(64, Tiles(40, 8), 8)
     (first, second) = tops.starts
     seam = np.arange(64)[(np.arange(64) >= second) & (np.arange(64) < first + tops.length)]
@@ -117,9 +117,9 @@ def test_a_deep_network_nearly_agrees(maps):
     joined = keras.layers.Concatenate()([fine, keras.layers.UpSampling2D(8)(coarse)])
     model = keras.Model(inputs, keras.layers.Conv2D(3, 3, padding="same")(joined))
     predictor = Predictor(pixel_task.make(), model)
-    picture = smooth(150, 170)
-    results, blended = maps(predictor, picture, Tiles(96, 40))
-    expected = whole(predictor, picture)
+    image = smooth(150, 170)
+    results, blended = maps(predictor, image, Tiles(96, 40))
+    expected = whole(predictor, image)
     assert np.abs(blended - expected["probabilities"]).mean() < 2e-3
     assert (results["mask"] == expected["mask"]).mean() > 0.99
 
@@ -128,15 +128,15 @@ def test_a_deep_network_nearly_agrees(maps):
 def test_two_classes_go_by_the_threshold(threshold):
     task = pixel_task.make(names=("background", "cell"))
     predictor = Predictor(task, task.model(), {"threshold": threshold})
-    picture = smooth(50, 70)
-    expected = whole(predictor, picture)
-    mask = Tiler(predictor, Tiles(32, 8))(picture)["mask"]
+    image = smooth(50, 70)
+    expected = whole(predictor, image)
+    mask = Tiler(predictor, Tiles(32, 8))(image)["mask"]
     sure = np.abs(expected["probabilities"][..., 1] - threshold) > 1e-4
     np.testing.assert_array_equal(mask[sure], (expected["probabilities"][..., 1] >= threshold)[sure])
     assert 0 < mask.mean() < 1
 
 
-def test_one_tiler_serves_pictures_of_any_size(predictor):
+def test_one_tiler_serves_images_of_any_size(predictor):
     tiler = Tiler(predictor, Tiles(32, 8))
     for size in ((20, 30), (100, 64), (3, 3)):
         assert tiler(smooth(*size))["mask"].shape == size
@@ -185,7 +185,7 @@ def test_sizes_that_do_not_go_with_the_stride(tiles, stride, message):
         Tiler(Predictor(task, task.model()), tiles)
 
 
-def test_a_network_that_sees_pictures_resized_has_no_tiles():
+def test_a_network_that_sees_images_resized_has_no_tiles():
     task = pixel_task.make(fit="stretch", size=16)
     with pytest.raises(InputError, match="^tiles need a network that sees .* own size, and input.fit is stretch"):
         Tiler(Predictor(task, task.model()), Tiles(64, 8))

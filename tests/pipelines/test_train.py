@@ -28,7 +28,7 @@ def test_a_run_holds_everything(digits_run):
     assert [line["epoch"] for line in history] == [1, 2]
     assert history[-1]["loss"] < history[0]["loss"]
     assert history[-1]["val_accuracy"] > 0.5  # ten classes
-    assert {"pictures_per_second", "seconds", "learning_rate", "val_f1_macro"} <= set(history[0])
+    assert {"samples_per_second", "seconds", "learning_rate", "val_f1_macro"} <= set(history[0])
     provenance = json.loads((digits_run / "provenance.json").read_text())
     assert sum(provenance["data"]["samples"].values()) == 1797
     assert provenance["packages"]["keras"] == keras.__version__
@@ -45,8 +45,8 @@ def test_a_run_holds_everything(digits_run):
     ):
         assert (digits_run / name).is_file()
     for name in ("training_samples.png", "curves.png"):
-        with Image.open(digits_run / name) as picture:
-            assert min(picture.size) > 100
+        with Image.open(digits_run / name) as image:
+            assert min(image.size) > 100
     assert any((digits_run / "events").rglob("*tfevents*"))
 
 
@@ -154,9 +154,9 @@ def photo_recipe(own_photos, tiny):
     return lambda *overrides: tiny(f"data.path={own_photos}", "train.epochs=0", *overrides)
 
 
-def test_a_bad_picture_within_the_budget_is_set_aside(own_photos, photo_recipe, caplog):
+def test_a_bad_image_within_the_budget_is_set_aside(own_photos, photo_recipe, caplog):
     photos = own_photos
-    (photos / "above" / "text.jpg").write_text("no picture")
+    (photos / "above" / "text.jpg").write_text("no image")
     (photos / "below" / "cut.png").write_bytes((photos / "below" / "00.png").read_bytes()[:200])
     run = train(photo_recipe("data.max_bad=10%"))
     entries = {entry["key"]: entry["reason"] for entry in lines(run / "quarantine.jsonl")}
@@ -167,8 +167,8 @@ def test_a_bad_picture_within_the_budget_is_set_aside(own_photos, photo_recipe, 
     assert "above/text.jpg" in caplog.text
 
 
-def test_bad_pictures_past_the_budget_stop_the_job(own_photos, photo_recipe):
-    (own_photos / "above" / "text.jpg").write_text("no picture")
+def test_bad_images_past_the_budget_stop_the_job(own_photos, photo_recipe):
+    (own_photos / "above" / "text.jpg").write_text("no image")
     with pytest.raises(InputError, match=r"1 of 51 samples cannot be used.*text\.jpg.*data\.max_bad"):
         train(photo_recipe())
 
@@ -192,7 +192,7 @@ def test_leaks_are_refused_unless_allowed(own_photos, photo_recipe):
     assert one["where"].endswith(twin.name) and other["key"] == "test/above/twin.png"
 
 
-def test_a_picture_that_is_lost_while_training_is_named(tiny, monkeypatch):
+def test_an_image_that_is_lost_while_training_is_named(tiny, monkeypatch):
     from saccade.pipelines.data.formats.folder import Folder
 
     recipe = tiny("train.memory=0")

@@ -37,8 +37,8 @@ def test_a_stopped_training_with_every_knob_goes_on_to_the_same_weights(tiny, st
     assert train(recipe) == run
     for once, again in zip(Run(straight).history(), Run(run).history(), strict=True):  # training metrics, too
         assert {"loss", "accuracy", "val_accuracy"} < once.keys()
-        assert once.keys() ^ again.keys() <= {"pictures_per_second"}  # an epoch of one step has no rate
-        for name in once.keys() - {"seconds", "pictures_per_second"}:
+        assert once.keys() ^ again.keys() <= {"samples_per_second"}  # an epoch of one step has no rate
+        for name in once.keys() - {"seconds", "samples_per_second"}:
             assert again[name] == once[name], name
     expected, found = state_of(straight), state_of(run)
     assert expected.keys() == found.keys()
@@ -90,7 +90,7 @@ def test_bounds_that_are_not_kept_to_are_said_and_noted(tiny, caplog):
     progress = Run(run).progress
     assert progress.latency_ms > 0.001 and progress.violation > 0
     latency, recall = progress.unkept
-    assert (latency["figure"], latency["bound"], latency["value"]) == ("latency_ms", "< 0.001", progress.latency_ms)
+    assert (latency["metric"], latency["bound"], latency["value"]) == ("latency_ms", "< 0.001", progress.latency_ms)
     lines = {line["epoch"]: line["val_recall/below"] for line in Run(run).history()}
     assert recall["value"] == pytest.approx(lines[progress.best_epoch])
     assert recall["closest"] == lines[recall["closest_epoch"]] == max(lines.values())

@@ -16,7 +16,7 @@ from PIL import Image
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError
 from saccade.models.inputs.exports import read_labelmap
-from saccade.models.inputs.file_listing import list_pictures
+from saccade.models.inputs.file_listing import list_images
 from saccade.models.inputs.file_tree import DiskTree, open_tree
 from saccade.models.inputs.image.decode import decode
 from saccade.models.inputs.image.files import find_images
@@ -124,7 +124,7 @@ def test_formats_that_are_not_read_are_counted(draw, caplog):
     Folder(FolderOptions(source="folder", path=str(root)), LABEL)
     told = "left out: 2 .tiff, 1 .heic, which are not read: convert them to PNG or JPEG"
     assert warnings(caplog) == [f"data.path={root}: {told}"]
-    assert "files ignored that are no pictures by their name: 3" in caplog.text
+    assert "files ignored that are no images by their name: 3" in caplog.text
     caplog.clear()
     assert len(find_images([str(root)])) == 2 and warnings(caplog) == [f"{root}: {told}"]
     with pytest.raises(InputError, match=r"class folder 'birds' has no images \(1 are in formats that are not read"):
@@ -137,7 +137,7 @@ def test_nothing_but_formats_that_are_not_read(tmp_path):
     for name in ("a/1.tif", "a/2.tif", "b/3.heic"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(TIFF)
-    told = f"{tmp_path}: no pictures but 2 .tif, 1 .heic, which are not read: convert them to PNG or JPEG"
+    told = f"{tmp_path}: no images but 2 .tif, 1 .heic, which are not read: convert them to PNG or JPEG"
     with pytest.raises(InputError, match=re.escape(f"data.path={told}")):
         Folder(FolderOptions(source="folder", path=str(tmp_path)), LABEL)
     with pytest.raises(InputError, match="^" + re.escape(told)):
@@ -314,4 +314,4 @@ def test_other_json_files_are_nothing(draw):
         (root / f"{number}.json").write_text(text)
     with pytest.raises(InputError, match="and where are the masks"):
         Masks(MasksOptions(source="masks", path=str(root)), MASK)
-    assert list_pictures(DiskTree(str(root)), []).pictures == ["a.jpg"]
+    assert list_images(DiskTree(str(root)), []).images == ["a.jpg"]

@@ -36,14 +36,14 @@ class Masked(pixel_task.Pixels):
     def check(self, size, truth):
         if truth["mask"].shape != size:
             raise InputError(
-                f"mask {truth['mask'].shape[0]} x {truth['mask'].shape[1]}, its picture {size[0]} x {size[1]}"
+                f"mask {truth['mask'].shape[0]} x {truth['mask'].shape[1]}, its image {size[0]} x {size[1]}"
             )
         if truth["mask"].max() >= len(self.class_names):
             raise InputError(f"value {truth['mask'].max()} is no class")
 
 
 class Painted(ImageSource):
-    """Pictures with a mask and a table each, in files; it remembers what was read."""
+    """Images with a mask and a table each, in files; it remembers what was read."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -102,14 +102,12 @@ def test_samples_with_wrong_truth_are_set_aside_by_name(source):
     (source.folder / "2.npy").write_bytes(b"no array, and not a pickle either")
     data, _ = checked(source)
     assert data.quarantine() == [
-        {"key": "1", "where": f"{source.folder}/1.png", "reason": "mask 6 x 10, its picture 10 x 6"},
+        {"key": "1", "where": f"{source.folder}/1.png", "reason": "mask 6 x 10, its image 10 x 6"},
         {"key": "2", "where": f"{source.folder}/2.png", "reason": "its mask is no array"},
         {"key": "5", "where": f"{source.folder}/5.png", "reason": "value 7 is no class"},
     ]
     assert {name: each.tolist() for name, each in data.splits.items()} == {"train": [0], "validation": [3], "test": [4]}
-    with pytest.raises(
-        InputError, match=r"^3 of 6 .*max_bad bears 2: .*1.png: mask 6 x 10, its picture 10 x 6;"
-    ) as told:
+    with pytest.raises(InputError, match=r"^3 of 6 .*max_bad bears 2: .*1.png: mask 6 x 10, its image 10 x 6;") as told:
         checked(source, max_bad=2)
     assert "\n" not in str(told.value)
 
@@ -156,13 +154,13 @@ def test_varying_truth_is_the_same_from_memory_and_from_the_source(source, memor
     for position, sample in zip(positions, samples, strict=True):
         assert sample["key"] == source.keys[position]
         np.testing.assert_array_equal(sample["mask"], np.load(source.folder / f"{position}.npy"))
-        with Image.open(source.folder / f"{position}.png") as picture:
-            np.testing.assert_array_equal(sample["image"], np.asarray(picture))
+        with Image.open(source.folder / f"{position}.png") as image:
+            np.testing.assert_array_equal(sample["image"], np.asarray(image))
     assert source.read_truth == ([] if memory else positions)
 
 
 class Plain(ImageSource):
-    """Pictures of one colour, of given sizes: a few bytes each, however large they are."""
+    """Images of one colour, of given sizes: a few bytes each, however large they are."""
 
     def __init__(self, sizes):
         self.class_names = ("a", "b")
@@ -185,7 +183,7 @@ class Plain(ImageSource):
 
 
 def decoding(sizes, memory, monkeypatch) -> int:
-    """How many batches of pictures are decoded ahead, to be kept."""
+    """How many batches of images are decoded ahead, to be kept."""
     source, shown = Plain(sizes), []
     task = Classification(source.class_names, ClassificationOptions(name="lenet"), ImageOptions(size=32))
 
@@ -206,12 +204,12 @@ def decoding(sizes, memory, monkeypatch) -> int:
 
 
 def test_what_takes_more_than_two_gigabytes_is_not_kept(monkeypatch):
-    """3,818 pictures of 500 x 375 are 2,147,625,000 bytes, one more than an int32 holds by 1,352."""
+    """3,818 images of 500 x 375 are 2,147,625,000 bytes, one more than an int32 holds by 1,352."""
     assert 3818 * 500 * 375 * 3 > 2**31
     assert decoding([(500, 375)] * 3818, 2**24, monkeypatch) == 0
 
 
-def test_pictures_are_kept_up_to_the_memory_that_is_given(monkeypatch):
+def test_images_are_kept_up_to_the_memory_that_is_given(monkeypatch):
     assert decoding([(20, 10)] * 70, 2**17, monkeypatch) == 3
     assert decoding([(20, 10)] * 70, 2**15, monkeypatch) == 0
     assert decoding([(20, 10), *[(200, 100)] * 99], 2**21, monkeypatch) == 2  # the first says little of the others

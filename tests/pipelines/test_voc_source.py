@@ -20,12 +20,12 @@ BOXES = {"boxes": Truth("float32", (None, 4)), "classes": Truth("int32", (None,)
 HEIGHT, WIDTH = 12, 16
 
 
-def palette_picture(file: Path, pixels: np.ndarray) -> None:
+def palette_image(file: Path, pixels: np.ndarray) -> None:
     """As VOC writes masks: indices, and colours that have nothing to do with them."""
-    picture = Image.fromarray(pixels)
-    picture.putpalette(np.random.default_rng(0).permutation(768).astype(np.uint8).tolist())
+    image = Image.fromarray(pixels)
+    image.putpalette(np.random.default_rng(0).permutation(768).astype(np.uint8).tolist())
     file.parent.mkdir(parents=True, exist_ok=True)
-    picture.save(file)
+    image.save(file)
 
 
 def mask(seed: int) -> np.ndarray:
@@ -53,8 +53,8 @@ def voc(draw, tmp_path) -> Callable[..., Path]:
         root = draw(*(f"VOC/JPEGImages/{name}.jpg" for name in names)) / "VOC"
         (root / "Annotations").mkdir(exist_ok=True)
         for number, name in enumerate(names):
-            palette_picture(root / f"SegmentationClass/{name}.png", mask(number))
-            palette_picture(root / f"SegmentationObject/{name}.png", np.where(mask(number) == 15, 1, mask(number)))
+            palette_image(root / f"SegmentationClass/{name}.png", mask(number))
+            palette_image(root / f"SegmentationObject/{name}.png", np.where(mask(number) == 15, 1, mask(number)))
             (root / f"Annotations/{name}.xml").write_text(
                 objects(("cat", 1, 1, 1, 1, ""), ("dog", 3, 2, WIDTH, HEIGHT, "<difficult>0</difficult>"))
             )
@@ -136,7 +136,7 @@ def test_difficult_objects_are_boxes_where_the_task_is_told_which_they_are(voc):
 
 def test_classes_of_another_set(voc):
     root = voc(train="0")
-    palette_picture(root / "SegmentationClass/2007_000000.png", np.full((3, 4), 2, np.uint8))
+    palette_image(root / "SegmentationClass/2007_000000.png", np.full((3, 4), 2, np.uint8))
     read = source(root, classes=["weed", "crop"])
     assert read.class_names == ["background", "weed", "crop"] and read.truth(0)["mask"].tolist() == [[2] * 4] * 3
 
@@ -166,7 +166,7 @@ def test_a_zip_file_is_read_in_place(voc, tmp_path):
 def test_the_stamp_covers_the_masks(voc):
     root = voc(train="01")
     before = source(root).stamp(0), source(root).stamp(1)
-    palette_picture(root / "SegmentationClass/2007_000000.png", mask(3)[:5])
+    palette_image(root / "SegmentationClass/2007_000000.png", mask(3)[:5])
     assert source(root).stamp(0) != before[0] and source(root).stamp(1) == before[1]
     read = source(root)
     (root / "SegmentationClass/2007_000000.png").unlink()
@@ -211,7 +211,7 @@ def test_lists_that_name_what_is_not_there(voc):
     )
 
 
-def test_lists_that_name_a_picture_twice(voc):
+def test_lists_that_name_an_image_twice(voc):
     root = voc(train="01", val="21")
     assert told(root) == (
         "VOC/ImageSets/Segmentation/val.txt: names '2007_000001' as VOC/ImageSets/Segmentation/train.txt does"
@@ -233,7 +233,7 @@ def test_lists_that_are_none(voc, content, hint):
     assert told(root) == f"VOC/ImageSets/Segmentation/train.txt: {hint}"
 
 
-def test_no_picture_with_a_mask(voc):
+def test_no_image_with_a_mask(voc):
     root = voc()
     for file in (root / "SegmentationClass").iterdir():
         file.rename(file.with_stem(file.stem + "_mask"))
@@ -244,7 +244,7 @@ def test_masks_that_are_none(voc):
     """In phrases that stand behind the sample's name."""
     root = voc(train="0")
     file = root / "SegmentationClass/2007_000000.png"
-    palette_picture(file, np.array([[0, 21, 255], [30, 1, 2]], np.uint8))
+    palette_image(file, np.array([[0, 21, 255], [30, 1, 2]], np.uint8))
     assert told(root) == ("mask with the values 21, 30, and those of the classes are 0 to 20 (255 does not count)")
     Image.fromarray(np.full((4, 4, 3), [0, 0, 128], np.uint8)).save(file)
     assert told(root) == (
@@ -253,7 +253,7 @@ def test_masks_that_are_none(voc):
     Image.fromarray(mask(0)).save(file, "JPEG")
     jpeg = "a JPEG: compression changes class ids at every edge: save masks as PNG"
     assert told(root) == f"a mask that cannot be used: {jpeg}"
-    palette_picture(file, mask(0))
+    palette_image(file, mask(0))
     file.write_bytes(file.read_bytes()[:-60])
     assert told(root) == "a mask that cannot be used: truncated or broken"
     file.write_bytes(b"text")
@@ -294,7 +294,7 @@ def test_difficult_objects_and_parts_are_no_boxes():
     assert found["boxes"].tolist() == [[0, 0, 4.5, 8]] and found["classes"].tolist() == [CLASSES.index("cow")]
 
 
-def test_a_picture_without_objects():
+def test_an_image_without_objects():
     found = read_boxes(objects().encode(), CLASSES, difficult=True)
     assert {name: value.shape for name, value in found.items()} == {
         "boxes": (0, 4),

@@ -107,7 +107,7 @@ def test_the_stamp_tells_another_content(pack, encode):
     assert folder(file).stamp(0) != before[0] and folder(file).stamp(1) == before[1]
 
 
-def test_a_picture_broken_in_the_zip_file(pack):
+def test_an_image_broken_in_the_zip_file(pack):
     _, file = pack("a/1.png", "b/1.png", compression=zipfile.ZIP_STORED)
     content = bytearray(file.read_bytes())
     content[100] ^= 1
@@ -127,7 +127,7 @@ def test_what_is_no_zip_file(pack, tmp_path):
     assert "not a readable zip file" in refused(file)
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("notes.txt", "hello")
-    assert refused(file) == "data.path=ROOT: no pictures (jpg, jpeg, png, gif, bmp, webp) in it; other files: 1"
+    assert refused(file) == "data.path=ROOT: no images (jpg, jpeg, png, gif, bmp, webp) in it; other files: 1"
 
 
 def test_a_password(pack):

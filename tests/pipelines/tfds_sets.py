@@ -11,20 +11,20 @@ TAGS = ["wild", "small"]
 
 
 def pixels(seed: int) -> np.ndarray:
-    """A smooth picture of its own for each seed."""
+    """A smooth image of its own for each seed."""
     grid = np.linspace(0, 1, 10 + seed % 3)[:, None, None] * np.linspace(0, 1, 9)[None, :, None]
     return np.uint8(grid * np.random.default_rng(seed).integers(50, 256, 3))
 
 
 class PetPhotos(tfds.core.GeneratorBasedBuilder):
-    """23 + 7 + 5 pictures as PNG or JPEG, with a class, any number of tags, and a number; "spare" has no class."""
+    """23 + 7 + 5 images as PNG or JPEG, with a class, any number of tags, and a number; "spare" has no class."""
 
     VERSION = tfds.core.Version("1.2.0")
     BUILDER_CONFIGS = [tfds.core.BuilderConfig(name="png"), tfds.core.BuilderConfig(name="jpeg")]
 
     def _info(self) -> tfds.core.DatasetInfo:
         features = {
-            "picture": tfds.features.Image(encoding_format=self.builder_config.name),
+            "image": tfds.features.Image(encoding_format=self.builder_config.name),
             "kind": tfds.features.ClassLabel(names=["cat", "dog", "owl"]),
             "tags": tfds.features.Sequence(tfds.features.ClassLabel(names=TAGS)),
             "weight": tfds.features.Scalar(np.float32),
@@ -41,11 +41,11 @@ class PetPhotos(tfds.core.GeneratorBasedBuilder):
     def _generate_examples(self, count: int, first: int):
         for seed in range(first, first + count):
             tags = TAGS[: seed % 3]
-            yield seed, {"picture": pixels(seed), "kind": seed % 3, "tags": tags, "weight": seed / 2}
+            yield seed, {"image": pixels(seed), "kind": seed % 3, "tags": tags, "weight": seed / 2}
 
     def _spare(self):
         for seed in range(500, 505):
-            yield seed, {"picture": pixels(seed), "kind": -1, "tags": [], "weight": 0.0}
+            yield seed, {"image": pixels(seed), "kind": -1, "tags": [], "weight": 0.0}
 
 
 class TwoViews(tfds.core.GeneratorBasedBuilder):
@@ -71,7 +71,7 @@ class TwoViews(tfds.core.GeneratorBasedBuilder):
 
 
 class Sounds(tfds.core.GeneratorBasedBuilder):
-    """No picture; and what prepares it fails in the config that says so."""
+    """No image; and what prepares it fails in the config that says so."""
 
     VERSION = tfds.core.Version("1.0.0")
     BUILDER_CONFIGS = [tfds.core.BuilderConfig(name="good"), tfds.core.BuilderConfig(name="broken")]
@@ -90,14 +90,14 @@ class Sounds(tfds.core.GeneratorBasedBuilder):
 
 
 def ids(seed: int) -> np.ndarray:
-    """Class ids 0, 1, 2 and, in every other, 255, for the picture of that seed."""
+    """Class ids 0, 1, 2 and, in every other, 255, for the image of that seed."""
     mask = np.zeros(pixels(seed).shape[:2], np.uint8)
     mask[2:5, 1:6], mask[6:, 3:], mask[0, : seed % 2] = 1, 2, 255
     return mask
 
 
 class Fields(tfds.core.GeneratorBasedBuilder):
-    """6 pictures with the same mask in every form; the last mask of "odd" has a number too many."""
+    """6 images with the same mask in every form; the last mask of "odd" has a number too many."""
 
     VERSION = tfds.core.Version("1.0.0")
 
@@ -143,7 +143,7 @@ class Fields(tfds.core.GeneratorBasedBuilder):
 
 
 class OneMask(tfds.core.GeneratorBasedBuilder):
-    """Two pictures, each with a map of 1 and 2 whose classes have no names, as oxford_iiit_pet has."""
+    """Two images, each with a map of 1 and 2 whose classes have no names, as oxford_iiit_pet has."""
 
     VERSION = tfds.core.Version("1.0.0")
 

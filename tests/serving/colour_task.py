@@ -1,4 +1,4 @@
-"""A small real task for these tests: which of red, green and blue is strongest in a picture."""
+"""A small real task for these tests: which of red, green and blue is strongest in an image."""
 
 import keras
 import numpy as np

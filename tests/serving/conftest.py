@@ -27,7 +27,7 @@ def encode(pixels: np.ndarray, format: str = "PNG") -> bytes:
     return buffer.getvalue()
 
 
-def picture(strongest: int, seed: int, size=(12, 20)) -> np.ndarray:
+def image(strongest: int, seed: int, size=(12, 20)) -> np.ndarray:
     """Noise that is brighter in one channel, uint8."""
     pixels = np.random.default_rng(seed).integers(0, 90, (*size, 3))
     pixels[..., strongest] += 100
@@ -47,7 +47,7 @@ def write_run(folder: Path, task: str = "Colour") -> Path:
     lines = []
     for i, format in enumerate(("PNG", "JPEG", "BMP", "PNG")):
         file = f"{i}.{format.lower()}"
-        (folder / "proof" / file).write_bytes(encode(picture(i % 3, i, (10 + i, 20 - i)), format))
+        (folder / "proof" / file).write_bytes(encode(image(i % 3, i, (10 + i, 20 - i)), format))
         raw = {"bytes": {"file": file}}
         lines.append(json.dumps({"key": f"test/{file}", "raw": raw, "truth": {"label": i % 3}}))
     (folder / "proof" / "samples.jsonl").write_text("\n".join(lines) + "\n")
@@ -82,6 +82,6 @@ def server(bundle):
 
 
 @pytest.fixture(scope="session")
-def pictures() -> list[bytes]:
-    """Encoded pictures of several sizes, with the index of the strongest channel in turn."""
-    return [encode(picture(i % 3, 100 + i, (8 + i, 16))) for i in range(6)]
+def images() -> list[bytes]:
+    """Encoded images of several sizes, with the index of the strongest channel in turn."""
+    return [encode(image(i % 3, 100 + i, (8 + i, 16))) for i in range(6)]

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from saccade.models.errors import InputError
-from saccade.models.inputs.file_listing import list_pictures
+from saccade.models.inputs.file_listing import list_images
 from saccade.models.inputs.file_tree import DiskTree
 from saccade.serving.bundle import Bundle, image_sizes
 
 
-def test_the_bundle_answers_as_the_predictor(bundle, predictor, pictures):
-    for got, expected in zip(bundle.predict(pictures, batch=4), predictor.predict(pictures, batch=4), strict=True):
+def test_the_bundle_answers_as_the_predictor(bundle, predictor, images):
+    for got, expected in zip(bundle.predict(images, batch=4), predictor.predict(images, batch=4), strict=True):
         assert got.keys() == expected.keys()
         np.testing.assert_allclose(got["probabilities"], expected["probabilities"], rtol=1e-6, atol=1e-6)
         assert [got[name] for name in ("label", "class_name", "raw_bytes")] == [
@@ -20,12 +20,12 @@ def test_the_bundle_answers_as_the_predictor(bundle, predictor, pictures):
     assert bundle.predict([]) == []
 
 
-def test_outputs_come_in_the_order_of_the_task(bundle, pictures):
-    assert list(bundle.predict(pictures[:1])[0]) == ["probabilities", "label", "class_name", "raw_bytes", "size"]
+def test_outputs_come_in_the_order_of_the_task(bundle, images):
+    assert list(bundle.predict(images[:1])[0]) == ["probabilities", "label", "class_name", "raw_bytes", "size"]
 
 
-def test_class_names_are_text_in_the_graph(bundle, pictures):
-    names = [each["class_name"].decode() for each in bundle.predict(pictures)]
+def test_class_names_are_text_in_the_graph(bundle, images):
+    names = [each["class_name"].decode() for each in bundle.predict(images)]
     assert names == ["red", "green", "grünblau", "red", "green", "grünblau"]
 
 
@@ -68,11 +68,11 @@ def test_folders_that_are_no_bundle_are_told(tmp_path, run):
         Bundle(run)
 
 
-def test_a_saved_model_that_cannot_be_loaded_is_told(bundle, tmp_path, pictures):
+def test_a_saved_model_that_cannot_be_loaded_is_told(bundle, tmp_path, images):
     copy = shutil.copytree(bundle.folder, tmp_path / "1")
     (copy / "saved_model.pb").write_bytes(b"no protobuf")
     with pytest.raises(InputError, match="the SavedModel cannot be loaded") as told:
-        Bundle(copy).predict(pictures[:1])
+        Bundle(copy).predict(images[:1])
     assert "\n" not in str(told.value)
 
 
@@ -80,13 +80,13 @@ def test_a_bundle_that_lies_among_images_is_none_of_them(bundle, tmp_path):
     shutil.copytree(bundle.folder.parent, tmp_path / "bundles" / "colours")
     (tmp_path / "cats").mkdir()
     shutil.copy(next(bundle.folder.rglob("*.png")), tmp_path / "cats" / "1.png")
-    listing = list_pictures(DiskTree(str(tmp_path)), [])
-    assert (listing.pictures, listing.folders, listing.own) == (["cats/1.png"], ["cats"], ["bundles"])
+    listing = list_images(DiskTree(str(tmp_path)), [])
+    assert (listing.images, listing.folders, listing.own) == (["cats/1.png"], ["cats"], ["bundles"])
 
 
-def test_the_largest_image_of_an_instance_counts(pictures):
+def test_the_largest_image_of_an_instance_counts(images):
     """Whatever it is called: the limits of a server and the size of a call go by it."""
-    broken = np.array([pictures[0], b"text"], object)  # 8 x 16
-    inputs = {"content": np.array([pictures[4], b"text"], object), "style": broken, "strength": np.zeros(2)}
+    broken = np.array([images[0], b"text"], object)  # 8 x 16
+    inputs = {"content": np.array([images[4], b"text"], object), "style": broken, "strength": np.zeros(2)}
     assert image_sizes(inputs) == [(12, 16), None]
     assert image_sizes({"pixels": np.zeros((2, 4, 5, 3), np.uint8)}) == [(4, 5)] * 2

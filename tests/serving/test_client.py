@@ -7,11 +7,11 @@ from saccade.models.errors import InputError, JobError
 from saccade.serving.client import Client
 
 
-def test_the_client_gives_what_the_predictor_gives(server, predictor, pictures, tmp_path):
+def test_the_client_gives_what_the_predictor_gives(server, predictor, images, tmp_path):
     file = tmp_path / "a.png"
-    file.write_bytes(pictures[2])
-    answers = Client(server.url + "/", "colours").predict([*pictures[:2], file, str(file), *pictures], batch=3)
-    expected = predictor.predict([*pictures[:2], file, str(file), *pictures])
+    file.write_bytes(images[2])
+    answers = Client(server.url + "/", "colours").predict([*images[:2], file, str(file), *images], batch=3)
+    expected = predictor.predict([*images[:2], file, str(file), *images])
     assert len(answers) == len(expected) == 10
     for got, right in zip(answers, expected, strict=True):
         np.testing.assert_allclose(got["probabilities"], right["probabilities"], atol=1e-6)
@@ -19,17 +19,17 @@ def test_the_client_gives_what_the_predictor_gives(server, predictor, pictures, 
         assert got["size"] == right["size"].tolist()
 
 
-def test_no_pictures_need_no_server():
+def test_no_images_need_no_server():
     assert Client("http://127.0.0.1:9", "m").predict([]) == []
     with pytest.raises(InputError, match="^batch 0: give 1 or more$"):
         Client("http://127.0.0.1:9", "m").predict([], batch=0)
 
 
-def test_what_the_server_refuses_is_the_users(server, pictures):
+def test_what_the_server_refuses_is_the_users(server, images):
     with pytest.raises(InputError, match=r"/v1/models/colours:predict: instances\[1\]: not an image saccade reads"):
-        Client(server.url, "colours").predict([pictures[0], b"text"])
+        Client(server.url, "colours").predict([images[0], b"text"])
     with pytest.raises(InputError, match=r"Servable not found for request: Latest\(others\)"):
-        Client(server.url, "others").predict(pictures)
+        Client(server.url, "others").predict(images)
 
 
 def test_no_server_says_how_to_start_one():

@@ -50,7 +50,7 @@ def test_nothing_but_the_version_is_left(bundle):
     assert [each.name for each in bundle.folder.parent.iterdir()] == ["1"]
 
 
-def test_the_next_export_is_the_next_version_and_none_is_overwritten(bundle, make_run, tmp_path, pictures):
+def test_the_next_export_is_the_next_version_and_none_is_overwritten(bundle, make_run, tmp_path, images):
     target = tmp_path / "bundles"
     shutil.copytree(bundle.folder, target / "colours" / "1")
     run = make_run(tmp_path / "run", "Brightness")
@@ -61,8 +61,8 @@ def test_the_next_export_is_the_next_version_and_none_is_overwritten(bundle, mak
     assert newest.version == 2 and list(newest.signature().outputs) == ["brightness"]
     assert Bundle(target / "colours", version=1).fingerprint == bundle.fingerprint != newest.fingerprint
     with Server(newest, port=0) as server:  # a single output is sent without its name; the client knows it
-        (answer,) = Client(server.url, "colours").predict(pictures[:1])
-    assert answer == {"brightness": pytest.approx(float(newest.predict(pictures[:1])[0]["brightness"]))}
+        (answer,) = Client(server.url, "colours").predict(images[:1])
+    assert answer == {"brightness": pytest.approx(float(newest.predict(images[:1])[0]["brightness"]))}
 
 
 def test_a_graph_that_differs_from_the_predictor_leaves_nothing(make_run, tmp_path):
@@ -99,7 +99,7 @@ def test_a_run_without_proof_samples_or_no_run_is_refused(run, tmp_path):
     assert not (tmp_path / "bundles").exists()
 
 
-def test_a_proof_sample_that_is_no_picture_is_named(run, tmp_path):
+def test_a_proof_sample_that_is_no_image_is_named(run, tmp_path):
     shutil.copytree(run, tmp_path / "run")
     (tmp_path / "run" / "proof" / "1.jpeg").write_bytes(b"this is text")
     with pytest.raises(InputError, match="proof samples, sample 1.jpeg alone: not an image"):

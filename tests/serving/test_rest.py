@@ -152,5 +152,5 @@ def test_large_answers_are_the_same_text_as_small_ones(form, monkeypatch):
     for some in (outputs, {"mask": outputs["mask"]}):
         whole = rest.answer(some, form)
         with monkeypatch.context() as smaller:
-            smaller.setattr(rest, "_AS_ONE", 5)
+            smaller.setattr(rest, "_MAX_AT_ONCE", 5)
             assert rest.answer(some, form) == whole

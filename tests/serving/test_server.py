@@ -48,7 +48,7 @@ def b64(data):
 
 
 @pytest.fixture(scope="module")
-def expected(predictor, pictures):
+def expected(predictor, images):
     """The Predictor's results, as JSON gives them."""
     return [
         {
@@ -58,20 +58,20 @@ def expected(predictor, pictures):
             "raw_bytes": b64(each["raw_bytes"]),
             "size": each["size"].tolist(),
         }
-        for each in predictor.predict(pictures)
+        for each in predictor.predict(images)
     ]
 
 
 @pytest.mark.parametrize("path", [PREDICT, "/v1/models/colours/versions/1:predict"])
-def test_rows_are_answered_as_the_predictor_does(server, pictures, expected, path):
-    assert predict(server, {"instances": [b64(each) for each in pictures]}, path) == (200, {"predictions": expected})
-    rows = [{"bytes": b64(each)} for each in pictures]
+def test_rows_are_answered_as_the_predictor_does(server, images, expected, path):
+    assert predict(server, {"instances": [b64(each) for each in images]}, path) == (200, {"predictions": expected})
+    rows = [{"bytes": b64(each)} for each in images]
     assert predict(server, {"signature_name": "serving_default", "instances": rows}, path)[1]["predictions"] == expected
 
 
-def test_columns_are_answered_as_the_predictor_does(server, pictures, expected):
+def test_columns_are_answered_as_the_predictor_does(server, images, expected):
     columns = {name: [each[name] for each in expected] for name in expected[0]}
-    for inputs in ({"bytes": [b64(each) for each in pictures]}, [b64(each) for each in pictures]):
+    for inputs in ({"bytes": [b64(each) for each in images]}, [b64(each) for each in images]):
         status, told = predict(server, {"inputs": inputs})
         assert status == 200 and told["outputs"].keys() == columns.keys()
         for name, values in columns.items():
@@ -85,9 +85,9 @@ def test_no_instances_have_no_answers(server):
     assert predict(server, {"signature_name": "images", "instances": []}) == (200, {"predictions": []})
 
 
-def test_decoded_pictures_are_answered_alike(server, pictures, expected, predictor):
-    for picture, row in zip(pictures, expected, strict=True):
-        pixels = predictor.task.input.show({"bytes": picture}).tolist()
+def test_decoded_images_are_answered_alike(server, images, expected, predictor):
+    for image, row in zip(images, expected, strict=True):
+        pixels = predictor.task.input.show({"bytes": image}).tolist()
         told = predict(server, {"signature_name": "images", "instances": [pixels]})
         assert told == (200, {"predictions": [row]})
 
@@ -144,17 +144,17 @@ def test_wrong_requests_are_told_in_one_line(server, bundle, method, path, body,
     assert "Python" not in headers["Server"]
 
 
-def test_every_answer_has_the_fingerprint(server, bundle, pictures):
-    for method, path, body in (("GET", "/", None), ("POST", PREDICT, {"inputs": [b64(pictures[0])]})):
+def test_every_answer_has_the_fingerprint(server, bundle, images):
+    for method, path, body in (("GET", "/", None), ("POST", PREDICT, {"inputs": [b64(images[0])]})):
         assert ask(server, method, path, body)[1]["X-Saccade-Fingerprint"] == bundle.fingerprint
 
 
-def test_bad_pictures_among_good_ones_are_named(server, pictures):
-    broken = pictures[1][: len(pictures[1]) // 2]
-    status, told = predict(server, {"instances": [b64(pictures[0]), b64(broken), b64(b""), b64(pictures[2])]})
+def test_bad_images_among_good_ones_are_named(server, images):
+    broken = images[1][: len(images[1]) // 2]
+    status, told = predict(server, {"instances": [b64(images[0]), b64(broken), b64(b""), b64(images[2])]})
     assert status == 400
     assert told["error"] == "instances[1]: truncated or broken PNG; instances[2]: empty: 0 bytes"
-    status, told = predict(server, {"inputs": {"bytes": ["no picture"]}})
+    status, told = predict(server, {"inputs": {"bytes": ["no image"]}})
     assert status == 400 and told["error"].startswith("inputs.bytes[0]: not an image")
 
 
@@ -187,7 +187,7 @@ def test_the_log_of_the_command_shows_where_a_fault_is(bundle, tmp_path, capsys,
 @pytest.mark.parametrize(
     "cut", ["no saved_model.pb", "half a saved_model.pb", "no variables", "no sample", "description"]
 )
-def test_the_newest_whole_version_is_served(bundle, tmp_path, caplog, pictures, cut):
+def test_the_newest_whole_version_is_served(bundle, tmp_path, caplog, images, cut):
     for number in ("1", "0003"):
         shutil.copytree(bundle.folder, tmp_path / number)
     broken = tmp_path / "0003"
@@ -204,7 +204,7 @@ def test_the_newest_whole_version_is_served(bundle, tmp_path, caplog, pictures, 
         (broken / "assets.extra" / "saccade.json").write_text("{")
     with Server(Bundle(tmp_path), port=0) as server:
         assert ask(server, "GET", "/v1/models/colours")[2]["model_version_status"][0]["version"] == "1"
-        assert predict(server, {"instances": [b64(pictures[0])]}, "/v1/models/colours/versions/1:predict")[0] == 200
+        assert predict(server, {"instances": [b64(images[0])]}, "/v1/models/colours/versions/1:predict")[0] == 200
     (warning,) = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
     assert str(broken) in warning and "version 1 is" in warning
     with pytest.raises(InputError), Server(Bundle(tmp_path, version=3), port=0):
@@ -220,10 +220,10 @@ def test_the_version_is_the_folders_number(bundle, tmp_path):
     assert json.loads(endpoints.answer("GET", "/v1/models/colours/metadata").body)["model_spec"]["version"] == "7"
 
 
-def test_thousands_of_instances_are_refused(server, pictures):
-    status, told = predict(server, {"instances": [b64(pictures[0])] * 1025})
+def test_thousands_of_instances_are_refused(server, images):
+    status, told = predict(server, {"instances": [b64(images[0])] * 1025})
     assert (status, told["error"][:63]) == (413, "1025 instances; this server takes at most 1024 in a request: se")
-    status, told = predict(server, {"instances": [b64(pictures[i % 6]) for i in range(100)]})
+    status, told = predict(server, {"instances": [b64(images[i % 6]) for i in range(100)]})
     assert status == 200 and [each["label"] for each in told["predictions"]] == [i % 3 for i in range(100)]
 
 
@@ -317,12 +317,12 @@ def test_a_second_signal_ends_the_server_at_once(light):
         assert process.wait(10) == -signal.SIGTERM
 
 
-def test_many_at_once_get_the_answers_of_one_after_the_other(server, pictures):
-    one_by_one = [predict(server, {"instances": [b64(each)]})[1]["predictions"][0] for each in pictures]
+def test_many_at_once_get_the_answers_of_one_after_the_other(server, images):
+    one_by_one = [predict(server, {"instances": [b64(each)]})[1]["predictions"][0] for each in images]
 
     def five(first):
-        order = [(first + i) % len(pictures) for i in range(5)]
-        return [(i, predict(server, {"instances": [b64(pictures[i])]})) for i in order]
+        order = [(first + i) % len(images) for i in range(5)]
+        return [(i, predict(server, {"instances": [b64(images[i])]})) for i in order]
 
     with ThreadPoolExecutor(8) as pool:
         answers = [each for some in pool.map(five, range(8)) for each in some]
@@ -341,8 +341,8 @@ def test_bodies_that_are_too_large_or_of_unknown_length(bundle):
         assert ask(server, "POST", PREDICT, b"x" * 1000)[0] == 400
 
 
-def test_a_stop_finishes_what_is_in_flight(bundle, pictures, expected):
-    body = json.dumps({"instances": [b64(pictures[0])]}).encode()
+def test_a_stop_finishes_what_is_in_flight(bundle, images, expected):
+    body = json.dumps({"instances": [b64(images[0])]}).encode()
     server = Server(bundle, port=0)
     server.start()
     address = (urlsplit(server.url).hostname, urlsplit(server.url).port)

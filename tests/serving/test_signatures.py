@@ -38,15 +38,15 @@ def served(pixels):
 
 
 @pytest.fixture(scope="module")
-def pictures() -> list[bytes]:
+def images() -> list[bytes]:
     return [png(*size, 10 + number) for number, size in enumerate(SIZES)]
 
 
 @pytest.fixture(scope="module")
-def masks(pictures) -> list[np.ndarray]:
+def masks(images) -> list[np.ndarray]:
     """What the Predictor says, each mask at its own size."""
     task = pixel_task.make()
-    return [each["mask"] for each in Predictor(task, task.model()).predict(pictures)]
+    return [each["mask"] for each in Predictor(task, task.model()).predict(images)]
 
 
 def ask(server, content) -> dict:
@@ -83,8 +83,8 @@ def test_a_signature_whose_results_differ_leaves_nothing(tmp_path):
     assert not (tmp_path / "bundles").exists()
 
 
-def test_the_bundle_runs_each_signature(pixels, pictures, masks):
-    batch = {"bytes": np.array(pictures, object)}
+def test_the_bundle_runs_each_signature(pixels, images, masks):
+    batch = {"bytes": np.array(images, object)}
     padded = pixels.run(batch)
     assert padded["mask"].shape == (3, 24, 20) and padded["size"].tolist() == [list(size) for size in SIZES]
     likely = pixels.run(batch, signature="probabilities")
@@ -95,18 +95,18 @@ def test_the_bundle_runs_each_signature(pixels, pictures, masks):
         assert (padded["mask"][place, height:] == 255).all() and (padded["mask"][place, :, width:] == 255).all()
         np.testing.assert_array_equal(likely["probabilities"][place, :height, :width].argmax(-1), mask)
         assert (likely["probabilities"][place, height:] == 0).all()
-    for each, mask in zip(pixels.predict(pictures, batch=2, signature="png"), masks, strict=True):
+    for each, mask in zip(pixels.predict(images, batch=2, signature="png"), masks, strict=True):
         np.testing.assert_array_equal(read_png(each["mask_png_bytes"]), mask)
 
 
 @pytest.mark.parametrize("signature", ["serving_default", "png", "probabilities"])
-def test_no_pictures_give_no_results(pixels, signature):
+def test_no_images_give_no_results(pixels, signature):
     for name, value in pixels.run({"bytes": np.array([], object)}, signature).items():
         assert len(value) == 0, name
 
 
-def test_rest_gives_padded_masks_and_sizes(served, pictures, masks):
-    answers = Client(served.url, "pixels").predict(pictures)
+def test_rest_gives_padded_masks_and_sizes(served, images, masks):
+    answers = Client(served.url, "pixels").predict(images)
     for answer, mask in zip(answers, masks, strict=True):
         height, width = answer["size"]
         assert np.shape(answer["mask"]) == (24, 20) and (height, width) == mask.shape
@@ -114,19 +114,19 @@ def test_rest_gives_padded_masks_and_sizes(served, pictures, masks):
 
 
 @pytest.mark.parametrize("batch", [1, 2, 16])
-def test_the_client_gives_a_png_each(served, pictures, masks, batch):
-    answers = Client(served.url, "pixels").predict(pictures, batch, signature="png")
+def test_the_client_gives_a_png_each(served, images, masks, batch):
+    answers = Client(served.url, "pixels").predict(images, batch, signature="png")
     assert [each.keys() for each in answers] == [{"mask_png_bytes"}] * 3
     for answer, mask in zip(answers, masks, strict=True):
         np.testing.assert_array_equal(read_png(answer["mask_png_bytes"]), mask)
 
 
-def test_rest_encodes_bytes_in_both_forms(served, pictures, pixels):
+def test_rest_encodes_bytes_in_both_forms(served, images, pixels):
     import base64
 
-    rows = [{"b64": base64.b64encode(each).decode()} for each in pictures]
+    rows = [{"b64": base64.b64encode(each).decode()} for each in images]
     expected = [
-        {"b64": base64.b64encode(each["mask_png_bytes"]).decode()} for each in pixels.predict(pictures, signature="png")
+        {"b64": base64.b64encode(each["mask_png_bytes"]).decode()} for each in pixels.predict(images, signature="png")
     ]
     assert ask(served, {"signature_name": "png", "instances": rows}) == {"predictions": expected}
     assert ask(served, {"signature_name": "png", "inputs": {"bytes": rows}}) == {"outputs": expected}
@@ -141,18 +141,18 @@ def test_the_server_lists_its_signatures(served):
     assert "png: bytes to mask_png_bytes\n" in about and "images: images to mask, size\n" in about
 
 
-def test_an_unknown_signature_is_told_with_the_nearest(served, pictures):
+def test_an_unknown_signature_is_told_with_the_nearest(served, images):
     with pytest.raises(InputError, match="pixels has no signature 'pgn': did you mean png"):
-        Client(served.url, "pixels").predict(pictures, signature="pgn")
+        Client(served.url, "pixels").predict(images, signature="pgn")
 
 
-def test_a_request_in_several_calls_is_answered_as_in_one(pixels, pictures, monkeypatch):
+def test_a_request_in_several_calls_is_answered_as_in_one(pixels, images, monkeypatch):
     """Calls of one image each against the graph's own answer for all: what is beside the smaller ones, too."""
-    encoded = np.array(pictures, object)
+    encoded = np.array(images, object)
     graph = tf.saved_model.load(str(pixels.folder)).signatures
-    monkeypatch.setattr(image_header, "_NATIVE", 1)
+    monkeypatch.setattr(image_header, "_MAX_NATIVE_PIXELS", 1)
     for name in ("serving_default", "probabilities", "png"):
-        right = graph[name](bytes=tf.constant(pictures))
+        right = graph[name](bytes=tf.constant(images))
         got = pixels.run({"bytes": encoded}, name)
         assert got.keys() == right.keys()
         for key, value in got.items():

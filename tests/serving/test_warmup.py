@@ -41,14 +41,14 @@ def prediction_log():
 
 @pytest.mark.parametrize("size", [0, 100, 127, 128, 20_000, 3_000_000])
 def test_tf_serving_reads_the_requests(prediction_log, tmp_path, size):
-    picture = np.random.default_rng(0).bytes(size)
-    write_warmup(tmp_path / "requests", "colours", "serving_default", [{"bytes": [picture]}, {"x": [1, 2]}])
+    image = np.random.default_rng(0).bytes(size)
+    write_warmup(tmp_path / "requests", "colours", "serving_default", [{"bytes": [image]}, {"x": [1, 2]}])
     records = [each.numpy() for each in tf.data.TFRecordDataset(str(tmp_path / "requests"))]
     first, second = (prediction_log.FromString(each).predict_log.request for each in records)
     assert first.model_spec.name == "colours" and first.model_spec.signature_name == "serving_default"
     assert [each.key for each in first.inputs] == ["bytes"]
     tensor = tf.make_ndarray(first.inputs[0].value)
-    assert tensor.tolist() == [picture] and tensor.shape == (1,)
+    assert tensor.tolist() == [image] and tensor.shape == (1,)
     assert tf.make_ndarray(second.inputs[0].value).tolist() == [1, 2]
 
 

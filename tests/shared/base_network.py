@@ -47,13 +47,13 @@ class BaseNetworkTest:
         model.set_weights(kept)
 
     @pytest.fixture
-    def images(self, pictures):
+    def images(self, random_images):
         """Four: batch norm of two takes a shift away to the last bit, so that nothing before it would learn one."""
-        return pictures(4, *self.sizes[0])
+        return random_images(4, *self.sizes[0])
 
-    def test_shapes_at_two_sizes(self, model, pictures):
+    def test_shapes_at_two_sizes(self, model, random_images):
         for size in self.sizes:
-            images = pictures(2, *size)
+            images = random_images(2, *size)
             made = model if self.any_size or size == self.sizes[0] else self.make(size).model()
             outputs = made(images, training=False)
             assert outputs.shape == self.output(images) and outputs.dtype == "float32"

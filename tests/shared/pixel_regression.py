@@ -15,11 +15,11 @@ from saccade.pipelines.recipe.recipe import load_recipe
 from saccade.pipelines.run import recipe_file
 
 PIXELS = 500
-"""Drawn from each training picture."""
+"""Drawn from each training image."""
 
 
 def pixel_regression(run):
-    """Its figures on a run's test split: fitted on the training split, with the threshold that suits validation best.
+    """Its metrics on a run's test split: fitted on the training split, with the threshold that suits validation best.
 
     It is a 1 x 1 convolution, so the run's own Predictor and evaluation take it like any network.
     """
@@ -43,10 +43,10 @@ def _fitted(source, positions):
     random = np.random.default_rng(0)
     colours, classes = [], []
     for position in positions:
-        picture = np.asarray(Image.open(io.BytesIO(source.read(position)["bytes"])).convert("RGB"))
+        image = np.asarray(Image.open(io.BytesIO(source.read(position)["bytes"])).convert("RGB"))
         mask = source.truth(position)["mask"]
         drawn = random.integers(mask.size, size=PIXELS)
-        colours.append(picture.reshape(-1, 3)[drawn] / 255)
+        colours.append(image.reshape(-1, 3)[drawn] / 255)
         classes.append(mask.ravel()[drawn])
     colours, classes = np.concatenate(colours), np.concatenate(classes)
     known = classes != IGNORE

@@ -126,9 +126,9 @@ def smooth(height, width, seed=0):
     return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
 
 
-def whole(predictor, picture):
-    """What one pass over the whole picture gives, probabilities included."""
-    return predictor.predict([picture], results=["mask", "size", "probabilities"])[0]
+def whole(predictor, image):
+    """What one pass over the whole image gives, probabilities included."""
+    return predictor.predict([image], results=["mask", "size", "probabilities"])[0]
 
 
 def png(height, width, seed=0):

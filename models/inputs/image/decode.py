@@ -1,4 +1,4 @@
-"""Encoded bytes to an upright RGB picture, in pure TensorFlow ops: the same in training, evaluation and serving.
+"""Encoded bytes to an upright RGB image, in pure TensorFlow ops: the same in training, evaluation and serving.
 
 Equal to Pillow's `ImageOps.exif_transpose(image).convert("RGB")` in every pixel, but for two: of 16 bits the high byte
 counts (Pillow clips grey ones), and transparent pixels of a GIF are black. Other alpha is dropped, not blended. Of a
@@ -108,7 +108,7 @@ for _row, (_magic, _) in zip(_MAGIC, _FORMATS, strict=True):
 def _require(condition: tf.Tensor, phrase: str, value: tf.Tensor) -> tf.Tensor:
     """`value` again, for the next op to depend on; running it raises `phrase` if the condition is false.
 
-    An assertion has side effects, so the next picture of a batch waits for it: it belongs before the decoding op.
+    An assertion has side effects, so the next image of a batch waits for it: it belongs before the decoding op.
     """
     with tf.control_dependencies([tf.debugging.Assert(condition, [phrase])]):
         return tf.identity(value)

@@ -1,7 +1,7 @@
-"""Finds a file's EXIF orientation and turns the picture upright, with graph ops.
+"""Finds a file's EXIF orientation and turns the image upright, with graph ops.
 
 EXIF 2.32, 4.6.4 (tag 0x0112) inside the containers: JPEG (ITU T.81, B.1.1.4), PNG (third edition, 11.3.4.5), WebP
-(RFC 9649, 2.7). EXIF that is broken says nothing: the picture stays as it is stored.
+(RFC 9649, 2.7). EXIF that is broken says nothing: the image stays as it is stored.
 """
 
 from collections.abc import Callable
@@ -72,7 +72,7 @@ def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
 def _orientation(data: tf.Tensor, sign: str, first: int, step: Step) -> tf.Tensor:
     """Walks the segments from position `first` on, if `sign` (a regular expression) occurs in the file at all.
 
-    The walk costs some 0.3 ms, which most pictures are spared: as much as decoding a small one.
+    The walk costs some 0.3 ms, which most images are spared: as much as decoding a small one.
     """
     end = length(data)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError
-from ..file_listing import list_pictures
+from ..file_listing import list_images
 from ..file_tree import DiskTree, ZipTree, join, stamp_of, zip_around
 
 _KINDS = "give a path, encoded bytes, a uint8 array or a PIL image, or a list of them"
@@ -110,8 +110,8 @@ def _behind(place: str) -> Iterator[str]:
     if place == "-":
         yield from _listed()
     elif os.path.isdir(place):
-        listing = list_pictures(DiskTree(place), [], place=place)
-        yield from (os.path.join(place, each) for each in listing.pictures)
+        listing = list_images(DiskTree(place), [], place=place)
+        yield from (os.path.join(place, each) for each in listing.images)
     elif (around := zip_around(place)) is not None:
         yield from _in_zip(place, *around)
     elif os.path.isfile(place):
@@ -119,7 +119,7 @@ def _behind(place: str) -> Iterator[str]:
     else:
         matches = [each for each in sorted(glob.glob(place, recursive=True)) if os.path.isfile(each)]
         if not matches:
-            raise InputError(f"{place}: no picture here ({PLACES})")
+            raise InputError(f"{place}: no image here ({PLACES})")
         yield from matches
 
 
@@ -143,7 +143,7 @@ def _in_zip(place: str, file: str, inside: str) -> Iterator[str]:
         yield place
         return
     tree = ZipTree(file, inside, key="") if inside else whole
-    for path in list_pictures(tree, [], place=place).pictures:
+    for path in list_images(tree, [], place=place).images:
         yield os.path.join(file, join(inside, path))
 
 
@@ -167,9 +167,7 @@ def _from_array(image: Any) -> Any:
 
     array = np.asarray(image)
     if array.dtype != np.uint8:
-        raise InputError(
-            f"an array of {array.dtype}: pictures are uint8 RGB [height, width, 3] or grey [height, width]"
-        )
+        raise InputError(f"an array of {array.dtype}: images are uint8 RGB [height, width, 3] or grey [height, width]")
     if array.ndim == 3 and array.shape[-1] == 1:
         array = array[..., 0]
     if not array.size or array.ndim not in (2, 3) or array.ndim == 3 and array.shape[-1] not in (3, 4):

@@ -1,7 +1,7 @@
-"""Where a picture lies in the model's frame, and what moves there: pixels, masks, boxes.
+"""Where an image lies in the model's frame, and what moves there: pixels, masks, boxes.
 
-One rule for all fits: the picture is resized to `content` and laid at `offset` into a frame of `target` pixels; what
-lies outside the frame is cut, what the picture does not cover is filled.
+One rule for all fits: the image is resized to `content` and laid at `offset` into a frame of `target` pixels; what
+lies outside the frame is cut, what the image does not cover is filled.
 """
 
 from typing import NamedTuple
@@ -34,17 +34,17 @@ class Placement(NamedTuple):
 
     @property
     def visible(self) -> tf.Tensor:
-        """The size of that part of the resized picture that lies inside the frame."""
+        """The size of that part of the resized image that lies inside the frame."""
         return tf.minimum(self.content, self.target)
 
     @property
     def cut(self) -> tf.Tensor:
-        """How much of the resized picture lies above and left of the frame."""
+        """How much of the resized image lies above and left of the frame."""
         return tf.maximum(-self.offset, 0)
 
 
 def place(options: ImageOptions, size: tf.Tensor) -> Placement:
-    """Where a picture of `size` (int32 `[2]`, height and width) goes."""
+    """Where an image of `size` (int32 `[2]`, height and width) goes."""
     if options.fit == "pad":
         return Placement(size, size, tf.zeros_like(size), round_up(size, options.stride))
     target = tf.constant(options.height_width)
@@ -78,7 +78,7 @@ def move_image(image: tf.Tensor, placement: Placement, options: ImageOptions) ->
 
 
 def move_mask(mask: tf.Tensor, placement: Placement, fill: float = IGNORE) -> tf.Tensor:
-    """Moves labels, an integer `[h, w]`, by the nearest neighbour; `fill` where there is no picture."""
+    """Moves labels, an integer `[h, w]`, by the nearest neighbour; `fill` where there is no image."""
     size, content, _, _ = placement
     rows, columns = (
         (2 * (tf.range(placement.visible[axis]) + placement.cut[axis]) + 1) * size[axis] // (2 * content[axis])
@@ -95,7 +95,7 @@ def move_boxes(boxes: tf.Tensor, placement: Placement) -> tf.Tensor:
 
 
 def boxes_to_original(boxes: tf.Tensor, geometry: dict[str, tf.Tensor]) -> tf.Tensor:
-    """Moves boxes of a batch back into their pictures and clips them there.
+    """Moves boxes of a batch back into their images and clips them there.
 
     Args:
         boxes: float32 `[n, k, 4]`, x_min, y_min, x_max, y_max in pixels of the model's input.
@@ -114,9 +114,9 @@ def frame_of(geometry: dict[str, tf.Tensor]) -> tf.Tensor:
 
 
 def maps_to_original(maps: tf.Tensor, geometry: dict[str, tf.Tensor], options: ImageOptions) -> tf.Tensor:
-    """Moves values that each pixel of the model's input has back to the pixels of the pictures.
+    """Moves values that each pixel of the model's input has back to the pixels of the images.
 
-    Resized by the triangle filter, as pictures are; what lies in the frame beside a picture takes no part.
+    Resized by the triangle filter, as images are; what lies in the frame beside an image takes no part.
 
     Args:
         maps: float32 `[n, height, width, channels]`.
@@ -124,7 +124,7 @@ def maps_to_original(maps: tf.Tensor, geometry: dict[str, tf.Tensor], options: I
         options: of the input; its fit is not `crop`, which leaves no values for what it cuts off.
 
     Returns:
-        float32 `[n, H, W, channels]`, where H and W are those of the highest and the widest picture: each lies in its
+        float32 `[n, H, W, channels]`, where H and W are those of the highest and the widest image: each lies in its
         upper left corner, and what is beside it is 0.
     """
     frame = frame_of(geometry)
@@ -144,7 +144,7 @@ def maps_to_original(maps: tf.Tensor, geometry: dict[str, tf.Tensor], options: I
         beside = tf.concat([frame - size, [0]], axis=0)
         return tf.pad(moved, tf.stack([tf.zeros_like(beside), beside], axis=1))
 
-    if options.fit == "pad":  # the frame of the batch, with each picture in its corner as it is
+    if options.fit == "pad":  # the frame of the batch, with each image in its corner as it is
         inside = tf.cast(inside_of(geometry)[..., tf.newaxis], maps.dtype)
         return maps[:, : frame[0], : frame[1]] * inside
     each = (maps, geometry["size"], geometry["scale"], geometry["offset"])
@@ -157,7 +157,7 @@ def maps_to_original(maps: tf.Tensor, geometry: dict[str, tf.Tensor], options: I
 
 
 def inside_of(geometry: dict[str, tf.Tensor]) -> tf.Tensor:
-    """Which pixels of `frame_of` belong to each picture, bool `[n, H, W]`."""
+    """Which pixels of `frame_of` belong to each image, bool `[n, H, W]`."""
     height, width = tf.unstack(frame_of(geometry))
     size = geometry["size"]
     rows = tf.range(height)[tf.newaxis, :, tf.newaxis] < size[:, 0, tf.newaxis, tf.newaxis]

@@ -1,4 +1,4 @@
-"""What an encoded picture tells before its pixels are decoded."""
+"""What an encoded image tells before its pixels are decoded."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from typing import NamedTuple
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error)
 """What Pillow raises on files that are not whole."""
 _ORIENTATION = 0x0112
-_NATIVE = 2**21  # pixels in one call that the network or its results keep at native size: 64 channels take 0.5 GB
-_DECODED = 2**26  # pixels in one call that are decoded and resized at once: 0.2 GB
+_MAX_NATIVE_PIXELS = (
+    2**21
+)  # pixels in one call that the network or its results keep at native size: 64 channels take 0.5 GB
+_MAX_DECODED_PIXELS = 2**26  # pixels in one call that are decoded and resized at once: 0.2 GB
 _one_at_a_time = Lock()  # which warnings are shown is the whole process's, and data is checked in threads
 
 
@@ -26,12 +28,12 @@ class Header(NamedTuple):
 
     @property
     def upright(self) -> tuple[int, int]:
-        """Height and width of the picture as it is seen."""
+        """Height and width of the image as it is seen."""
         return (self.width, self.height) if self.orientation >= 5 else (self.height, self.width)
 
 
 def read_header(data: bytes) -> Header | None:
-    """The header of a picture in any format that Pillow knows; None where that cannot read it."""
+    """The header of an image in any format that Pillow knows; None where that cannot read it."""
     from PIL import Image
 
     # Ignored are warnings of many pixels, of which none is decoded here, and of broken EXIF.
@@ -79,7 +81,11 @@ def share_calls(
         height, width = max(height, size[0]), max(width, size[1])
         decoded += size[0] * size[1]
         together = len(calls[-1]) + 1 if calls else 1
-        if together > 1 and decoded <= _DECODED and (not per_pixel or height * width * together <= _NATIVE):
+        if (
+            together > 1
+            and decoded <= _MAX_DECODED_PIXELS
+            and (not per_pixel or height * width * together <= _MAX_NATIVE_PIXELS)
+        ):
             calls[-1].append(index)
         else:
             calls.append([index])
@@ -95,6 +101,6 @@ def _share_frames(sizes: Sequence[tuple[int, int] | None], stride: int) -> list[
             alike.setdefault((height, width), []).append(index)
     calls = []
     for (height, width), group in alike.items():
-        most = max(1, _NATIVE // (height * width))
+        most = max(1, _MAX_NATIVE_PIXELS // (height * width))
         calls += [group[start : start + most] for start in range(0, len(group), most)]
     return calls + [[index] for index, size in enumerate(sizes) if size is None]

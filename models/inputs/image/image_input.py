@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 IMAGES = "images"
 """The signature of decoded images."""
-_IN_FLIGHT = 16  # images decoded at the same time: as many as there are cores, at most these
+_MAX_DECODING = 16  # images decoded at the same time: as many as there are cores, at most these
 
 # What a file begins with, and the extensions that say so.
 _FORMATS = (
@@ -253,7 +253,7 @@ def _read(file: str) -> Raw:
 def _map(function: Callable, elements: tf.Tensor, signature: Any) -> Any:
     import tensorflow as tf
 
-    return tf.map_fn(function, elements, fn_output_signature=signature, parallel_iterations=_IN_FLIGHT)
+    return tf.map_fn(function, elements, fn_output_signature=signature, parallel_iterations=_MAX_DECODING)
 
 
 def _note(data: bytes, where: str) -> str:

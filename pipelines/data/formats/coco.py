@@ -169,7 +169,7 @@ def _refuse_missing(file: str, folder: str, images: Sequence[CocoImage]) -> None
         )
 
 
-LARGEST = 100_000
+MAX_SIDE = 100_000
 """Pixels of a side: a number beyond is a mistake, and no mask of it would fit into memory."""
 
 
@@ -251,7 +251,7 @@ class CocoFile:
         if not images:
             raise InputError(f"{self._place}: no images in it: 'images' is empty")
         for each in images:
-            if not 0 < min(each["height"], each["width"]) <= max(each["height"], each["width"]) <= LARGEST:
+            if not 0 < min(each["height"], each["width"]) <= max(each["height"], each["width"]) <= MAX_SIDE:
                 size = f"{each['height']} x {each['width']}"
                 raise InputError(f"{self._place}: '{each['file_name']}' is {size} pixels: no size of an image")
         of_image: dict[int | str, list[Annotation]] = {each["id"]: [] for each in images}

@@ -65,7 +65,7 @@ _OFFERED = {
     "classes": Truth("int32", (None,), moves="box_field"),
 }
 
-_MEMORY = 2**28
+_MAX_MEMORY = 2**28
 """How many bytes of scenes are kept; others are drawn again when they are asked for again."""
 
 
@@ -138,7 +138,7 @@ class DigitScenes(ImageSource):
         self.groups = self.keys
         names = np.array([name for name, _ in self._places])
         self.splits = {name: np.flatnonzero(names == name) for name in SPLITS if options.counts[name]}
-        self._drawn = lru_cache(maxsize=_MEMORY // (5 * options.size**2))(self._draw)  # 5 bytes a pixel
+        self._drawn = lru_cache(maxsize=_MAX_MEMORY // (5 * options.size**2))(self._draw)  # 5 bytes a pixel
         self._drawing = Lock()
 
     def truth(self, position: int) -> dict[str, np.ndarray]:

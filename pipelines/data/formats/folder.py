@@ -13,7 +13,7 @@ from pydantic import field_validator
 
 from ....models.contract import Truth
 from ....models.errors import InputError, advise
-from ....models.inputs.file_listing import Listing, leave_out, list_pictures
+from ....models.inputs.file_listing import Listing, leave_out, list_images
 from ....models.inputs.file_tree import open_tree
 from ....models.options import Incidental, RecipePath
 from ..source import SPLIT_NAMES, DataOptions, FileSource, check_truth
@@ -52,9 +52,9 @@ class Folder(FileSource):
     def __init__(self, options: FolderOptions, truth: Mapping[str, Truth] | None):
         check_truth("folder", truth, {"label": Truth("int32")})
         self.tree = open_tree(options.path)
-        listing = list_pictures(self.tree, options.exclude)
+        listing = list_images(self.tree, options.exclude)
         if not truth:
-            layout = Layout(class_names=[], images=listing.pictures)
+            layout = Layout(class_names=[], images=listing.images)
         else:
             layout = read_layout(options.path, listing)
         self.class_names, self.keys, self.splits = layout.class_names, layout.images, layout.splits
@@ -105,7 +105,7 @@ def read_layout(root: str, listing: Listing) -> Layout:
     """
     splits = _split_folders(root, listing)
     if splits:
-        _warn_of_loose(f"data.path={root}", [path for path in listing.pictures if "/" not in path])
+        _warn_of_loose(f"data.path={root}", [path for path in listing.images if "/" not in path])
     prefixes = {name: f"{folder}/" for folder, name in splits.items()} or {"": ""}
     classes = {name: _classes(root, prefix, listing) for name, prefix in prefixes.items()}
     class_names = list(classes.get("train") or classes[""])
@@ -127,7 +127,7 @@ def read_layout(root: str, listing: Listing) -> Layout:
 
 def _split_folders(root: str, listing: Listing) -> dict[str, str]:
     """Folders of the first level that are splits, to the split's name; empty where they are the classes."""
-    with_images = sorted({path.partition("/")[0] for path in listing.pictures if "/" in path})
+    with_images = sorted({path.partition("/")[0] for path in listing.images if "/" in path})
     splits = {name: SPLIT_NAMES[name.lower()] for name in with_images if name.lower() in SPLIT_NAMES}
     others = [name for name in with_images if name not in splits]
     train = [name for name, split in splits.items() if split == "train"]
@@ -136,7 +136,7 @@ def _split_folders(root: str, listing: Listing) -> dict[str, str]:
             raise InputError(f"data.path={root}: folder '{next(iter(splits))}' and no 'train' beside it")
         return {}
     if others:
-        if any(path.count("/") == 1 and path.startswith(f"{train[0]}/") for path in listing.pictures):
+        if any(path.count("/") == 1 and path.startswith(f"{train[0]}/") for path in listing.images):
             return {}  # images lie in it as in the others: a class, trains beside buses
         raise InputError(
             f"data.path={root}: '{others[0]}' stands beside the split '{train[0]}': rename it if it is a class, or "
@@ -152,7 +152,7 @@ def _classes(root: str, prefix: str, listing: Listing) -> dict[str, list[str]]:
     inside = [path[len(prefix) :] for path in listing.folders if path.startswith(prefix)]
     classes: dict[str, list[str]] = {path: [] for path in inside if "/" not in path}
     loose = []
-    for path in listing.pictures:
+    for path in listing.images:
         if path.startswith(prefix):
             name, slash, _ = path[len(prefix) :].partition("/")
             (classes[name] if slash else loose).append(path)

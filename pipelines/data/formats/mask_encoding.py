@@ -55,10 +55,10 @@ class MaskOptions(DataOptions):
         return value
 
 
-MANY = 32
+MAX_FEW_VALUES = 32
 """Classes that nobody named may be this many; more numbers are rather objects, more colours smooth edges."""
 
-_NAMED = 5  # values in one message
+_MAX_NAMED = 5  # values in one message
 
 KINDS: Mapping[Kind, str] = {
     "bits": "one channel of 1 bit",
@@ -125,8 +125,8 @@ class Ids(Encoding):
         count = count_values(image.values)
         outside = [value for value in count if value not in self._classes]
         if outside:
-            told = "value " + ", ".join(f"{value} in {pixels(count[value])}" for value in outside[:_NAMED])
-            told += f" and {len(outside) - _NAMED} more" if len(outside) > _NAMED else ""
+            told = "value " + ", ".join(f"{value} in {pixels(count[value])}" for value in outside[:_MAX_NAMED])
+            told += f" and {len(outside) - _MAX_NAMED} more" if len(outside) > _MAX_NAMED else ""
             if self._counted_in:
                 raise self._too_few_classes(told, outside[-1])
             raise InputError(f"{told}, and the classes are {self._allowed()}")
@@ -137,7 +137,7 @@ class Ids(Encoding):
 
     def _too_few_classes(self, told: str, highest: int) -> RecipeError:
         known = len(self.class_names)
-        names = default_names(highest + 1 if highest < MANY else known)
+        names = default_names(highest + 1 if highest < MAX_FEW_VALUES else known)
         return RecipeError(
             f"{told}, and the {self._counted_in} that were looked at hold only 0 to {known - 1}: write below data "
             f"'classes: [{', '.join(names)}]' with your names, one for each value that is a class; a mask with another "
@@ -242,7 +242,7 @@ CLASSES = {
 }
 """The classes of each way, in the order of their ids."""
 
-_MOST = 65535
+_MAX_ID = 65535
 
 
 def object_numbers(values: np.ndarray) -> np.ndarray:
@@ -252,8 +252,8 @@ def object_numbers(values: np.ndarray) -> np.ndarray:
         InputError: negative, or more than 16 bits hold.
     """
     low, high = (int(values.min()), int(values.max())) if values.size else (0, 0)
-    if low < 0 or high > _MOST:
-        raise InputError(f"object number {low if low < 0 else high}: they lie between 0 and {_MOST}")
+    if low < 0 or high > _MAX_ID:
+        raise InputError(f"object number {low if low < 0 else high}: they lie between 0 and {_MAX_ID}")
     return values.astype(np.uint16)
 
 
@@ -274,7 +274,7 @@ def classes_of(objects: np.ndarray, way: str) -> np.ndarray:
     if way == "foreground":
         return inside.astype(np.uint8)
     if way == "separated":
-        smallest = cv2.erode(np.where(inside, objects, _MOST).astype(np.uint16), around)
+        smallest = cv2.erode(np.where(inside, objects, _MAX_ID).astype(np.uint16), around)
         return (inside & (smallest == objects)).astype(np.uint8)
     outermost = (cv2.erode(objects, around) != objects) | (cv2.dilate(objects, around) != objects)
     return inside.astype(np.uint8) + (inside & outermost)

@@ -16,7 +16,7 @@ from ....models.inputs.file_tree import FileTree
 from .mask_encoding import (
     CLASSES,
     KINDS,
-    MANY,
+    MAX_FEW_VALUES,
     Binary,
     Colors,
     Encoding,
@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 OFFERED = {"mask": Truth("uint8", (None, None)), "instances": Truth("uint16", (None, None))}
 """What mask files bring; `instances` where they hold object numbers."""
 
-_SHOWN = 16  # values or colours in one message
+_MAX_SHOWN = 16  # values or colours in one message
 _WHITE = (255, 255, 255)
 _SMOOTH = "values in between come of JPEG compression or smooth edges: save masks without"
 _AS_CLASSES = "if each number is a class, write below data 'encoding: ids' and 'classes: [...]'"
@@ -207,7 +207,7 @@ class _Finder:
         if len(held) == 1:
             raise self._nothing_but(*held)
         has_gaps = ids != list(range(len(ids)))
-        if len(ids) > MANY or kind is Ids and has_gaps:
+        if len(ids) > MAX_FEW_VALUES or kind is Ids and has_gaps:
             raise self._question(self._values())
         if self._may_count_objects():
             raise self._question(f"numbers from 1 without a gap in every mask, up to {ids[-1]}")
@@ -320,7 +320,7 @@ class _Finder:
         instead = " in place of classes" if self._options.classes else ""
         if names := self._named_colors():
             return f"'colors: {colors_value(names)}'{instead}, which {LABELMAP} names"
-        if len(self._sample.colors) > MANY:
+        if len(self._sample.colors) > MAX_FEW_VALUES:
             return ""
         line = ", ".join(f"class_{at}: {list(color)}" for at, color in enumerate(sorted(self._sample.colors)))
         return f"'colors: {{{line}}}'{instead} with your names and the background first"
@@ -332,5 +332,5 @@ class _Finder:
 
 
 def _shortened(told: Sequence[str]) -> str:
-    more = f" and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
-    return ", ".join(told[:_SHOWN]) + more
+    more = f" and {len(told) - _MAX_SHOWN} more" if len(told) > _MAX_SHOWN else ""
+    return ", ".join(told[:_MAX_SHOWN]) + more

@@ -25,7 +25,7 @@ Kind = Literal["bits", "grey", "palette", "colors", "deep"]
 Byte = Annotated[int, Field(ge=0, le=255)]
 Color = Annotated[tuple[Byte, ...], Field(min_length=3, max_length=3)]
 
-LOOKED_AT = 200
+MAX_LOOKED_AT = 200
 """Masks that are looked at, spread over all."""
 
 EXTENSIONS = ("png", "bmp", "gif", "tif", "tiff", "jpg", "jpeg", "webp")
@@ -277,7 +277,7 @@ class SeenMasks:
 
 
 def look_at(names: Sequence[str], read: Callable[[int], MaskImage]) -> SeenMasks:
-    """Reads all masks of a small set, of a large one `LOOKED_AT` that are spread over it.
+    """Reads all masks of a small set, of a large one `MAX_LOOKED_AT` that are spread over it.
 
     A mask that cannot be read is passed over here: the check of the data names it.
 
@@ -288,7 +288,7 @@ def look_at(names: Sequence[str], read: Callable[[int], MaskImage]) -> SeenMasks
     Raises:
         InputError: of the first mask, if none can be read.
     """
-    positions = np.unique(np.linspace(0, len(names) - 1, LOOKED_AT).round().astype(int)).tolist()
+    positions = np.unique(np.linspace(0, len(names) - 1, MAX_LOOKED_AT).round().astype(int)).tolist()
 
     def look(position: int) -> Seen | InputError:
         try:

@@ -16,7 +16,7 @@ from pydantic import field_validator
 from ....models.contract import Truth
 from ....models.errors import InputError, nearest
 from ....models.inputs.exports import advice
-from ....models.inputs.file_listing import UNREAD, leave_out, list_pictures
+from ....models.inputs.file_listing import UNREAD, leave_out, list_images
 from ....models.inputs.file_tree import FileTree, open_tree
 from ....models.options import RecipePath
 from ..source import SPLIT_NAMES, FileSource, check_truth
@@ -62,7 +62,7 @@ class Masks(FileSource):
         self.tree = open_tree(options.path)
         # A mask below the images' folder is told of once, with the masks.
         unread = UNREAD if not truth or not _inside(options) else [each for each in UNREAD if each not in EXTENSIONS]
-        self.keys: Sequence[str] = list_pictures(self.tree, options.exclude, unread=unread).pictures
+        self.keys: Sequence[str] = list_images(self.tree, options.exclude, unread=unread).images
         self.splits, self.class_names, self._masks = {}, [], None
         if truth:
             place = f"data.masks={options.masks or options.path}"
@@ -99,7 +99,7 @@ def _paired(
     root = options.masks or options.path
     masks_tree = open_tree(root, "data.masks")
     unread = () if _inside(options) else UNREAD
-    masks = list_pictures(masks_tree, [], place, "masks", EXTENSIONS, unread).pictures
+    masks = list_images(masks_tree, [], place, "masks", EXTENSIONS, unread).images
     where = {os.path.normpath(masks_tree.where(mask)): mask for mask in masks}
     both = {image: where.get(os.path.normpath(tree.where(image))) for image in images}
     if options.match is not None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ....models.errors import InputError
 
-FARTHEST = 100_000
+MAX_COORDINATE = 100_000
 """Pixels: coordinates beyond are no place in or near an image, and pycocotools crashes on very large ones."""
 
 
@@ -67,7 +67,7 @@ def _of_polygons(polygons: list[Any], height: int, width: int) -> np.ndarray:
             raise InputError(f"a polygon of {len(polygon)} numbers, which are no pairs of x and y")
         if len(polygon) < 6:
             raise InputError(f"a polygon of {len(polygon) // 2} points; it takes three or more")
-        far = [each for each in polygon if not abs(each) <= FARTHEST]  # so that nan is far, too
+        far = [each for each in polygon if not abs(each) <= MAX_COORDINATE]  # so that nan is far, too
         if far:
             raise InputError(f"a polygon with the coordinate {far[0]:g}, in an image of {height} x {width}")
     drawn = coco_mask.merge(coco_mask.frPyObjects(polygons, height, width))

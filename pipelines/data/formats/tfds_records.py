@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ....models.errors import InputError, JobError, advise, nearest
-from ....models.inputs.file_listing import list_pictures
+from ....models.inputs.file_listing import list_images
 from ....models.inputs.file_tree import DiskTree, stamp_of
 from ..source import SPLIT_NAMES
 from .mask_image import read_pixels
@@ -78,7 +78,7 @@ def _image_folder(data_dir: str) -> tfds.folder_dataset.ImageFolder:
     import tensorflow_datasets as tfds
 
     builder = tfds.folder_dataset.ImageFolder(data_dir)
-    listing = list_pictures(DiskTree(data_dir), (), f"data.data_dir={data_dir}")
+    listing = list_images(DiskTree(data_dir), (), f"data.data_dir={data_dir}")
     kept = {path for path in listing.folders if path.count("/") == 1}
     names, label = sorted({path.partition("/")[2] for path in kept}), builder.info.features["label"]
     if names != label.names:

@@ -16,7 +16,7 @@ from pydantic import Field, field_validator
 from ....models.contract import Truth
 from ....models.errors import InputError, advise, nearest
 from ....models.inputs.exports import LABELMAP, advice, mask_keys, read_labelmap
-from ....models.inputs.file_listing import EXTENSIONS, UNREAD, list_pictures, tell_unread
+from ....models.inputs.file_listing import EXTENSIONS, UNREAD, list_images, tell_unread
 from ....models.inputs.file_tree import FileTree, open_tree
 from ....models.inputs.image.options import IGNORE
 from ....models.options import RecipePath
@@ -137,7 +137,7 @@ def read_layout(tree: FileTree, wanted: Sequence[str], lists: str) -> Layout:
     Raises:
         InputError: no such folder, lists that name what is not there, a sample in two of them.
     """
-    folders = list_pictures(tree, (), unread=()).folders
+    folders = list_images(tree, (), unread=()).folders
     for each in (PICTURES, *wanted):
         if each not in folders:
             inside = [folder for folder in folders if folder.endswith(f"/{each}")]

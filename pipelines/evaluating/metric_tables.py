@@ -1,43 +1,43 @@
-"""Figures as text for a terminal: the headline, a table of the classes, a table of the values of a column."""
+"""Metrics as text for a terminal: the headline, a table of the classes, a table of the values of a column."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from ...models.contract import Value
-from .breakdown import FEW, Part, widest_gap
+from .breakdown import MIN_SAMPLES, Part, widest_gap
 
-BESIDE = 4  # figures with intervals: as many as a terminal of usual width takes
+MAX_INTERVALS = 4  # metrics with intervals: as many as a terminal of usual width takes
 
 
-def figures_text(values: Mapping[str, Value]) -> str:
-    """The figures of all samples one a line with their intervals, then those of single classes as a table."""
+def metrics_text(values: Mapping[str, Value]) -> str:
+    """The metrics of all samples one a line with their intervals, then those of single classes as a table."""
     headline = [(name, str(value)) for name, value in values.items() if "/" not in name]
     text = _aligned(headline)
     by_class: dict[str, dict[str, str]] = {}
-    figures: dict[str, None] = {}
+    metrics: dict[str, None] = {}
     for name, value in values.items():
-        figure, slash, of = name.partition("/")
+        metric, slash, of = name.partition("/")
         if slash:
-            figures[figure] = None
-            by_class.setdefault(of, {})[figure] = f"{value.value:.4f}"
+            metrics[metric] = None
+            by_class.setdefault(of, {})[metric] = f"{value.value:.4f}"
     if by_class:
-        rows = [["class", *figures]]
-        rows += [[of, *(cells.get(figure, "-") for figure in figures)] for of, cells in by_class.items()]
+        rows = [["class", *metrics]]
+        rows += [[of, *(cells.get(metric, "-") for metric in metrics)] for of, cells in by_class.items()]
         text += "\n\n" + _aligned(rows)
     return text
 
 
 def breakdown_text(column: str, parts: Mapping[str, Part]) -> str:
-    """A row for each value of a column: how many samples, and the figures of all classes with their intervals; and in
+    """A row for each value of a column: how many samples, and the metrics of all classes with their intervals; and in
     the last line the widest gap."""
     names = list(dict.fromkeys(name for part in parts.values() for name in part.values if "/" not in name))
     tables = []
-    for start in range(0, max(1, len(names)), BESIDE):
-        chosen = names[start : start + BESIDE]
+    for start in range(0, max(1, len(names)), MAX_INTERVALS):
+        chosen = names[start : start + MAX_INTERVALS]
         rows = [[column, "samples", *chosen]]
         for value, part in parts.items():
-            count = f"{part.count} (too few)" if part.count < FEW else str(part.count)
+            count = f"{part.count} (too few)" if part.count < MIN_SAMPLES else str(part.count)
             rows.append([value, count, *(_short(part.values.get(name)) for name in chosen)])
         tables.append(_aligned(rows))
     return "\n\n".join([*tables, widest_gap(column, parts)])
@@ -57,7 +57,7 @@ def _aligned(rows: Sequence[Sequence[str]]) -> str:
 
 
 def comparison_rows(names: tuple[str, str], first: Mapping[str, Value], second: Mapping[str, Value]) -> str:
-    """The figures that both have side by side, and how much more the second has; `*` marks the better one."""
+    """The metrics that both have side by side, and how much more the second has; `*` marks the better one."""
     rows = [["(* is better)", *names, "difference"]]
     for name, ours in first.items():
         if "/" in name or name not in second:

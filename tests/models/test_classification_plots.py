@@ -1,4 +1,4 @@
-"""Figures of classification: what is drawn, and that it can be drawn for few and for many classes."""
+"""Plots of classification: what is drawn, and that it can be drawn for few and for many classes."""
 
 import io
 
@@ -11,7 +11,7 @@ from saccade.models.classification.evaluation import MultiLabelEvaluation, Singl
 def single(labels, probabilities, names, temperature=1.0):
     evaluation = SingleLabelEvaluation(names, temperature)
     for label, row in zip(labels, probabilities, strict=True):
-        evaluation.update({"label": label}, {"class_id": np.argmax(row), "probabilities": row}, "picture", dict)
+        evaluation.update({"label": label}, {"class_id": np.argmax(row), "probabilities": row}, "image", dict)
     return evaluation
 
 
@@ -19,50 +19,50 @@ def several(labels, probabilities, names):
     evaluation = MultiLabelEvaluation(names)
     for row, scores in zip(labels, probabilities, strict=True):
         scores = np.asarray(scores)
-        evaluation.update({"labels": row}, {"present": scores >= 0.5, "probabilities": scores}, "picture", dict)
+        evaluation.update({"labels": row}, {"present": scores >= 0.5, "probabilities": scores}, "image", dict)
     return evaluation
 
 
-def saved(figure):
+def saved(plot):
     """Draws it in full; a warning of matplotlib's would be an error."""
-    figure.savefig(io.BytesIO(), format="png")
-    return figure
+    plot.savefig(io.BytesIO(), format="png")
+    return plot
 
 
 @pytest.mark.parametrize("count", [2, 30, 102])
 def test_confusion_for_few_and_for_many_classes(count):
     names = [f"class number {i} with $ome very long name" for i in range(count)]
-    figure = saved(single(np.arange(count), np.eye(count), names).plots()["confusion"])
-    numbers = [text.get_text() for text in figure.axes[0].texts]
+    plot = saved(single(np.arange(count), np.eye(count), names).plots()["confusion"])
+    numbers = [text.get_text() for text in plot.axes[0].texts]
     assert numbers == (["1"] * count if count <= 30 else [])
-    assert len(figure.axes[0].get_yticklabels()) == count
+    assert len(plot.axes[0].get_yticklabels()) == count
 
 
 def test_curves_are_named_with_their_areas():
-    figures = single([0, 0, 1, 1], [[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.3, 0.7]], ("_rose", "$tulip$")).plots()
+    plots = single([0, 0, 1, 1], [[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.3, 0.7]], ("_rose", "$tulip$")).plots()
     for name, entries, title in (
         ("roc", ["0.500  _rose", "0.500  $tulip$"], "mean ROC area 0.500"),
         ("precision_recall", ["0.750  _rose", "0.583  $tulip$"], "mean average precision 0.667"),
     ):
-        figure = saved(figures[name])
-        assert [text.get_text() for text in figure.legends[0].get_texts()] == entries
-        assert figure.axes[0].get_title() == title
+        plot = saved(plots[name])
+        assert [text.get_text() for text in plot.legends[0].get_texts()] == entries
+        assert plot.axes[0].get_title() == title
 
 
 def test_of_many_classes_the_worst_are_drawn():
     generator = np.random.default_rng(0)
     labels = np.repeat(np.arange(40), 5)
     rows = np.eye(40)[labels] * (labels >= 6)[:, None] + generator.random((200, 40))  # the first six are guessed
-    figures = single(labels, rows / rows.sum(axis=1, keepdims=True), [f"n{i:02}" for i in range(40)]).plots()
-    names = {text.get_text().split()[1] for text in saved(figures["roc"]).legends[0].get_texts()}
+    plots = single(labels, rows / rows.sum(axis=1, keepdims=True), [f"n{i:02}" for i in range(40)]).plots()
+    names = {text.get_text().split()[1] for text in saved(plots["roc"]).legends[0].get_texts()}
     assert len(names) == 10 and names > {f"n{i:02}" for i in range(6)}
-    assert "the 10 of 40 classes with the smallest" in figures["roc"].axes[0].get_title()
+    assert "the 10 of 40 classes with the smallest" in plots["roc"].axes[0].get_title()
 
 
 def test_a_split_with_one_class_alone_has_no_roc_curve():
-    figures = single([0, 0], [[0.9, 0.1], [0.2, 0.8]], ("a", "b")).plots()
-    assert saved(figures["roc"]).axes[0].get_title() == "no class has a curve: no ROC area"
-    assert saved(figures["precision_recall"]).legends[0].get_texts()[0].get_text() == "1.000  a"
+    plots = single([0, 0], [[0.9, 0.1], [0.2, 0.8]], ("a", "b")).plots()
+    assert saved(plots["roc"]).axes[0].get_title() == "no class has a curve: no ROC area"
+    assert saved(plots["precision_recall"]).legends[0].get_texts()[0].get_text() == "1.000  a"
 
 
 def test_reliability_before_and_after_scaling():
@@ -82,10 +82,10 @@ def test_reliability_before_and_after_scaling():
 
 def test_several_labels_show_where_their_thresholds_are():
     labels = [[1, 0], [0, 1], [1, 1]]
-    figures = several(labels, [[0.9, 0.1], [0.8, 0.3], [0.7, 0.6]], ("cat", "dog")).plots()
-    assert list(figures) == ["average_precision", "roc", "precision_recall"]
-    bars, curves = saved(figures["average_precision"]), saved(figures["precision_recall"])
+    plots = several(labels, [[0.9, 0.1], [0.8, 0.3], [0.7, 0.6]], ("cat", "dog")).plots()
+    assert list(plots) == ["average_precision", "roc", "precision_recall"]
+    bars, curves = saved(plots["average_precision"]), saved(plots["precision_recall"])
     assert {text.get_text() for text in bars.axes[0].get_yticklabels()} == {"cat", "dog"}
     dots = [line.get_xydata()[0].tolist() for line in curves.axes[0].lines if line.get_marker() == "o"]
     np.testing.assert_allclose(dots, [[1, 2 / 3], [1 / 2, 1]])
-    saved(figures["roc"])
+    saved(plots["roc"])

@@ -1,4 +1,4 @@
-"""Small masks in every kind of picture, encoded as files are."""
+"""Small masks in every kind of image, encoded as files are."""
 
 import io
 
