@@ -69,7 +69,7 @@ def _paper_encoder(shape: Shape, options: SegmentationOptions) -> Backbone:
 
 def _rescaled(image: keras.KerasTensor) -> keras.KerasTensor:
     """The image in -1..1."""
-    return layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(image)
+    return layers.Rescaling(1 / 127.5, offset=-1, name="to_unit_range")(image)
 
 
 def _twice(x: keras.KerasTensor, width: int, name: str) -> keras.KerasTensor:

@@ -57,11 +57,11 @@ def test_mixup_against_numpy():
 def test_the_area_of_cutmix_is_the_share_of_the_label(height, width, epoch, alpha):
     mixed = mixing([{"CutMix": {"alpha": alpha, "p": 1.0}}], 6, height, width, epoch)
     own, other = np.full((6, height, width, 3), 7, np.float32), np.full((6, height, width, 3), 9, np.float32)
-    assert (mixed.images(tf.constant(own)).numpy() == own).all()
+    assert (mixed.apply(tf.constant(own)).numpy() == own).all()
     black_and_white = np.where(np.arange(6)[:, None, None, None] % 2 == 0, own, other)
     kept = mixed.kept.numpy()[..., 0]
     np.testing.assert_allclose(mixed.share, kept.mean(axis=(1, 2)), atol=1e-6)
-    images = mixed.images(tf.constant(black_and_white)).numpy()
+    images = mixed.apply(tf.constant(black_and_white)).numpy()
     expected = np.where(kept[..., None] == 1, black_and_white, black_and_white[mixed.partner.numpy()])
     np.testing.assert_array_equal(images, expected)
     for each in kept:  # what is not kept is one box
@@ -117,7 +117,7 @@ def test_seed_epoch_and_keys_decide_and_nothing_else(name):
 
 def test_one_sample_alone_is_mixed_with_itself():
     x = tf.random.stateless_uniform([1, 12, 20, 3], [0, 0])
-    np.testing.assert_allclose(mixing(["MixUp"], 1).images(x), x, atol=1e-6)
+    np.testing.assert_allclose(mixing(["MixUp"], 1).apply(x), x, atol=1e-6)
 
 
 def test_the_list_is_split_into_transforms_and_mixes():

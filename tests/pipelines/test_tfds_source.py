@@ -43,7 +43,7 @@ def test_slices_hold_what_tfds_loads(sets, name, part):
     read, expected = source(sets, name, splits={"train": part}), loaded(sets, name, part)
     assert given(read, "train") == list(range(len(expected))) and read.class_names == ["cat", "dog", "owl"]
     for at, example in enumerate(expected):
-        assert (tf.io.decode_image(read.read(at)["bytes"], 3).numpy() == example["image"]).all()
+        assert (tf.io.decode_image(read.read(at)["bytes"], 3).numpy() == example["photo"]).all()
         assert read.truth(at)["label"] == example["kind"]
 
 
@@ -52,11 +52,11 @@ def test_images_are_those_that_were_stored(sets):
         "pet_photos/jpeg",
         split="test",
         data_dir=sets,
-        decoders={"image": tfds.decode.SkipDecoding()},
+        decoders={"photo": tfds.decode.SkipDecoding()},
         read_config=IN_ORDER,
     )
     read = source(sets, "pet_photos/jpeg", splits={"test": "test"})
-    assert [read.read(at)["bytes"] for at in range(7)] == [each["image"] for each in examples.as_numpy_iterator()]
+    assert [read.read(at)["bytes"] for at in range(7)] == [each["photo"] for each in examples.as_numpy_iterator()]
     assert read.read(0)["bytes"].startswith(b"\xff\xd8\xff")
 
 
@@ -160,7 +160,7 @@ def test_image_folder_is_read_as_tfds_reads_it(folders):
         expected = list(builder.as_dataset(split=own).as_numpy_iterator())
         assert len(read.splits[name]) == len(expected)
         for at, example in zip(read.splits[name], expected, strict=True):
-            assert (tf.io.decode_image(read.read(at)["bytes"], 3).numpy() == example["image"]).all()
+            assert (tf.io.decode_image(read.read(at)["bytes"], 3).numpy() == example["photo"]).all()
             assert read.truth(at)["label"] == example["label"]
             assert read.where(at) == example["image/filename"].decode() and read.stamp(at)
 

@@ -24,7 +24,7 @@ class PetPhotos(tfds.core.GeneratorBasedBuilder):
 
     def _info(self) -> tfds.core.DatasetInfo:
         features = {
-            "image": tfds.features.Image(encoding_format=self.builder_config.name),
+            "photo": tfds.features.Image(encoding_format=self.builder_config.name),
             "kind": tfds.features.ClassLabel(names=["cat", "dog", "owl"]),
             "tags": tfds.features.Sequence(tfds.features.ClassLabel(names=TAGS)),
             "weight": tfds.features.Scalar(np.float32),
@@ -41,11 +41,11 @@ class PetPhotos(tfds.core.GeneratorBasedBuilder):
     def _generate_examples(self, count: int, first: int):
         for seed in range(first, first + count):
             tags = TAGS[: seed % 3]
-            yield seed, {"image": pixels(seed), "kind": seed % 3, "tags": tags, "weight": seed / 2}
+            yield seed, {"photo": pixels(seed), "kind": seed % 3, "tags": tags, "weight": seed / 2}
 
     def _spare(self):
         for seed in range(500, 505):
-            yield seed, {"image": pixels(seed), "kind": -1, "tags": [], "weight": 0.0}
+            yield seed, {"photo": pixels(seed), "kind": -1, "tags": [], "weight": 0.0}
 
 
 class TwoViews(tfds.core.GeneratorBasedBuilder):
