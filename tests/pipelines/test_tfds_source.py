@@ -86,7 +86,7 @@ def test_formats_with_random_access_of_their_own(tmp_path, kind):
     expected = [examples["train"][at] for at in (20, 21, 22)]
     expected += [examples["test"][at] for at in range(4)]
     for at, example in enumerate(expected):
-        assert (tf.io.decode_image(read.read(at)["bytes"], 3).numpy() == example["image"]).all()
+        assert (tf.io.decode_image(read.read(at)["bytes"], 3).numpy() == example["photo"]).all()
         assert read.truth(at)["label"] == example["kind"]
 
 
@@ -160,7 +160,7 @@ def test_image_folder_is_read_as_tfds_reads_it(folders):
         expected = list(builder.as_dataset(split=own).as_numpy_iterator())
         assert len(read.splits[name]) == len(expected)
         for at, example in zip(read.splits[name], expected, strict=True):
-            assert (tf.io.decode_image(read.read(at)["bytes"], 3).numpy() == example["photo"]).all()
+            assert (tf.io.decode_image(read.read(at)["bytes"], 3).numpy() == example["image"]).all()
             assert read.truth(at)["label"] == example["label"]
             assert read.where(at) == example["image/filename"].decode() and read.stamp(at)
 
