@@ -12,6 +12,7 @@ from .naming import find_class
 TASKS = {
     "classification": ".classification.task:Classification",
     "segmentation": ".segmentation.task:Segmentation",
+    "detection": ".detection.task:Detection",
 }
 """The tasks that saccade ships; a user's own is `package.module:Name`."""
 

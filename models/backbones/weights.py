@@ -222,3 +222,68 @@ def encoder_of(model: keras.Model, run: Path) -> keras.Model:
     if hasattr(model, "split"):
         return model.split()[0]
     raise InputError(f"{run}: its model has no features to start from: name one run of this kind of task, no ensemble")
+
+
+def load_run(
+    model: keras.Model, backbone: Backbone | None, former: keras.Model, same_classes: bool, run: Path, name: str
+) -> list[str]:
+    """Copies weights from a former run's model: the backbone, and of a model of the same kind the layers behind it.
+
+    Args:
+        model: what is copied into.
+        backbone: its part with levels; None where it does not say which that is.
+        former: the run's model.
+        same_classes: whether both know the same classes in the same order; else layers named "logits..." keep their
+            start.
+        run: the former run's folder, for messages.
+        name: of the backbone, likewise.
+
+    Returns:
+        The model's weights that keep their start, and why.
+
+    Raises:
+        InputError: a run with another backbone, or one of which nothing fits.
+    """
+    if backbone:
+        copy_weights(encoder_of(former, run), backbone, run, name)
+    if not isinstance(former, type(model)):
+        if backbone:
+            return []
+        raise InputError(f"{run}: a run of another task has a backbone to start from, and {name} does not say its own")
+    skipped, copied = [], backbone is not None
+    for ours, theirs in _pairs(_behind(model, backbone), _behind(former, getattr(former, "backbone", None))):
+        if reason := _misfit(ours, theirs, same_classes):
+            skipped += [f"{ours.name}/{weight.name} {tuple(weight.shape)} ({reason})" for weight in ours.weights]
+        else:
+            ours.set_weights(theirs.get_weights())
+            copied = True
+    if not copied:
+        raise InputError(f"{run}: nothing of this run fits {name}: its layers have other names or shapes")
+    return skipped
+
+
+def _behind(model: keras.Model, backbone: Backbone | None) -> list[keras.Layer]:
+    """The layers with weights that are no part of the backbone."""
+    encoder = {id(layer) for layer in backbone.net.layers} if backbone else set()
+    return [layer for layer in model.layers if layer.weights and id(layer) not in encoder]
+
+
+def _pairs(ours: list[keras.Layer], theirs: list[keras.Layer]) -> Iterator[tuple[keras.Layer, keras.Layer | None]]:
+    """In their order where it is the same network (Keras may have numbered the layers of a user's own anew), else by
+    name."""
+    if [type(layer) for layer in ours] == [type(layer) for layer in theirs]:
+        yield from zip(ours, theirs, strict=True)
+        return
+    by_name = {layer.name: layer for layer in theirs}
+    for layer in ours:
+        yield layer, by_name.get(layer.name)
+
+
+def _misfit(ours: keras.Layer, theirs: keras.Layer | None, same_classes: bool) -> str | None:
+    if theirs is None:
+        return "not in that run"
+    if not same_classes and ours.name.startswith("logits"):
+        return "other classes"
+    if [weight.shape for weight in ours.weights] != [weight.shape for weight in theirs.weights]:
+        return "another shape"
+    return None

@@ -1,6 +1,6 @@
 """The Keras model of a segmentation: a network and its loss, how options make one, and what it starts from."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras import ops
 
 from ..backbones.backbone import Backbone, Shape, Stages, set_batch_norm_momentum, stages_of
-from ..backbones.weights import copy_weights, encoder_of, is_file_of, load_file, start
+from ..backbones.weights import is_file_of, load_file, load_run, start
 from ..errors import InputError
 from ..inputs.image.geometry import IGNORE
 from ..naming import find_callable, own_code
@@ -82,68 +82,6 @@ class Segmenter(keras.Model):
         return stages_of(self, self.backbone.levels if self.backbone else {})
 
 
-def load_run(model: Segmenter, class_names: Sequence[str], run: Path, name: str) -> list[str]:
-    """Copies weights from a former run.
-
-    Args:
-        model: what is copied into.
-        class_names: in the order of the class ids; layers named "logits..." are taken only where the run has the same.
-        run: the former run's folder.
-        name: of the backbone, for messages.
-
-    Returns:
-        The model's weights that keep their start, and why.
-
-    Raises:
-        InputError: no run, one with another backbone, or one of which nothing fits.
-    """
-    former = Predictor.load(run)
-    if model.backbone:
-        copy_weights(encoder_of(former.model, run), model.backbone, run, name)
-    if not isinstance(former.model, Segmenter):
-        if model.backbone:
-            return []
-        raise InputError(f"{run}: a run of another task has a backbone to start from, and {name} does not say its own")
-    same = former.task.class_names == tuple(class_names)
-    skipped, copied = [], model.backbone is not None
-    for ours, theirs in _pairs(model, former.model):
-        if reason := _misfit(ours, theirs, same):
-            skipped += [f"{ours.name}/{weight.name} {tuple(weight.shape)} ({reason})" for weight in ours.weights]
-        else:
-            ours.set_weights(theirs.get_weights())
-            copied = True
-    if not copied:
-        raise InputError(f"{run}: nothing of this run fits {name}: its layers have other names or shapes")
-    return skipped
-
-
-def _pairs(model: Segmenter, former: Segmenter) -> Iterator[tuple[keras.Layer, keras.Layer | None]]:
-    """The layers outside the backbones: in their order where it is the same network (Keras may have numbered the layers
-    of a user's own anew), else by name."""
-    ours, theirs = _decoder(model), _decoder(former)
-    if [type(layer) for layer in ours] == [type(layer) for layer in theirs]:
-        yield from zip(ours, theirs, strict=True)
-        return
-    by_name = {layer.name: layer for layer in theirs}
-    for layer in ours:
-        yield layer, by_name.get(layer.name)
-
-
-def _decoder(model: Segmenter) -> list[keras.Layer]:
-    encoder = {id(layer) for layer in model.encoder.layers} if model.encoder else set()
-    return [layer for layer in model.layers if layer.weights and id(layer) not in encoder]
-
-
-def _misfit(ours: keras.Layer, theirs: keras.Layer | None, same_classes: bool) -> str | None:
-    if theirs is None:
-        return "not in that run"
-    if not same_classes and ours.name.startswith("logits"):
-        return "other classes"
-    if [weight.shape for weight in ours.weights] != [weight.shape for weight in theirs.weights]:
-        return "another shape"
-    return None
-
-
 def build(
     class_names: Sequence[str], options: SegmentationOptions, shape: Shape, class_weights: np.ndarray | None = None
 ) -> Segmenter:
@@ -185,7 +123,7 @@ def build(
         name,
         options.weights,
         lambda path: _load_file(model, path, name),
-        lambda run: load_run(model, class_names, run, name),
+        partial(_load_run, model, class_names, name=name),
     )
     return model
 
@@ -222,3 +160,9 @@ def _load_file(model: Segmenter, path: Path, name: str) -> list[str]:
     if model.backbone is None or is_file_of(model, path):
         return load_file(Backbone(model), path, name)
     return load_file(model.backbone, path, name)
+
+
+def _load_run(model: Segmenter, class_names: Sequence[str], run: Path, name: str) -> list[str]:
+    former = Predictor.load(run)
+    same = former.task.class_names == tuple(class_names)
+    return load_run(model, model.backbone, former.model, same, run, name)

@@ -1,0 +1,12 @@
+"""Detection: boxes around the objects of an image, each with a class and a score."""
+
+from ..backbones.network import Network
+
+NETWORKS = {
+    "retinanet": Network(".retinanet:RetinaNet"),
+    "ssd": Network(".ssd:SSD"),
+}
+"""What is known of the detectors for `model.name`; the rest depends on their backbone."""
+
+MODELS = {name: network.target for name, network in NETWORKS.items()}
+"""The detectors for `model.name`; a user's own is `package.module:Name` (see `detector.build`)."""
