@@ -1,0 +1,193 @@
+"""What every detector must do. A new one adds two lines."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from base_network import BaseNetworkTest
+
+from saccade.models.detection.options import DetectionInput, DetectionOptions
+from saccade.models.detection.task import Detection
+from saccade.models.errors import InputError
+
+NAMES = ("car", "dog")
+
+
+def make(size=None, **options):
+    image = DetectionInput(fit="pad") if size is None else DetectionInput(size=size)
+    small = {"channels": 8, "head_layers": 1, "strides": [8, 16, 32, 64]} | {
+        "anchor_sizes": [12, 20, 32, 48],
+        "anchor_scales": [1.0, 1.2],
+    }
+    return Detection(NAMES, DetectionOptions(**small | options), image)
+
+
+def truth_of(images):
+    """Two objects, one and none, in turn; of each level's size."""
+    boxes = np.full((len(images), 2, 4), -1, np.float32)
+    classes = np.full((len(images), 2), -1, np.int32)
+    boxes[::3] = [[2, 3, 14, 16], [14, 13, 34, 35]]
+    classes[::3] = [0, 1]
+    boxes[1::3], classes[1::3] = [[31, 32, 63, 64], [8, 8, 56, 58]], [1, 0]
+    return {"boxes": boxes, "classes": classes} | {name: np.zeros_like(classes) for name in ("crowd", "difficult")}
+
+
+class DetectorTest(BaseNetworkTest):
+    sizes = ((64, 64), (96, 128))
+    any_size = True
+    options: dict
+    values = len(NAMES)
+
+    def task(self, size):
+        return make(size, **self.options)
+
+    def truth(self, images):
+        return truth_of(images)
+
+    def output(self, images):
+        count = sum(-(-images.shape[1] // stride) * -(-images.shape[2] // stride) for stride in (8, 16, 32, 64)) * 6
+        return {"classes": (len(images), count, self.values), "boxes": (len(images), count, 4)}
+
+    def test_learns_four_images_by_heart(self, images):
+        """The boxes it then finds are those that it was shown."""
+        keras.utils.set_random_seed(0)
+        task = make(self.sizes[0], **self.options)
+        model = task.model()
+        model.compile(optimizer=keras.optimizers.Adam(2e-3))
+        x, y = task.targets({"image": images, **self.truth(images)})
+        first = model.train_on_batch(x, y, return_dict=True)["loss"]
+        for _ in range(60):
+            last = model.train_on_batch(x, y, return_dict=True)["loss"]
+        assert last < 0.3 * first
+        for layer in model.encoder.layers:  # few steps: the moving statistics lag behind
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.momentum = 0.0
+        model(x, training=True)
+        outputs = task.infer(model, x, {})
+        size = np.tile([self.sizes[0]], (len(x), 1))
+        as_it_is = {"scale": np.ones((len(x), 2), np.float32), "offset": np.zeros((len(x), 2), np.float32)}
+        found = task.results(outputs, {"size": size} | as_it_is, {f"threshold/{name}": 0.3 for name in NAMES})
+        for i in (0, 1):
+            expected = self.truth(images)
+            there = expected["classes"][i] >= 0
+            for box, kind in zip(expected["boxes"][i][there], expected["classes"][i][there], strict=True):
+                near = np.abs(found["candidate_boxes"][i] - box).max(-1) < 6
+                assert (found["candidate_classes"][i].numpy()[near] == kind).any()
+
+
+class TestRetinaNet(DetectorTest):
+    options = {"name": "retinanet"}
+
+
+class TestSSD(DetectorTest):
+    options = {"name": "ssd"}
+    values = len(NAMES) + 1
+
+
+class TestPlainSSD(DetectorTest):
+    options = {"name": "ssd", "neck": "plain"}
+    values = len(NAMES) + 1
+
+
+def random_case(values):
+    random = np.random.default_rng(0)
+    logits = random.normal(0, 2, (2, 12, values)).astype(np.float32)
+    positive = random.random((2, 12)) < 0.3
+    positive[1] = False
+    counts = positive | (random.random((2, 12)) < 0.7)
+    classes = np.where(positive, random.integers(0, len(NAMES), (2, 12)), -1).astype(np.int32)
+    return logits, positive, counts, classes
+
+
+def matches(positive, counts, classes):
+    from saccade.models.detection.matcher import Matches
+
+    return Matches(None, tf.constant(classes), tf.constant(positive), tf.constant(counts), None)
+
+
+def test_focal_loss_by_a_loop():
+    logits, positive, counts, classes = random_case(len(NAMES))
+    expected = 0.0
+    for i, a in np.argwhere(counts):
+        for kind, logit in enumerate(logits[i, a].astype(np.float64)):
+            p = 1 / (1 + np.exp(-logit))
+            right = classes[i, a] == kind
+            expected -= 0.25 * (1 - p) ** 2 * np.log(p) if right else 0.75 * p**2 * np.log(1 - p)
+    model = make((64, 64), name="retinanet").model()
+    found = float(model.classification_loss(logits, matches(positive, counts, classes)))
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_hardest_of_the_background_count_three_times_as_many_as_objects():
+    logits, positive, counts, classes = random_case(len(NAMES) + 1)
+    expected = 0.0
+    for i in range(2):
+        log_p = logits[i].astype(np.float64) - np.log(np.exp(logits[i].astype(np.float64)).sum(-1, keepdims=True))
+        expected -= sum(log_p[a, classes[i, a]] for a in np.flatnonzero(positive[i]))
+        background = sorted((-log_p[a, -1] for a in np.flatnonzero(counts[i] & ~positive[i])), reverse=True)
+        expected += sum(background[: 3 * int(positive[i].sum()) or 10])
+    model = make((64, 64), name="ssd").model()
+    found = float(model.classification_loss(logits, matches(positive, counts, classes)))
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_ignored_objects_are_neither_learned_nor_background(random_images):
+    """The loss does not depend on what is said where a crowd is."""
+    task = make((64, 64), name="retinanet")
+    model = task.model()
+    images = random_images(1, 64, 64)
+    boxes, classes = np.array([[[0, 0, 64, 64]]], np.float32), np.zeros((1, 1), np.int32)
+    crowd = {"boxes": boxes, "classes": classes, "crowd": np.ones_like(classes), "difficult": np.zeros_like(classes)}
+    x, y = task.targets({"image": images, **crowd})
+    outputs = model(x)
+    anchors = model.anchors(64, 64).numpy()
+    inside = ((anchors >= 0) & (anchors <= 64)).all(1)[np.newaxis, :, np.newaxis]
+    changed = outputs | {"classes": tf.where(inside, 5.0, outputs["classes"])}
+    first, second = (float(model.compute_loss(x, y, each)) for each in (outputs, changed))
+    assert first == pytest.approx(second)
+    _, plain = task.targets({"image": images, **crowd, "crowd": np.zeros_like(classes)})
+    assert model.compute_loss(x, plain, changed) > model.compute_loss(x, y, changed)
+
+
+def test_anchor_recall_is_the_fraction_of_objects_that_some_anchor_covers(random_images):
+    task = make((64, 64), name="ssd", strides=[16], anchor_sizes=[32], anchor_scales=[1.0], anchor_ratios=[1.0])
+    model = task.model()
+    boxes = np.array([[[8, 8, 40, 40], [0, 0, 6, 6], [-1, -1, -1, -1]]], np.float32)
+    classes = np.array([[0, 1, -1]], np.int32)
+    batch = {"boxes": boxes, "classes": classes, "crowd": 0 * classes, "difficult": 0 * classes}
+    x, y = task.targets({"image": random_images(1, 64, 64), **batch})
+    model.compute_loss(x, y, model(x))
+    assert model.anchor_recall.result() == 0.5
+
+
+@pytest.mark.parametrize(
+    ("size", "options", "said"),
+    [
+        ((32, 32), {}, "input.size: 32 x 32 is smaller than the coarsest of model.strides, 64"),
+        (
+            None,
+            {"strides": [64, 128], "anchor_sizes": None},
+            "model.strides: mobilenet_v2 ends at stride 32: begin with 32 or less",
+        ),
+        (None, {"name": "retinet"}, "did you mean retinanet"),
+        ((64, 64), {"freeze": 7}, "model.freeze: no level of stride 7"),
+    ],
+)
+def test_refusals(size, options, said):
+    with pytest.raises(InputError, match=said):
+        make(size, **options).model()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"strides": [8, 32]}, "each is twice the one before"),
+        ({"anchor_sizes": [32.0]}, "anchor_sizes has 1 values for 4 strides"),
+        ({"negative_iou": 0.6}, "negative_iou 0.6 is above positive_iou 0.5"),
+        ({"anchor_ratios": [0.0]}, "greater than 0"),
+        ({"backbone": "mobilnet_v2"}, "did you mean mobilenet_v2"),
+    ],
+)
+def test_options_that_contradict_each_other(options, said):
+    with pytest.raises(ValueError, match=said):
+        make(**options)
