@@ -128,3 +128,11 @@ class DetectionResults(Options):
         if not 0 <= number <= 1:
             raise ValueError("a threshold and a precision lie between 0 and 1")
         return value
+
+
+class DetectionEvaluationOptions(Options):
+    """How detections are measured."""
+
+    protocol: Literal["coco", "voc07", "voc12"] = "coco"
+    """`coco` is the mean over intersections over union of 0.50 to 0.95, by pycocotools; `voc12` the area below the
+    curve at 0.5, `voc07` its mean at eleven recalls, both by the rules of the VOC devkit."""

@@ -113,6 +113,11 @@ class Source(ABC):
             RecipeError: the recipe is wrong, and not the sample; this stops a job.
         """
 
+    def inspect_truth(self, position: int) -> tuple[dict[str, Any], str]:
+        """The truth of one sample, and what is odd about it and was put right by rule, in a phrase ("" for nothing), as
+        a box that was cut off at the border; raises as `truth`."""
+        return self.truth(position), ""
+
     @abstractmethod
     def read(self, position: int) -> Mapping[str, Any]:
         """One sample as it is on disk, by name, as `{"bytes": ...}` of an image; safe to call from many threads.

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError
-from saccade.pipelines.data.formats import find_source
+from saccade.pipelines.data.formats import boxes, find_source
 from saccade.pipelines.data.formats.voc import CLASSES, Voc, VocOptions, read_boxes
 
 MASK = {"mask": Truth("uint8", (None, None))}
@@ -290,16 +290,15 @@ def test_a_real_set_of_boxes(data_dir):
 def test_difficult_objects_and_parts_are_no_boxes():
     part = "<part><name>head</name><bndbox><xmin>9</xmin></bndbox></part>"
     data = objects(("cow", 2, 2, 4, 4, "<difficult>1</difficult>"), ("cow", 0, 0.5, 4.5, 8, part)).encode()
-    found = read_boxes(data, CLASSES, difficult=False)
+    found = read_boxes(data, CLASSES, lambda: (HEIGHT, WIDTH)).values(BOXES)
     assert found["boxes"].tolist() == [[0, 0, 4.5, 8]] and found["classes"].tolist() == [CLASSES.index("cow")]
 
 
 def test_an_image_without_objects():
-    found = read_boxes(objects().encode(), CLASSES, difficult=True)
+    found = read_boxes(objects().encode(), CLASSES, lambda: None).values(boxes.OFFERED)
     assert {name: value.shape for name, value in found.items()} == {
         "boxes": (0, 4),
-        "classes": (0,),
-        "difficult": (0,),
+        **dict.fromkeys(("classes", "crowd", "difficult", "area"), (0,)),
     }
 
 
@@ -308,7 +307,7 @@ def test_entities_that_grow_without_end():
     entities = "".join(f'<!ENTITY e{at} "{f"&e{at - 1};" * 10}">' for at in range(1, 12))
     data = f'<!DOCTYPE a [<!ENTITY e0 "{"x" * 100}">{entities}]><annotation>&e11;</annotation>'.encode()
     with pytest.raises(InputError, match="its annotation is not XML: limit on input amplification factor"):
-        read_boxes(data, CLASSES, difficult=False)
+        read_boxes(data, CLASSES, lambda: None)
 
 
 @pytest.mark.parametrize(
@@ -330,5 +329,5 @@ def test_entities_that_grow_without_end():
 def test_annotations_that_are_none(content, told):
     """In phrases that stand behind the sample's name."""
     with pytest.raises(InputError) as caught:
-        read_boxes(content, CLASSES, difficult=False)
+        read_boxes(content, CLASSES, lambda: None)
     assert str(caught.value).startswith(told) and "\n" not in str(caught.value)

@@ -20,6 +20,7 @@ from ....models.inputs.file_tree import DiskTree
 from ....models.inputs.image.options import IGNORE
 from ....models.options import RecipePath
 from ..source import SPLITS, ClassNames, DataOptions, ImageSource, Split, check_truth
+from . import boxes
 from .mask_image import BACKGROUND
 from .run_lengths import covered, run_lengths
 
@@ -28,13 +29,9 @@ _log = logging.getLogger(__name__)
 OFFERED = {
     "mask": Truth("uint8", (None, None)),
     "instances": Truth("uint16", (None, None)),
-    "boxes": Truth("float32", (None, 4), moves="boxes"),
-    "classes": Truth("int32", (None,), moves="box_field"),
-    "crowd": Truth("int32", (None,), moves="box_field"),
-    "area": Truth("float32", (None,), moves="box_field"),
+    **boxes.OFFERED,
 }
-"""What annotations bring. `crowd` is 1 for a region of many objects, 0 for one object; `area` is in pixels."""
-_OF_BOXES = ("boxes", "classes", "crowd", "area")
+"""What annotations bring."""
 
 
 def _form(value: Any) -> str:
@@ -89,7 +86,7 @@ class Coco(ImageSource):
         check_truth("coco", truth, OFFERED)
         self._truth = truth or {}
         has_masks = not self._truth.keys().isdisjoint(("mask", "instances"))
-        has_boxes = not self._truth.keys().isdisjoint(_OF_BOXES)
+        has_boxes = not self._truth.keys().isdisjoint(boxes.OFFERED)
         fields = ["segmentation"] * has_masks + ["bbox"] * has_boxes
         self.class_names: Sequence[str] = ()
         self.keys: list[str] = []
@@ -114,13 +111,17 @@ class Coco(ImageSource):
         self.groups = self.keys
 
     def truth(self, position: int) -> dict[str, np.ndarray]:
-        image, values = self._images[position], {}
+        return self.inspect_truth(position)[0]
+
+    def inspect_truth(self, position: int) -> tuple[dict[str, np.ndarray], str]:
+        image, values, note = self._images[position], {}, ""
         annotations = image.annotations if self._truth else []
         if "mask" in self._truth or "instances" in self._truth:
             values["mask"], values["instances"] = paint(annotations, image.height, image.width)
-        if not self._truth.keys().isdisjoint(_OF_BOXES):
-            values |= boxes(annotations, crowds="crowd" in self._truth)
-        return {name: values[name].astype(wanted.dtype, copy=False) for name, wanted in self._truth.items()}
+        if not self._truth.keys().isdisjoint(boxes.OFFERED):
+            found = read_boxes(annotations, image.height, image.width)
+            values, note = values | found.values(self._truth), found.note
+        return {name: values[name].astype(wanted.dtype, copy=False) for name, wanted in self._truth.items()}, note
 
     def encoded(self, position: int) -> bytes:
         return self._trees[position].read(self._images[position].file)
@@ -394,38 +395,20 @@ def paint(annotations: Sequence[Annotation], height: int, width: int) -> tuple[n
     return mask, instances
 
 
-def boxes(annotations: Sequence[Annotation], crowds: bool) -> dict[str, np.ndarray]:
-    """Boxes and what belongs to each.
-
-    Args:
-        annotations: of one image.
-        crowds: whether crowd regions are among them; a task that is not told which they are must not learn them.
-
-    Returns:
-        boxes: float32 `[n, 4]`, x_min, y_min, x_max, y_max in pixels.
-        classes: int32 `[n]`.
-        crowd: int32 `[n]`, 1 for a crowd region, else 0.
-        area: float32 `[n]` in pixels, as the file says, else of the box.
+def read_boxes(annotations: Sequence[Annotation], height: int, width: int) -> boxes.BoxTruth:
+    """The objects of one image of a size in pixels.
 
     Raises:
         InputError: an annotation without a box of four numbers, or with an area that is none, in a phrase.
     """
-    corners, others = [], []
+    found = boxes.BoxTruth((height, width))
     for each in annotations:
         box = each.bbox
         if not isinstance(box, list) or len(box) != 4 or not all(type(value) in (int, float) for value in box):
             raise InputError(f"annotation {each.id}: its bbox is {box!r}, not [x, y, width, height]")
-        x, y, width, height = box
-        area = width * height if each.area is None else each.area
-        if type(area) not in (int, float) or not 0 <= area < np.inf:
-            raise InputError(f"annotation {each.id}: its area is {area!r}, not a number of pixels")
-        if crowds or not each.is_crowd:
-            corners.append((x, y, x + width, y + height))
-            others.append((each.class_id, each.is_crowd, area))
-    classes, crowd, area = zip(*others, strict=True) if others else ((), (), ())
-    return {
-        "boxes": np.array(corners, np.float32).reshape(-1, 4),
-        "classes": np.array(classes, np.int32),
-        "crowd": np.array(crowd, np.int32),
-        "area": np.array(area, np.float32),
-    }
+        if each.area is not None and (type(each.area) not in (int, float) or not 0 <= each.area < np.inf):
+            raise InputError(f"annotation {each.id}: its area is {each.area!r}, not a number of pixels")
+        x, y, across, down = box
+        corners = (x, y, x + across, y + down)
+        found.add(corners, each.class_id, bool(each.is_crowd), area=each.area, name=f"annotation {each.id}")
+    return found
