@@ -23,6 +23,7 @@ from .errors import InputError, at_least_one, nearest
 from .files import DESCRIPTION, WEIGHTS, read_json, write_atomically
 from .inputs.reasons import answer_calls
 from .naming import make_importable
+from .options import move_keys
 
 
 class Predictor(tf.Module):
@@ -262,7 +263,7 @@ class Predictor(tf.Module):
             import_paths: folders in which a user's own task or model is found, absolute or seen from the run.
         """
         description = self._identity() | {
-            "format": 2,
+            "format": 3,
             "task": task_name,
             "evaluate": self.task.evaluation_options.model_dump(mode="json"),
             "import_paths": list(import_paths),
@@ -286,12 +287,14 @@ class Predictor(tf.Module):
         if not (run / weights).is_file():
             raise InputError(f"{run}: this run has no {weights} yet; run its 'train' command again to resume it")
         description = read_json(run / DESCRIPTION)
-        if description.get("format") != 2:
+        if description.get("format") not in (2, 3):
             raise InputError(f"{run}: a run of an earlier saccade (0.1 before the task contract): train it again")
         for folder in description["import_paths"]:
             if (place := (run / folder).resolve()).is_dir():
                 make_importable(place)
         kind = find_task(description["task"])
+        if description["format"] == 2:
+            description = move_keys(description, {"model": kind.ModelOptions})
         task = kind(
             description["class_names"],
             kind.ModelOptions(**description["model"]),

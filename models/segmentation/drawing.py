@@ -14,7 +14,7 @@ from ..inputs.image.options import IGNORE
 from ..metrics.panels import Entry, beside, legend, palette
 from ..metrics.plots import MAX_HEIGHT, MIN_WIDTH
 from .metrics import count_pixels, iou, margins, mean_of_defined
-from .options import SegmentationOptions
+from .options import SegmentationResults
 
 MISSED, EXCESS, CONFUSED = (255, 255, 255), (255, 40, 80), (140, 110, 255)
 """Of a pixel where the answer is background and truth is not, the other way round, and another class: no
@@ -39,10 +39,10 @@ def percent(share: float) -> str:
 
 
 def line(
-    class_names: Sequence[str], results: Mapping[str, np.ndarray], options: SegmentationOptions
+    class_names: Sequence[str], results: Mapping[str, np.ndarray], options: SegmentationResults
 ) -> dict[str, float | int]:
     """What belongs on a line of text: `share/NAME`, the share of the image that each class has, 0..1, and with
-    `model.instances` how many `objects` there are."""
+    `results.instances` how many `objects` there are."""
     found = shares(class_names, results["mask"])
     told = {f"share/{name}": round(float(share), 6) for name, share in zip(class_names, found, strict=True)}
     if options.instances == "none":
@@ -188,9 +188,9 @@ MAX_OBJECTS = 65535  # that 16 bits number
 
 
 def files(
-    class_names: Sequence[str], results: Mapping[str, np.ndarray], options: SegmentationOptions
+    class_names: Sequence[str], results: Mapping[str, np.ndarray], options: SegmentationResults
 ) -> dict[str, bytes]:
-    """The mask as a PNG in the size of the image, and with `model.instances` the objects as another.
+    """The mask as a PNG in the size of the image, and with `results.instances` the objects as another.
 
     `.mask.png` has a palette, so a viewer shows colours; Pillow reads the class ids, `numpy.asarray(Image.open(path))`,
     where OpenCV and TensorFlow would turn them into colours (`mask_png_bytes` is the same mask without a palette).
@@ -211,7 +211,7 @@ def files(
     if found.max(initial=0) > MAX_OBJECTS:
         raise InputError(
             f"{found.max()} objects are more than a PNG of 16 bits can number ({MAX_OBJECTS}): raise "
-            "model.instance_pixels"
+            "results.instance_pixels"
         )
     return written | {".instances.png": _png(Image.fromarray(found.astype(np.uint16)))}
 

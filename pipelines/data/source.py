@@ -35,8 +35,8 @@ class DataOptions(Options):
     """The recipe's `data` section as every source has it; a source adds its own fields in a subclass."""
 
     source: str
-    """Where samples come from: `folder`, `masks`, `csv`, `tfds`, `coco`, `voc`, `digits`, `digit_scenes`, or your own
-    as `package.module:Name`."""
+    """Where samples come from: `folder`, `masks`, `csv`, `tfds`, `coco`, `voc`, `yolo`, `box_table`, `boxes`, `digits`,
+    `digit_scenes`, or your own as `package.module:Name`."""
     validation: float = Field(0.1, ge=0, lt=1)
     """Share of the samples held out for validation, where the data has no such split."""
     test: float = Field(0.1, ge=0, lt=1)

@@ -19,7 +19,7 @@ from ...models import TASKS, find_task
 from ...models.contract import ModelOptions, Task
 from ...models.errors import InputError, advise, nearest
 from ...models.naming import check_name, make_importable, own_code
-from ...models.options import Incidental, IsPath, Options
+from ...models.options import Incidental, IsPath, Options, move_keys
 from ..data.formats import SOURCES, find_source
 from ..data.source import DataOptions, Source
 from .shipped import default_recipe, shipped_recipe, shipped_recipes
@@ -131,11 +131,16 @@ def find_text(name: str, overrides: Sequence[str] = ()) -> RecipeText:
 def _where_it_stands(recipe: Recipe, text: RecipeText) -> Recipe:
     """The recipe of a run is that of the folder in which it is, which may have been moved or renamed; an override may
     still name another."""
-    folder = Path(text.source).parent
-    is_run = Path(text.source).name == "recipe.yaml" and any((folder / each).is_file() for each in OF_A_RUN)
-    if not is_run or not text.place(("train", "run")).startswith(f"{text.source}:"):
+    if not _is_of_run(text) or not text.place(("train", "run")).startswith(f"{text.source}:"):
         return recipe
-    return replace(recipe, train=recipe.train.model_copy(update={"run": os.path.abspath(folder)}))
+    folder = os.path.abspath(Path(text.source).parent)
+    return replace(recipe, train=recipe.train.model_copy(update={"run": folder}))
+
+
+def _is_of_run(text: RecipeText) -> bool:
+    """Whether it is the resolved recipe in the folder of a run."""
+    place = Path(text.source)
+    return place.name == "recipe.yaml" and any((place.parent / each).is_file() for each in OF_A_RUN)
 
 
 def resolve(text: RecipeText) -> Recipe:
@@ -155,16 +160,18 @@ def resolve(text: RecipeText) -> Recipe:
     if not isinstance(source_name, str):
         raise InputError(f"{text.place(('data',))}: 'data.source' is missing: {nearest('', SOURCES)}")
     source_class = _named(find_source, source_name, ("data", "source"), text)
-    model = _section("model", task_class.ModelOptions, text)
-    _named(lambda name: check_name(name, task_class.models, "model"), model.name, ("model", "name"), text)
     augment = as_yaml(values.get("augment")) or []
     if not isinstance(augment, list):
         raise InputError(
             f"{text.place(('augment',))}: 'augment' is a list of transforms, for example - HorizontalFlip: {{p: 0.5}}"
         )
+    if _is_of_run(text):  # of an earlier version, perhaps
+        text.values.update(move_keys(text.values, {"model": task_class.ModelOptions}))
+    model = _section("model", task_class.ModelOptions, text)
+    _named(lambda name: check_name(name, task_class.models, "model"), model.name, ("model", "name"), text)
     train = _section("train", TrainOptions, text)
     export = _section("export", ExportOptions, text)
-    return Recipe(
+    recipe = Recipe(
         name=text.name,
         task=task_name,
         task_class=task_class,
@@ -179,6 +186,12 @@ def resolve(text: RecipeText) -> Recipe:
         export=export.model_copy(update={"folder": export.folder or str(Path.cwd() / "bundles")}),
         import_paths=import_paths,
     )
+    try:
+        with own_code(task_name, "task", task_class):
+            recipe.make_task(()).check_options()
+    except InputError as error:
+        raise InputError(f"{text.source}: {error}" if text.source else str(error)) from None
+    return recipe
 
 
 def _import_paths(text: RecipeText) -> tuple[str, ...]:
@@ -413,6 +426,8 @@ def _explain(error: ErrorDetails, section: KeyPath, values: Any, schema: type[Op
     path, place = tuple(keys), text.place(tuple(keys))
     name = ".".join(path)
     if error["type"] == "extra_forbidden":
+        if path[-1] in schema.moved and len(path) == len(section) + 1:
+            return f"{place}: '{name}' is '{schema.moved[path[-1]]}' now"
         return f"{place}: unknown key '{name}': {nearest(path[-1], _known_keys(schema, error['loc']))}"
     if error["type"] == "missing":
         return f"{place}: '{name}' is missing"

@@ -10,14 +10,14 @@ from sklearn import metrics
 
 from saccade.models.errors import InputError, JobError
 from saccade.models.segmentation.evaluation import SegmentationEvaluation
-from saccade.models.segmentation.options import SegmentationOptions
+from saccade.models.segmentation.options import SegmentationResults
 
 NAMES = ("background", "rose", "tulip", "daisy")
 
 
 def evaluated(pairs, names=NAMES, **options):
     """An evaluation fed with pairs of truth and what was said; with two classes that is the probability."""
-    evaluation = SegmentationEvaluation(names, SegmentationOptions(**options))
+    evaluation = SegmentationEvaluation(names, SegmentationResults(**options))
     for number, (truth, said) in enumerate(pairs):
         truth, said = np.asarray(truth, np.uint8), np.asarray(said)
         results = {"mask": said.astype(np.uint8), "size": np.array(said.shape, np.int32)}
@@ -149,10 +149,10 @@ def test_intervals_hold_the_value_and_narrow_with_more_images():
 
 
 def test_probabilities_are_needed_only_to_choose_a_threshold():
-    options = SegmentationOptions()
+    options = SegmentationResults()
     assert "probabilities" in SegmentationEvaluation(("background", "cell"), options).needs
     assert SegmentationEvaluation(NAMES, options).needs == ("mask", "size")
-    fixed = SegmentationEvaluation(("background", "cell"), SegmentationOptions(threshold=0.3))
+    fixed = SegmentationEvaluation(("background", "cell"), SegmentationResults(threshold=0.3))
     assert fixed.needs == ("mask", "size") and fixed.choose_settings() == {}
     assert evaluated(some_masks(0)).choose_settings() == {}
 

@@ -223,7 +223,7 @@ def test_masks_that_do_not_tell_objects_apart(draw, mark):
     draw("i/a.jpg")
     assert refused(mark("m/a.png"), BOTH) == (
         "data.masks=ROOT/m: 0/255 in one channel: background and foreground: they do not tell objects apart, and the "
-        "task wants 'instances' (model.instances): give masks that number objects"
+        "task wants 'instances' (results.instances): give masks that number objects"
     )
 
 

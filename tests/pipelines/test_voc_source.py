@@ -179,7 +179,7 @@ def test_the_stamp_covers_the_masks(voc):
     ("folder", "truth", "hint"),
     [
         ("SegmentationClass", MASK, "the set has no masks, and the task wants them"),
-        ("SegmentationObject", MASKS, "the set does not tell objects apart: model.instances=none"),
+        ("SegmentationObject", MASKS, "the set does not tell objects apart: results.instances=none"),
         ("Annotations", BOXES, "the set has no boxes, and the task wants them"),
         ("JPEGImages", MASK, "give the folder that has it, such as VOCdevkit/VOC2012"),
     ],

@@ -80,8 +80,8 @@ class MaskFiles:
         self.class_names = self._encoding.class_names
         if "instances" in truth and self._encoding.name != "instances":
             raise InputError(
-                f"{place}: {found}: they do not tell objects apart, and the task wants 'instances' (model.instances): "
-                "give masks that number objects"
+                f"{place}: {found}: they do not tell objects apart, and the task wants 'instances' "
+                "(results.instances): give masks that number objects"
             )
         _log.info("masks: %s", found)
 

@@ -50,7 +50,8 @@ class VocOptions(DataOptions):
     """`VOCdevkit/VOC2012`, or a folder or zip file of the same layout: `JPEGImages` with `SegmentationClass` for masks,
     `Annotations` for boxes, and lists of the splits in `ImageSets`, if there are any."""
     classes: Annotated[ClassNames, Field(max_length=IGNORE - 1)] | None = None
-    """The classes without the background, in the order of the masks' values from 1; VOC's own 20 unless given."""
+    """The classes without the background, in the order of the masks' values from 1. Unless given, VOC's own 20; for boxes
+    alone of other classes those that occur, sorted."""
 
     @field_validator("classes")
     @classmethod
@@ -76,8 +77,8 @@ class Voc(FileSource):
         wanted = list(dict.fromkeys(_FOLDER_OF[name] for name in self._truth))
         layout = read_layout(self.tree, wanted, "Segmentation" if self._has_masks else "Main")
         self._files = layout.files
-        self.class_names = [BACKGROUND] * self._has_masks + (options.classes or CLASSES) if truth else []
         self.keys, self.splits = layout.files[IMAGES], layout.splits
+        self.class_names = [BACKGROUND] * self._has_masks + (options.classes or self._own_classes()) if truth else []
         if "mask" in self._truth:
             self._refuse_colors()
         self.groups = self.keys
@@ -106,6 +107,18 @@ class Voc(FileSource):
     def stamp(self, position: int) -> str | None:
         stamps = [self.tree.stamp(files[position]) for files in self._files.values()]
         return None if None in stamps else " ".join(stamps)
+
+    def _own_classes(self) -> list[str]:
+        """VOC's own, unless boxes have other names: then those that occur, sorted."""
+        if self._has_masks:
+            return CLASSES
+        found: set[str] = set()
+        for position in range(len(self.keys)):
+            with suppress(ElementTree.ParseError, ValueError, LookupError, OSError):  # the check tells of such a file
+                root = ElementTree.fromstring(self._read(BOXES, position))
+                found |= {(each.findtext("name") or "").strip() for each in root.iter("object")}
+        found -= {""}
+        return CLASSES if found <= set(CLASSES) else sorted(found)
 
     def _refuse_colors(self) -> None:
         """Refuses CVAT's exports, which have VOC's layout with colours of their own for masks."""
@@ -179,7 +192,7 @@ def _purpose(folder: str) -> str:
     return {
         IMAGES: ": give the folder that has it, such as VOCdevkit/VOC2012",
         MASKS: ": the set has no masks, and the task wants them",
-        OBJECTS: ": the set does not tell objects apart: model.instances=none",
+        OBJECTS: ": the set does not tell objects apart: results.instances=none",
         BOXES: ": the set has no boxes, and the task wants them",
     }[folder]
 
