@@ -54,7 +54,7 @@ class Detection(Task):
             "area": Truth("float32", (None,), trains=False, moves="box_field"),
         }
     )
-    signatures = MappingProxyType({"serving_default": _SERVED, "candidates": _CANDIDATES})
+    signatures = MappingProxyType({"serving_default": _SERVED, "candidates": (*_SERVED, *_CANDIDATES)})
     lengths = MappingProxyType(
         {name: "count" for name in _SERVED[:-1]} | dict.fromkeys(_CANDIDATES[:-1], "candidate_count")
     )

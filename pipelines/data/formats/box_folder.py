@@ -98,5 +98,5 @@ def _opened(options: BoxFolderOptions, truth: Mapping[str, Truth] | None) -> Sou
     raise InputError(
         f"data.path={path}: no layout of boxes that is known at a glance (a data.yaml, Annotations and JPEGImages, "
         f"{ROBOFLOW} in each split): name the format, as {advise('data.source', 'coco')} with data.annotations, "
-        f"{advise('data.source', 'box_table')}, or {advise('data.source', 'masks')} for boxes round the objects of masks"
+        f"{advise('data.source', 'box_table')}, or {advise('data.source', 'masks')} for boxes round objects of masks"
     )

@@ -50,8 +50,8 @@ class VocOptions(DataOptions):
     """`VOCdevkit/VOC2012`, or a folder or zip file of the same layout: `JPEGImages` with `SegmentationClass` for masks,
     `Annotations` for boxes, and lists of the splits in `ImageSets`, if there are any."""
     classes: Annotated[ClassNames, Field(max_length=IGNORE - 1)] | None = None
-    """The classes without the background, in the order of the masks' values from 1. Unless given, VOC's own 20; for boxes
-    alone of other classes those that occur, sorted."""
+    """The classes without the background, in the order of the masks' values from 1. Unless given, VOC's own 20; for
+    boxes alone of other classes those that occur, sorted."""
 
     @field_validator("classes")
     @classmethod
