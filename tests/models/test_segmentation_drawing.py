@@ -125,7 +125,7 @@ def test_files_hold_ids_and_objects():
 
 def test_too_many_objects_for_a_file(monkeypatch):
     monkeypatch.setattr(drawing, "MAX_OBJECTS", 1)
-    with pytest.raises(InputError, match="2 objects are more than a PNG of 16 bits can number .1.: raise model.inst"):
+    with pytest.raises(InputError, match="2 objects are more than a PNG of 16 bits can number .1.: raise results.inst"):
         task(instances="components", instance_pixels=1).files({"mask": SAID})
 
 

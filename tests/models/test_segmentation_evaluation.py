@@ -236,7 +236,7 @@ def test_a_mask_that_does_not_fit_changes_nothing(truth):
 
 
 @pytest.mark.parametrize("count", [2, 31])
-def test_figures_for_few_and_for_many_classes(count):
+def test_plots_for_few_and_for_many_classes(count):
     names = tuple(f"class {i} with $ome long name" for i in range(count))
     pairs = list(some_masks(5, 4, count))
     plots = evaluated(pairs, names, threshold=0.5).plots()
@@ -245,7 +245,7 @@ def test_figures_for_few_and_for_many_classes(count):
         plot.savefig(io.BytesIO(), format="png")  # a warning of matplotlib's would be an error
 
 
-def test_figures_show_shares_and_intervals():
+def test_plots_show_shares_and_intervals():
     plots = evaluated([([[0, 0, 0, 1]], [[0, 0, 1, 1]])], ("background", "cell"), threshold=0.5).plots()
     axes = plots["confusion"].axes[0]
     assert {text.get_position(): text.get_text() for text in axes.texts} == {(0, 0): "67", (1, 0): "33", (1, 1): "100"}

@@ -69,6 +69,9 @@ def test_names_of_sources():
         "digit_scenes": "DigitScenes",
         "folder": "Folder",
         "masks": "Masks",
+        "yolo": "Yolo",
+        "box_table": "BoxTable",
+        "boxes": "BoxFolder",
         "csv": "Csv",
         "tfds": "Tfds",
         "coco": "Coco",
@@ -216,7 +219,8 @@ def test_wrong_options(overrides, told, tmp_path):
 
 def test_scenes_have_no_label():
     with pytest.raises(
-        InputError, match=r"^data\.source=digit_scenes brings mask, instances, boxes, classes, and the "
+        InputError,
+        match=r"^data\.source=digit_scenes brings mask, instances, boxes, classes, crowd, difficult, area, and the ",
     ):
         opened({"label": Truth("int32")})
 
