@@ -5,6 +5,9 @@ from ..backbones.network import Network
 NETWORKS = {
     "retinanet": Network(".retinanet:RetinaNet"),
     "ssd": Network(".ssd:SSD"),
+    "faster_rcnn": Network(".faster_rcnn:FasterRCNN"),
+    "yolo_grid": Network(".yolo_grid:YoloGrid"),
+    "localizer": Network(".localizer:Localizer"),
 }
 """What is known of the detectors for `model.name`; the rest depends on their backbone."""
 

@@ -126,7 +126,7 @@ class AnchorDetector(Detector):
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> tf.Tensor:
         """Both losses of a batch, each divided by the number of anchors that have an object."""
-        anchors = self.anchors(*_sides(x))
+        anchors = self.anchors(*sides(x))
         matches = self.matcher(anchors, y["boxes"], y["classes"], y["ignored"])
         count = tf.maximum(tf.reduce_sum(tf.cast(matches.positive, tf.float32)), 1.0)
         class_loss = self.classification_loss(y_pred["classes"], matches) / count
@@ -153,7 +153,7 @@ class AnchorDetector(Detector):
         )
 
 
-def _sides(images: tf.Tensor) -> tuple[Any, Any]:
+def sides(images: tf.Tensor) -> tuple[Any, Any]:
     """Height and width of a batch of images, in Python where they are known."""
     known, found = images.shape[1:3], tf.shape(images)
     return tuple(found[axis + 1] if side is None else side for axis, side in enumerate(known))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from box_overlap import iou
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,13 +18,6 @@ SEEDS = st.integers(0, 2**32 - 1)
 def random_boxes(random, count, side=64.0):
     low = random.uniform(0, side - 4, (count, 2))
     return np.concatenate([low, np.minimum(low + random.uniform(2, side / 2, (count, 2)), side)], 1).astype(np.float32)
-
-
-def iou(left, right):
-    across = max(0.0, min(left[2], right[2]) - max(left[0], right[0]))
-    down = max(0.0, min(left[3], right[3]) - max(left[1], right[1]))
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (left, right)]
-    return across * down / (sum(areas) - across * down)
 
 
 def test_anchors_stand_round_the_middle_of_each_cell_of_each_level():

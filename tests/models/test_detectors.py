@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from base_network import BaseNetworkTest
+from box_overlap import iou
 
 from saccade.models.detection.options import DetectionInput, DetectionOptions
+from saccade.models.detection.roi_align import level_of, pyramid_roi_align, roi_align
 from saccade.models.detection.task import Detection
 from saccade.models.errors import InputError
 
@@ -87,6 +89,128 @@ class TestSSD(DetectorTest):
 class TestPlainSSD(DetectorTest):
     options = {"name": "ssd", "neck": "plain"}
     values = len(NAMES) + 1
+
+
+class TestFasterRCNN(DetectorTest):
+    options = {"name": "faster_rcnn"}
+
+    def output(self, images):
+        count = super().output(images)["classes"][1]
+        n, height, width = images.shape[:3]
+        maps = {str(each): (n, -(-height // each), -(-width // each), 8) for each in (8, 16, 32, 64)}
+        return {"objectness": (n, count, 1), "boxes": (n, count, 4), "maps": maps}
+
+
+class TestClassAgnosticFasterRCNN(TestFasterRCNN):
+    options = {"name": "faster_rcnn", "class_agnostic": True}
+
+
+class TestYoloGrid(DetectorTest):
+    options = {"name": "yolo_grid"}
+
+    def truth(self, images):
+        """At most one object, as two in one cell are too many."""
+        return {name: value[:, 1:] for name, value in truth_of(images).items()}
+
+    def output(self, images):
+        return len(images), -(-images.shape[1] // 32), -(-images.shape[2] // 32), 12
+
+
+class TestLocalizer(DetectorTest):
+    options = {"name": "localizer"}
+    any_size = False
+    boxes = 2
+
+    def truth(self, images):
+        """At most one object."""
+        return {name: value[:, 1:] for name, value in truth_of(images).items()}
+
+    def output(self, images):
+        return {"classes": (len(images), 3), "boxes": (len(images), self.boxes, 4)}
+
+
+class TestClassAgnosticLocalizer(TestLocalizer):
+    options = {"name": "localizer", "class_agnostic": True}
+    boxes = 1
+
+
+def test_a_localizer_needs_one_size():
+    with pytest.raises(InputError, match="input.fit: localizer says where in a frame of one size: take letterbox"):
+        make(None, name="localizer").model()
+
+
+def sampled(features, box, stride, bins):
+    """ROI align by a loop: bilinear samples at the middles of 2 x 2 parts of each bin."""
+    height, width = features.shape[:2]
+    found = np.zeros((bins, bins, features.shape[2]))
+    low, step = box[:2] / stride, (box[2:] - box[:2]) / stride / bins
+    for row in range(bins):
+        for column in range(bins):
+            for dy in (0.25, 0.75):
+                for dx in (0.25, 0.75):
+                    y = np.clip(low[1] + (row + dy) * step[1] - 0.5, 0, height - 1)
+                    x = np.clip(low[0] + (column + dx) * step[0] - 0.5, 0, width - 1)
+                    top, left = int(min(y, height - 2)), int(min(x, width - 2))
+                    y, x = y - top, x - left
+                    found[row, column] += (
+                        features[top, left] * (1 - y) * (1 - x)
+                        + features[top, left + 1] * (1 - y) * x
+                        + features[top + 1, left] * y * (1 - x)
+                        + features[top + 1, left + 1] * y * x
+                    ) / 4
+    return found
+
+
+def test_roi_align_by_a_loop():
+    random = np.random.default_rng(0)
+    features = random.normal(size=(2, 9, 7, 3)).astype(np.float32)
+    low = random.uniform(0, 30, (6, 2))
+    boxes = np.concatenate([low, np.minimum(low + random.uniform(4, 40, (6, 2)), [56, 72])], axis=1).astype(np.float32)
+    owners = np.array([0, 1, 1, 0, 1, 0], np.int32)
+    found = roi_align(tf.constant(features), tf.constant(boxes), tf.constant(owners), 8, 5)
+    for box, owner, each in zip(boxes, owners, found, strict=True):
+        np.testing.assert_allclose(each, sampled(features[owner], box, 8, 5), atol=1e-4)
+
+
+def test_each_box_is_looked_up_in_the_level_of_its_size():
+    boxes = np.array([[[0, 0, 30, 30], [0, 0, 112, 112], [0, 0, 230, 230], [0, 0, 2000, 2000]]], np.float32)
+    assert level_of(boxes[0], [8, 16, 32]).numpy().tolist() == [0, 0, 1, 2]
+    maps = {8: tf.ones([1, 64, 64, 2]), 16: tf.fill([1, 32, 32, 2], 2.0), 32: tf.fill([1, 16, 16, 2], 3.0)}
+    found = pyramid_roi_align(maps, tf.constant(boxes), 3)
+    assert found.shape[2:] == (3, 3, 2)
+    np.testing.assert_allclose(found[0, :, 0, 0, 0], [1, 1, 2, 3], rtol=1e-6)
+
+
+def test_yolo_loss_by_a_loop():
+    """Equation 3 of the paper, cell by cell."""
+    task = make((64, 64), name="yolo_grid")
+    model, random = task.model(), np.random.default_rng(0)
+    said = random.uniform(0.05, 0.95, (1, 2, 2, 12)).astype(np.float32)
+    boxes, classes = np.array([[[4, 6, 30, 28], [40, 34, 60, 62]]], np.float32), np.array([[1, 0]], np.int32)
+    batch = {"boxes": boxes, "classes": classes, "crowd": 0 * classes, "difficult": 0 * classes}
+    x, y = task.targets({"image": np.zeros((1, 64, 64, 3), np.float32), **batch})
+    expected, responsible = 0.0, set()
+    for box, kind in zip(boxes[0], classes[0], strict=True):
+        centre = (box[:2] + box[2:]) / 2 / 32
+        column, row = centre.astype(int)
+        overlaps, values = [], said[0, row, column]
+        for b in range(2):
+            x_, y_, w, h = values[5 * b : 5 * b + 4]
+            middle, half = (np.array([column + x_, row + y_])) * 32, np.array([w**2, h**2]) * 32
+            overlaps.append(iou([*(middle - half), *(middle + half)], box))
+        best = int(np.argmax(overlaps))
+        responsible.add((row, column, best))
+        own = values[5 * best : 5 * best + 5]
+        expected += 5 * np.sum((own[:2] - (centre - [column, row])) ** 2)
+        expected += 5 * np.sum((own[2:4] - np.sqrt((box[2:] - box[:2]) / 64)) ** 2)
+        expected += (own[4] - overlaps[best]) ** 2
+        expected += np.sum((values[10:] - np.eye(2)[kind]) ** 2)
+    for row in range(2):
+        for column in range(2):
+            for b in range(2):
+                if (row, column, b) not in responsible:
+                    expected += 0.5 * said[0, row, column, 5 * b + 4] ** 2
+    assert float(model.compute_loss(x, y, tf.constant(said))) == pytest.approx(expected, rel=1e-5)
 
 
 def random_case(values):
