@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
+from scipy.ndimage import find_objects
 
 from ....models.contract import Truth
 from ....models.errors import InputError
 from ....models.inputs.exports import LABELMAP, colors_value, labelmap_beside
 from ....models.inputs.file_tree import FileTree
+from . import boxes
 from .mask_encoding import (
     CLASSES,
     KINDS,
@@ -30,8 +32,9 @@ from .mask_image import LOSSY, WHY_LOSSY, Color, MaskImage, SeenMasks, check_tur
 
 _log = logging.getLogger(__name__)
 
-OFFERED = {"mask": Truth("uint8", (None, None)), "instances": Truth("uint16", (None, None))}
-"""What mask files bring; `instances` where they hold object numbers."""
+OFFERED = {"mask": Truth("uint8", (None, None)), "instances": Truth("uint16", (None, None)), **boxes.OFFERED}
+"""What mask files bring; `instances`, and the boxes round the objects, where they hold object numbers. Without `mask`
+the background is no class."""
 
 _MAX_SHOWN = 16  # values or colours in one message
 _WHITE = (255, 255, 255)
@@ -69,6 +72,7 @@ class MaskFiles:
     ):
         self._tree, self._paths, self._read_image = tree, paths, read_image
         self._dtypes = {name: np.dtype(wanted.dtype) for name, wanted in truth.items()}
+        self._boxes = {name: wanted for name, wanted in truth.items() if name in boxes.OFFERED}
         self._upright: set[int] = set()  # positions whose image's EXIF was looked at
         lossy = [path for path in paths if path.lower().rpartition(".")[2] in LOSSY]
         if lossy:
@@ -78,10 +82,13 @@ class MaskFiles:
             lambda: look_at(paths, self._image), options, place, lambda: labelmap_beside(tree)
         )
         self.class_names = self._encoding.class_names
-        if "instances" in truth and self._encoding.name != "instances":
+        if self._boxes and "mask" not in truth:
+            self.class_names = self.class_names[1:2]
+        if ("instances" in truth or self._boxes) and self._encoding.name != "instances":
+            wanted = "'instances' (results.instances)" if "instances" in truth else "a box round each"
             raise InputError(
-                f"{place}: {found}: they do not tell objects apart, and the task wants 'instances' "
-                "(results.instances): give masks that number objects"
+                f"{place}: {found}: they do not tell objects apart, and the task wants {wanted}: give masks that "
+                "number objects"
             )
         _log.info("masks: %s", found)
 
@@ -100,6 +107,8 @@ class MaskFiles:
             values = self._encoding.decode(image)
         except InputError as error:
             raise self._told(position, error) from None
+        if self._boxes:
+            values |= _boxes_round(values["instances"], "mask" in self._dtypes).values(self._boxes)
         return {name: values[name].astype(dtype, copy=False) for name, dtype in self._dtypes.items()}
 
     def stamp(self, position: int, image: str | None) -> str | None:
@@ -116,6 +125,17 @@ class MaskFiles:
 
     def _told(self, position: int, error: InputError) -> InputError:
         return type(error)(f"mask {self._tree.where(self._paths[position])}: {error}")
+
+
+def _boxes_round(instances: np.ndarray, has_background: bool) -> boxes.BoxTruth:
+    """Boxes of the numbered objects of a mask, each with its pixels as its area."""
+    found, areas = boxes.BoxTruth(instances.shape), np.bincount(instances.ravel())
+    for number, place in enumerate(find_objects(instances), 1):
+        if place is not None:
+            down, across = place
+            corners = (across.start, down.start, across.stop, down.stop)
+            found.add(corners, int(has_background), area=float(areas[number]), name=f"object {number}")
+    return found
 
 
 def find_encoding(
