@@ -13,6 +13,7 @@ from ....models.contract import Truth
 from ....models.errors import InputError
 from ....models.inputs.exports import LABELMAP, colors_value, labelmap_beside
 from ....models.inputs.file_tree import FileTree
+from . import boxes
 from .mask_encoding import (
     CLASSES,
     KINDS,
@@ -26,12 +27,13 @@ from .mask_encoding import (
     Palette,
     default_names,
 )
-from .mask_image import LOSSY, WHY_LOSSY, Color, MaskImage, SeenMasks, check_turn, look_at, read_mask
+from .mask_image import BACKGROUND, LOSSY, WHY_LOSSY, Color, MaskImage, SeenMasks, check_turn, look_at, read_mask
 
 _log = logging.getLogger(__name__)
 
-OFFERED = {"mask": Truth("uint8", (None, None)), "instances": Truth("uint16", (None, None))}
-"""What mask files bring; `instances` where they hold object numbers."""
+OFFERED = {"mask": Truth("uint8", (None, None)), "instances": Truth("uint16", (None, None)), **boxes.OFFERED}
+"""What mask files bring; where they hold object numbers `instances`, too, and the box of each object, whose `area` is
+that of its pixels."""
 
 _MAX_SHOWN = 16  # values or colours in one message
 _WHITE = (255, 255, 255)
@@ -68,12 +70,15 @@ class MaskFiles:
         read_image: Callable[[int], bytes],
     ):
         self._tree, self._paths, self._read_image = tree, paths, read_image
-        self._dtypes = {name: np.dtype(wanted.dtype) for name, wanted in truth.items()}
+        self._truth = truth
         self._upright: set[int] = set()  # positions whose image's EXIF was looked at
         lossy = [path for path in paths if path.lower().rpartition(".")[2] in LOSSY]
         if lossy:
             kind = "WebP" if lossy[0].lower().endswith("webp") else "JPEG"
             raise InputError(f"{place}: {len(lossy)} of {len(paths)} masks are {kind} (first {lossy[0]}): {WHY_LOSSY}")
+        self._is_boxes = truth.keys().isdisjoint(("mask", "instances"))
+        if self._is_boxes:
+            options = _of_boxes(options)
         self._encoding, found = find_encoding(
             lambda: look_at(paths, self._image), options, place, lambda: labelmap_beside(tree)
         )
@@ -83,6 +88,13 @@ class MaskFiles:
                 f"{place}: {found}: they do not tell objects apart, and the task wants 'instances' "
                 "(results.instances): give masks that number objects"
             )
+        if not truth.keys().isdisjoint(boxes.OFFERED) and self._encoding.name != "instances":
+            raise InputError(
+                f"{place}: {found}: they do not tell objects apart, and the task wants a box for each: give masks that "
+                "number objects (data.encoding=instances)"
+            )
+        if self._is_boxes:
+            self.class_names = self.class_names[1:]  # there is no background among boxes
         _log.info("masks: %s", found)
 
     def truth(self, position: int) -> dict[str, np.ndarray]:
@@ -100,7 +112,9 @@ class MaskFiles:
             values = self._encoding.decode(image)
         except InputError as error:
             raise self._told(position, error) from None
-        return {name: values[name].astype(dtype, copy=False) for name, dtype in self._dtypes.items()}
+        if not self._truth.keys().isdisjoint(boxes.OFFERED):
+            values |= _boxes(values["instances"], 0 if self._is_boxes else 1).values(self._truth)
+        return {name: values[name].astype(wanted.dtype, copy=False) for name, wanted in self._truth.items()}
 
     def stamp(self, position: int, image: str | None) -> str | None:
         """What changes whenever the image, by its own stamp, or the mask does; None where that cannot be told."""
@@ -116,6 +130,27 @@ class MaskFiles:
 
     def _told(self, position: int, error: InputError) -> InputError:
         return type(error)(f"mask {self._tree.where(self._paths[position])}: {error}")
+
+
+def _of_boxes(options: MaskOptions) -> MaskOptions:
+    """Boxes alone have one class, whose name may be given without the background's."""
+    names = options.classes
+    if names and len(names) == 1:
+        names = [BACKGROUND, *names]
+    return options.model_copy(update={"classes": names, "instances": "foreground"})
+
+
+def _boxes(instances: np.ndarray, class_id: int) -> boxes.BoxTruth:
+    """The extents of each object of `[height, width]` numbers, where 0 is none; all of one class."""
+    from scipy.ndimage import find_objects
+
+    found, areas = boxes.BoxTruth(instances.shape[:2]), np.bincount(instances.ravel())
+    for number, place in enumerate(find_objects(instances), 1):
+        if place is not None:
+            y, x = place
+            corners = (x.start, y.start, x.stop, y.stop)
+            found.add(corners, class_id, area=float(areas[number]), name=f"object {number}")
+    return found
 
 
 def find_encoding(
