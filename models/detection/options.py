@@ -46,7 +46,7 @@ class DetectionOptions(BackboneOptions):
     coarsest level of the backbone."""
     anchor_sizes: list[Positive] | None = None
     """The side of a square anchor at each of the strides, in pixels of the model's input; null is 4 times the stride
-    (Lin et al. 2017, section 4). `saccade anchors` says which would suit your boxes better."""
+    (Lin et al. 2017, section 4). The log's `anchor_recall` says which fraction of the objects they cover."""
     anchor_scales: Annotated[list[Positive], Field(min_length=1)] = [1.0, 1.26, 1.587]
     """Each anchor size comes times these: 2^0, 2^(1/3), 2^(2/3) of the paper."""
     anchor_ratios: Annotated[list[Positive], Field(min_length=1)] = [0.5, 1.0, 2.0]
