@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from scipy import ndimage
@@ -97,7 +97,8 @@ places = st.floats(0, 0.5)
 lengths = st.floats(0.001, 0.5)
 
 
-@given(st.tuples(st.integers(1, 5000), st.integers(1, 5000)), st.tuples(places, places, lengths, lengths))
+@settings(max_examples=50)
+@given(st.tuples(st.integers(1, 500), st.integers(1, 500)), st.tuples(places, places, lengths, lengths))
 def test_yolo_to_pixels_and_back(tmp_path_factory, size, box):
     """As tools write it, with six decimals: it comes back to within these, and never lies outside of the image."""
     root = tmp_path_factory.mktemp("yolo")
@@ -174,3 +175,55 @@ def test_the_log_tells_of_what_was_put_right(caplog):
     assert (
         "1 samples are odd but usable, first 1.jpg: 1 box without width or height, dropped (first: annotation 3)"
     ) in caplog.text
+
+
+class TestWrongFiles:
+    @pytest.fixture
+    def yolo(self, tmp_path):
+        write_image(tmp_path / "images/a.png", (WIDTH, HEIGHT))
+        (tmp_path / "labels").mkdir()
+        (tmp_path / "labels/a.txt").write_text("0 0.5 0.5 0.25 0.5\n")
+        (tmp_path / "data.yaml").write_text("train: images\nnames: [mug]\n")
+        return tmp_path
+
+    @pytest.mark.parametrize("kind", ["nan", "inf", "-inf", "-1", "0.5", "1"])
+    def test_a_class_that_is_none(self, yolo, kind):
+        (yolo / "labels/a.txt").write_text(f"0 0.5 0.5 0.25 0.5\n{kind} 0.5 0.5 0.25 0.5\n")
+        assert refusal(opened("yolo", path=str(yolo)).truth, 0) == (
+            f"{yolo}/labels/a.txt:2: class {kind}, and 'names' of the data.yaml has 0 to 0"
+        )
+
+    def test_a_file_with_a_byte_order_mark(self, yolo):
+        (yolo / "labels/a.txt").write_bytes(b"\xef\xbb\xbf0 0.5 0.5 0.25 0.5\r\n")
+        assert len(opened("yolo", path=str(yolo)).truth(0)["boxes"]) == 1
+
+    def test_a_list_that_is_no_text(self, yolo):
+        (yolo / "train.txt").write_bytes(b"\xff\xfe\x00")
+        (yolo / "data.yaml").write_text("train: train.txt\nnames: [mug]\n")
+        told = refusal(opened, "yolo", path=str(yolo))
+        assert told == f"{yolo}/train.txt: not a list of images: it is not UTF-8 text"
+
+    def test_labels_without_an_image(self, yolo, caplog):
+        (yolo / "labels/b.txt").write_text("")
+        (yolo / "labels/classes.txt").write_text("mug")
+        opened("yolo", path=str(yolo))
+        assert f"label files without an image: 1 (first {yolo}/labels/b.txt)" in caplog.text
+
+    def test_annotations_without_an_image(self, tmp_path, caplog):
+        write_image(tmp_path / "JPEGImages/a.png", (WIDTH, HEIGHT))
+        (tmp_path / "Annotations").mkdir()
+        for name in ("a", "b"):
+            (tmp_path / f"Annotations/{name}.xml").write_text("<annotation/>")
+        assert opened("voc", path=str(tmp_path)).keys == ["JPEGImages/a.png"]
+        assert f"{tmp_path}/Annotations: files without an image: 1 (first Annotations/b.xml)" in caplog.text
+
+    def test_a_coordinate_that_no_float_holds(self, tmp_path):
+        write_image(tmp_path / "a.png", (WIDTH, HEIGHT))
+        document = {
+            "images": [{"id": 1, "file_name": "a.png", "height": HEIGHT, "width": WIDTH}],
+            "annotations": [{"id": 5, "image_id": 1, "category_id": 9, "bbox": [1, 2, 10**400, 5]}],
+            "categories": [{"id": 9, "name": "mug"}],
+        }
+        (tmp_path / "all.json").write_text(json.dumps(document))
+        source = opened("coco", annotations=str(tmp_path / "all.json"))
+        assert refusal(source.truth, 0) == "annotation 5: x_max is inf, not a finite number"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
@@ -24,6 +25,8 @@ from ....models.options import RecipePath
 from ..source import ClassNames, DataOptions, FileSource, Split, check_truth
 from . import boxes
 from .mask_image import BACKGROUND, class_ids, read_mask, read_pixels
+
+_log = logging.getLogger(__name__)
 
 CLASSES = (
     "aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike person pottedplant sheep "
@@ -177,6 +180,10 @@ def read_layout(tree: FileTree, wanted: Sequence[str], lists: str) -> Layout:
         names = sorted(set.intersection(*(set(each) for each in found.values())))
         if not names:
             raise InputError(f"data.path={tree.root}: no image in '{IMAGES}' has a file in {' and '.join(wanted)}")
+        for folder in wanted:
+            if strays := sorted(set(found[folder]) - set(found[IMAGES])):
+                told = "%s: files without an image: %d (first %s)"
+                _log.warning(told, tree.where(folder), len(strays), found[folder][strays[0]])
         return Layout(names, _of_samples(names, found))
     layout = Layout([], {})
     for split, (file, names) in named.items():
