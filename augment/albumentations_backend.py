@@ -15,12 +15,12 @@ os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # or the next import asks PyPI for
 import albumentations  # noqa: E402
 import cv2  # noqa: E402
 from albumentations import BaseCompose, BasicTransform  # noqa: E402
-from albumentations.augmentations.crops.transforms import BaseCropAndPad  # noqa: E402
+from albumentations.augmentations.crops.transforms import BaseCrop, BaseCropAndPad  # noqa: E402
 
+from .crops import crop_by_overlap, crop_with_class  # noqa: E402
 from .errors import AugmentError, nearest, one_line, reasons  # noqa: E402
 from .mixes import MIXES  # noqa: E402
 from .probe import OWNS_PREPROCESSING, try_out  # noqa: E402
-from .rare_class_crop import crop_with_class  # noqa: E402
 from .sample import IGNORE, Moving, is_image, shown  # noqa: E402
 from .steps import Step  # noqa: E402
 
@@ -30,6 +30,7 @@ cv2.setNumThreads(0)
 
 COMPANIONS = "companions"  # of a sample, by albumentations' metadata_key
 MAX_MASKS = 3
+MIN_VISIBLE = 0.1  # of the area of a box that a crop cuts: with less, nobody would know the object
 MIN_SIDE = 0.5  # pixels; a box with a smaller side covers no pixel after rounding
 
 _ABSTRACT = {"BasicTransform", "BaseCompose", "DualTransform", "ImageOnlyTransform", "Transform3D"}
@@ -47,6 +48,7 @@ _NEEDS = {
     "AtLeastOneBBoxRandomCrop": "boxes",
     "BBoxSafeRandomCrop": "boxes",
     "RandomSizedBBoxSafeCrop": "boxes",
+    "SSDRandomCrop": "boxes",
 }
 # With boxes these give wrong truth: the one keeps the boxes of objects that it erases, the other tears objects apart.
 _SPOILS_BOXES = {"MaskDropout", "RandomGridShuffle"}
@@ -108,7 +110,38 @@ class RareClassCrop(BaseCropAndPad):
         return {"crop_coords": (left, top, left + self.size[1], top + self.size[0]), "pad_params": pad}
 
 
-_OWN = {"Erasing": RandomErasing} | {kind.__name__: kind for kind in (RandomErasing, GridElasticDeform, RareClassCrop)}
+class SSDRandomCrop(BaseCrop):
+    """The random crop of SSD (Liu et al. 2016, section 2.2); see `crop_by_overlap`. Boxes whose centre lies outside go.
+
+    Args:
+        smallest: the least side of a crop, as a fraction of the image's.
+        p: the share of images for which a crop is drawn; one of the draws is the whole image.
+    """
+
+    class InitSchema(albumentations.DualTransform.InitSchema):
+        smallest: Annotated[float, Field(gt=0, le=1)]
+
+    def __init__(self, smallest: float = 0.3, p: float = 1.0):
+        super().__init__(p=p)
+        self.smallest = smallest
+
+    def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+        height, width = params["shape"][:2]
+        boxes = np.asarray(data["bboxes"], np.float64)
+        boxes = boxes[:, :4] if len(boxes) else np.zeros((0, 4))
+        boxes = boxes * [width, height, width, height]
+        crop = crop_by_overlap(boxes, (height, width), self.random_generator, self.smallest)
+        return {"crop_coords": crop}
+
+    def apply_to_bboxes(self, bboxes: np.ndarray, crop_coords: tuple[int, int, int, int], **params: Any) -> np.ndarray:
+        moved = super().apply_to_bboxes(bboxes, crop_coords, **params)
+        centres = (moved[:, :2] + moved[:, 2:4]) / 2
+        return moved[((centres >= 0) & (centres < 1)).all(axis=1)]
+
+
+_OWN = {"Erasing": RandomErasing} | {
+    kind.__name__: kind for kind in (RandomErasing, GridElasticDeform, RareClassCrop, SSDRandomCrop)
+}
 
 
 class _CompositeSchema(BaseModel):
@@ -242,7 +275,12 @@ def _with_ignore(step: Step, kind: type[BasicTransform]) -> dict[str, object]:
 
 def _compose(transforms: list[BasicTransform | BaseCompose]) -> albumentations.Compose:
     boxes = albumentations.BboxParams(
-        format="albumentations", min_width=MIN_SIDE, min_height=MIN_SIDE, clip=True, filter_invalid_bboxes=True
+        format="albumentations",
+        min_width=MIN_SIDE,
+        min_height=MIN_SIDE,
+        min_visibility=MIN_VISIBLE,
+        clip=True,
+        filter_invalid_bboxes=True,
     )
     if not any("bboxes" in each.available_keys for each in transforms):
         transforms = [*transforms, albumentations.NoOp(p=0.0)]  # or Compose warns that the boxes have no use

@@ -84,10 +84,11 @@ WHOLE_PIXELS = [
 def test_a_box_is_the_extent_of_its_mask(step):
     augmenter, lost = Augmenter([step]), 0
     for seed in range(60):
-        result = augmenter(marked(seed), seed)
+        before = marked(seed)
+        result = augmenter(before, seed)
         np.testing.assert_array_equal(result["image"][..., 0] == 200, result["mask"] == 1)
         expected = extent(result["mask"])
-        if expected is None:
+        if (result["mask"] == 1).sum() < 0.1 * (before["mask"] == 1).sum():  # hardly anything is left of it
             lost += 1
             assert result["boxes"].shape == (0, 4) and result["classes"].shape == (0,)
             assert result["boxes"].dtype == np.float32 and result["classes"].dtype == np.int32

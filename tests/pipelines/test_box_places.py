@@ -150,7 +150,7 @@ class TestMasks:
         for name in ("a", "b"):
             cv2.imwrite(str(numbered / f"masks/{name}.png"), diagonal)
         told = refusal(opened, "masks", path=str(numbered / "images"), masks=str(numbered / "masks"))
-        assert told.endswith("a box for each: give masks that number objects (data.encoding=instances)")
+        assert told.endswith("the task wants a box round each: give masks that number objects")
 
     def test_nuclei(self, data_dir):
         """As many boxes as the mask has numbers, each as SciPy measures them."""

@@ -327,3 +327,20 @@ def test_blood_cells(data_dir):
     assert len(boxes) + twice == 4888
     # in VOC's way of counting, what begins and ends at one pixel is one pixel wide
     assert ((boxes[:, 2:] - boxes[:, :2]).min(axis=1) == 1).sum() == 2
+
+
+def test_boxes_round_the_objects_of_masks(tmp_path):
+    write_image(tmp_path / "images/a.png")
+    mask = np.zeros((HEIGHT, WIDTH), np.uint16)
+    mask[2:8, 1:11] = 3
+    mask[10:15, 20:30] = 700
+    mask[12, 25] = 0
+    (tmp_path / "masks").mkdir()
+    Image.fromarray(mask).save(tmp_path / "masks/a.png")
+    source = opened("masks", path=str(tmp_path / "images"), masks=str(tmp_path / "masks"))
+    truth = source.truth(0)
+    assert source.class_names == ["foreground"] and truth["boxes"].tolist() == [[1, 2, 11, 8], [20, 10, 30, 15]]
+    assert truth["area"].tolist() == [60, 49] and truth["classes"].tolist() == [0, 0]
+    Image.fromarray((mask > 0).astype(np.uint8) * 255).save(tmp_path / "masks/a.png")
+    told = refusal(opened, "masks", path=str(tmp_path / "images"), masks=str(tmp_path / "masks"))
+    assert "they do not tell objects apart, and the task wants a box round each: give masks that number" in told

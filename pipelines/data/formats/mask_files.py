@@ -76,22 +76,19 @@ class MaskFiles:
         if lossy:
             kind = "WebP" if lossy[0].lower().endswith("webp") else "JPEG"
             raise InputError(f"{place}: {len(lossy)} of {len(paths)} masks are {kind} (first {lossy[0]}): {WHY_LOSSY}")
-        self._is_boxes = truth.keys().isdisjoint(("mask", "instances"))
+        wants_boxes = not truth.keys().isdisjoint(boxes.OFFERED)
+        self._is_boxes = wants_boxes and "mask" not in truth
         if self._is_boxes:
             options = _of_boxes(options)
         self._encoding, found = find_encoding(
             lambda: look_at(paths, self._image), options, place, lambda: labelmap_beside(tree)
         )
         self.class_names = self._encoding.class_names
-        if "instances" in truth and self._encoding.name != "instances":
+        if ("instances" in truth or wants_boxes) and self._encoding.name != "instances":
+            wanted = "'instances' (results.instances)" if "instances" in truth else "a box round each"
             raise InputError(
-                f"{place}: {found}: they do not tell objects apart, and the task wants 'instances' "
-                "(results.instances): give masks that number objects"
-            )
-        if not truth.keys().isdisjoint(boxes.OFFERED) and self._encoding.name != "instances":
-            raise InputError(
-                f"{place}: {found}: they do not tell objects apart, and the task wants a box for each: give masks that "
-                "number objects (data.encoding=instances)"
+                f"{place}: {found}: they do not tell objects apart, and the task wants {wanted}: give masks that "
+                "number objects"
             )
         if self._is_boxes:
             self.class_names = self.class_names[1:]  # there is no background among boxes
