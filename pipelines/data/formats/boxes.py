@@ -9,6 +9,7 @@ import numpy as np
 
 from ....models.contract import Truth
 from ....models.errors import InputError
+from ....models.inputs.image.header import read_header
 
 OFFERED = {
     "boxes": Truth("float32", (None, 4), moves="boxes"),
@@ -22,6 +23,29 @@ OFFERED = {
 no other."""
 MAX_ROUNDING = 1.0
 """Pixels by which a box may reach out of its image, as the rounding of tools makes them, without a word."""
+
+
+def check_size(said: tuple[int, int], encoded: bytes) -> None:
+    """Refuses boxes that were drawn on an image of another size; an image that cannot be read is left to the check.
+
+    Args:
+        said: height and width in pixels as the annotation has them.
+        encoded: the image itself.
+
+    Raises:
+        InputError: they differ from those of the upright image.
+    """
+    header = read_header(encoded)
+    if header is None or said == header.upright:
+        return
+    told = f"annotated as {said[1]} x {said[0]} pixels (width x height), and the image is "
+    told += f"{header.upright[1]} x {header.upright[0]}"
+    if said == header[:2]:
+        raise InputError(
+            f"{told} once its EXIF orientation {header.orientation} turns it upright, as it is seen: turn the file "
+            "itself, or annotate it upright"
+        )
+    raise InputError(f"{told}: its boxes would lie elsewhere: bring the image that was annotated, or annotate this one")
 
 
 class BoxTruth:

@@ -119,6 +119,7 @@ class Coco(ImageSource):
         if "mask" in self._truth or "instances" in self._truth:
             values["mask"], values["instances"] = paint(annotations, image.height, image.width)
         if not self._truth.keys().isdisjoint(boxes.OFFERED):
+            boxes.check_size((image.height, image.width), self.encoded(position))
             found = read_boxes(annotations, image.height, image.width)
             values, note = values | found.values(self._truth), found.note
         return {name: values[name].astype(wanted.dtype, copy=False) for name, wanted in self._truth.items()}, note
@@ -408,7 +409,15 @@ def read_boxes(annotations: Sequence[Annotation], height: int, width: int) -> bo
             raise InputError(f"annotation {each.id}: its bbox is {box!r}, not [x, y, width, height]")
         if each.area is not None and (type(each.area) not in (int, float) or not 0 <= each.area < np.inf):
             raise InputError(f"annotation {each.id}: its area is {each.area!r}, not a number of pixels")
-        x, y, across, down = box
+        x, y, across, down = map(_as_float, box)
         corners = (x, y, x + across, y + down)
         found.add(corners, each.class_id, bool(each.is_crowd), area=each.area, name=f"annotation {each.id}")
     return found
+
+
+def _as_float(number: float) -> float:
+    """Infinite where it is too large for one."""
+    try:
+        return float(number)
+    except OverflowError:
+        return float("inf")

@@ -61,15 +61,28 @@ class Csv(FileSource):
 
     def __init__(self, options: CsvOptions, truth: Mapping[str, Truth] | None):
         truth = truth or {}
-        in_masks = {name: truth[name] for name in OFFERED if "mask" in truth and name in truth}
+        in_masks = {
+            name: truth[name]
+            for name, offered in OFFERED.items()
+            if not truth.keys().isdisjoint(("mask", "boxes")) and name in truth and offered.shape == truth[name].shape
+        }
         in_cells = {name: wanted for name, wanted in truth.items() if name not in in_masks}
         names = [*_FIXED, *(["mask"] if in_masks else []), *in_cells]
         for name in options.columns:
             if name not in names:
                 raise InputError(f"data.columns.{name}: the task wants no '{name}': {nearest(name, names)}")
-        optional = [name for name in ("split", "group") if name not in options.columns]
+        optional = [
+            name
+            for name in ("split", "group", *(["mask"] if "mask" not in truth else []))
+            if name not in options.columns
+        ]
         columns = {name: options.columns.get(name, name) for name in names}
         rows = read_rows(options.path, options.delimiter, columns, optional)
+        if in_masks and "mask" not in rows[0].cells:
+            raise InputError(
+                f"{options.path}: no column 'mask', whose objects would have boxes: data.source=box_table reads a "
+                "table with a row for each box"
+            )
         self._file = options.path
         root = os.path.abspath(options.root or os.path.dirname(options.path))
         self.keys = self._each(rows, lambda row: _path(row, "path", root))

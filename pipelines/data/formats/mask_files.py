@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
-from scipy.ndimage import find_objects
 
 from ....models.contract import Truth
 from ....models.errors import InputError
@@ -28,13 +27,13 @@ from .mask_encoding import (
     Palette,
     default_names,
 )
-from .mask_image import LOSSY, WHY_LOSSY, Color, MaskImage, SeenMasks, check_turn, look_at, read_mask
+from .mask_image import BACKGROUND, LOSSY, WHY_LOSSY, Color, MaskImage, SeenMasks, check_turn, look_at, read_mask
 
 _log = logging.getLogger(__name__)
 
 OFFERED = {"mask": Truth("uint8", (None, None)), "instances": Truth("uint16", (None, None)), **boxes.OFFERED}
-"""What mask files bring; `instances`, and the boxes round the objects, where they hold object numbers. Without `mask`
-the background is no class."""
+"""What mask files bring; where they hold object numbers `instances`, too, and the box of each object, whose `area` is
+that of its pixels."""
 
 _MAX_SHOWN = 16  # values or colours in one message
 _WHITE = (255, 255, 255)
@@ -71,25 +70,28 @@ class MaskFiles:
         read_image: Callable[[int], bytes],
     ):
         self._tree, self._paths, self._read_image = tree, paths, read_image
-        self._dtypes = {name: np.dtype(wanted.dtype) for name, wanted in truth.items()}
-        self._boxes = {name: wanted for name, wanted in truth.items() if name in boxes.OFFERED}
+        self._truth = truth
         self._upright: set[int] = set()  # positions whose image's EXIF was looked at
         lossy = [path for path in paths if path.lower().rpartition(".")[2] in LOSSY]
         if lossy:
             kind = "WebP" if lossy[0].lower().endswith("webp") else "JPEG"
             raise InputError(f"{place}: {len(lossy)} of {len(paths)} masks are {kind} (first {lossy[0]}): {WHY_LOSSY}")
+        wants_boxes = not truth.keys().isdisjoint(boxes.OFFERED)
+        self._is_boxes = wants_boxes and "mask" not in truth
+        if self._is_boxes:
+            options = _of_boxes(options)
         self._encoding, found = find_encoding(
             lambda: look_at(paths, self._image), options, place, lambda: labelmap_beside(tree)
         )
         self.class_names = self._encoding.class_names
-        if self._boxes and "mask" not in truth:
-            self.class_names = self.class_names[1:2]
-        if ("instances" in truth or self._boxes) and self._encoding.name != "instances":
+        if ("instances" in truth or wants_boxes) and self._encoding.name != "instances":
             wanted = "'instances' (results.instances)" if "instances" in truth else "a box round each"
             raise InputError(
                 f"{place}: {found}: they do not tell objects apart, and the task wants {wanted}: give masks that "
                 "number objects"
             )
+        if self._is_boxes:
+            self.class_names = self.class_names[1:]  # there is no background among boxes
         _log.info("masks: %s", found)
 
     def truth(self, position: int) -> dict[str, np.ndarray]:
@@ -107,9 +109,9 @@ class MaskFiles:
             values = self._encoding.decode(image)
         except InputError as error:
             raise self._told(position, error) from None
-        if self._boxes:
-            values |= _boxes_round(values["instances"], "mask" in self._dtypes).values(self._boxes)
-        return {name: values[name].astype(dtype, copy=False) for name, dtype in self._dtypes.items()}
+        if not self._truth.keys().isdisjoint(boxes.OFFERED):
+            values |= _boxes(values["instances"], 0 if self._is_boxes else 1).values(self._truth)
+        return {name: values[name].astype(wanted.dtype, copy=False) for name, wanted in self._truth.items()}
 
     def stamp(self, position: int, image: str | None) -> str | None:
         """What changes whenever the image, by its own stamp, or the mask does; None where that cannot be told."""
@@ -127,14 +129,24 @@ class MaskFiles:
         return type(error)(f"mask {self._tree.where(self._paths[position])}: {error}")
 
 
-def _boxes_round(instances: np.ndarray, has_background: bool) -> boxes.BoxTruth:
-    """Boxes of the numbered objects of a mask, each with its pixels as its area."""
-    found, areas = boxes.BoxTruth(instances.shape), np.bincount(instances.ravel())
+def _of_boxes(options: MaskOptions) -> MaskOptions:
+    """Boxes alone have one class, whose name may be given without the background's."""
+    names = options.classes
+    if names and len(names) == 1:
+        names = [BACKGROUND, *names]
+    return options.model_copy(update={"classes": names, "instances": "foreground"})
+
+
+def _boxes(instances: np.ndarray, class_id: int) -> boxes.BoxTruth:
+    """The extents of each object of `[height, width]` numbers, where 0 is none; all of one class."""
+    from scipy.ndimage import find_objects
+
+    found, areas = boxes.BoxTruth(instances.shape[:2]), np.bincount(instances.ravel())
     for number, place in enumerate(find_objects(instances), 1):
         if place is not None:
-            down, across = place
-            corners = (across.start, down.start, across.stop, down.stop)
-            found.add(corners, int(has_background), area=float(areas[number]), name=f"object {number}")
+            y, x = place
+            corners = (x.start, y.start, x.stop, y.stop)
+            found.add(corners, class_id, area=float(areas[number]), name=f"object {number}")
     return found
 
 

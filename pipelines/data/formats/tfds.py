@@ -11,10 +11,13 @@ from pydantic import Field, field_validator
 
 from ....models.contract import Truth
 from ....models.errors import InputError, advise, nearest
+from ....models.inputs.image.header import read_header
 from ....models.inputs.image.options import IGNORE
 from ....models.options import RecipePath
 from ..source import DataOptions, ImageSource, Split, check_truth
+from . import boxes
 from .mask_image import class_ids, listed
+from .tfds_boxes import find_objects, names_of, read_objects
 from .tfds_records import Features, choose_samples, open_examples, open_set
 
 if TYPE_CHECKING:
@@ -38,6 +41,9 @@ class TfdsOptions(DataOptions):
     """The feature that holds the class, or a sequence of classes for several labels; the only such one unless given."""
     mask: str | None = None
     """The feature that holds a class for each pixel; the only labelled image, or map of whole numbers, unless given."""
+    objects: str | None = None
+    """The feature that holds the objects, a sequence with `bbox` and a class label each; the only such one unless
+    given. `label` is then a field of it."""
     classes: list[str] | None = Field(None, min_length=1, max_length=255)
     """Of masks, the class names in their order, where the set does not name them."""
     values: list[int] | None = Field(None, min_length=1)
@@ -70,10 +76,11 @@ class Tfds(ImageSource):
             "label": Truth("int32"),
             "labels": truth.get("labels", Truth("float32", (None,))),
             "mask": Truth("uint8", (None, None)),
+            **boxes.OFFERED,
         }
         check_truth("tfds", truth, offered)
         builder = open_set(options.name, options.data_dir, options.download)
-        named = {"image": options.image, "label": options.label, "mask": options.mask}
+        named = {"image": options.image, "label": options.label, "mask": options.mask, "objects": options.objects}
         features = find_features(builder, named, truth)
         samples = choose_samples(builder, options.splits)
         names = {sample.split for chosen in samples.values() for sample in chosen}
@@ -87,19 +94,29 @@ class Tfds(ImageSource):
         if "mask" in truth:
             first = range(min(16, len(self)))
             self.class_names, self._values = mask_classes(features, options.classes, options.values, first, self._mask)
+        self._features = features
         ends = np.cumsum([len(chosen) for chosen in samples.values()])
         self.splits = {
             name: range(end - len(chosen), end) for end, (name, chosen) in zip(ends, samples.items(), strict=True)
         }
 
     def truth(self, position: int) -> dict[str, Any]:
+        return self.inspect_truth(position)[0]
+
+    def inspect_truth(self, position: int) -> tuple[dict[str, Any], str]:
         values: dict[str, Any] = {}
+        note = ""
+        if self._features.objects is not None:
+            found = self._boxes(position)
+            values, note = found.values(self._truth), found.note
         for name, wanted in self._truth.items():
+            if name in values:
+                continue
             if name == "mask":
                 values[name] = class_ids(self._mask(position), self._values).astype(wanted.dtype, copy=False)
             else:
                 values[name] = _value(name, self._known_classes(position), len(self.class_names), wanted.dtype)
-        return values
+        return values, note
 
     def encoded(self, position: int) -> bytes:
         sample = self._samples[position]
@@ -116,6 +133,14 @@ class Tfds(ImageSource):
     def _mask(self, position: int) -> np.ndarray:
         sample = self._samples[position]
         return self._examples[sample.split].mask(sample.index)
+
+    def _boxes(self, position: int) -> boxes.BoxTruth:
+        sample = self._samples[position]
+        header = read_header(self.encoded(position))
+        if header is None:
+            raise InputError("no image that can be read, so that its boxes have no size")
+        objects = self._examples[sample.split].objects(sample.index)
+        return read_objects(objects, self._features.label or "label", header.upright)
 
     def _known_classes(self, position: int) -> tuple[int, ...]:
         """They stand in one record with the image, so they are read only once."""
@@ -152,8 +177,9 @@ def find_features(
 
     Args:
         builder: of the set.
-        named: the features for `image`, `label` and `mask`, None for one to be found.
-        truth: `label` for one class an image, `labels` for any number, `mask` for a class a pixel, empty for none.
+        named: the features for `image`, `label`, `mask` and `objects`, None for one to be found.
+        truth: `label` for one class an image, `labels` for any number, `mask` for a class a pixel, those of boxes for
+            objects, empty for none.
 
     Raises:
         InputError: no such feature, one of another kind, none, or several to choose from.
@@ -188,7 +214,13 @@ def find_features(
     if "mask" in truth:
         is_labeled = isinstance(features[mask], tfds.features.LabeledImage)
         class_names = list(features[mask].names) if is_labeled and features[mask].num_classes else []
-    return Features(image, label, mask if "mask" in truth else None, class_names)
+    objects = None
+    if not truth.keys().isdisjoint(boxes.OFFERED):
+        if label is not None or "mask" in truth:
+            raise InputError(f"{set_name}: boxes are read alone, and the task wants {', '.join(truth)}")
+        objects, label = find_objects(set_name, named["objects"], named["label"], features)
+        class_names = names_of(features[objects], label)
+    return Features(image, label, mask if "mask" in truth else None, class_names, objects)
 
 
 def _find_mask(set_name: str, mask: str | None, image: str | None, features: Mapping[str, Any]) -> str:

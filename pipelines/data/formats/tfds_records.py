@@ -232,9 +232,10 @@ def _list(builder: tfds.core.DatasetBuilder) -> str:
 
 @dataclass(frozen=True)
 class Features:
-    """Names of features; `label` and `mask` are None where they are not wanted.
+    """Names of features; `label`, `mask` and `objects` are None where they are not wanted.
 
     Attributes:
+        label: a field of the objects where these are wanted.
         class_names: of the label, or of the mask where it is wanted; empty where the set does not name them.
     """
 
@@ -242,6 +243,7 @@ class Features:
     label: str | None
     mask: str | None
     class_names: list[str]
+    objects: str | None = None
 
 
 class Examples(ABC):
@@ -265,6 +267,10 @@ class Examples(ABC):
         Raises:
             InputError: it holds something else, in a phrase.
         """
+
+    @abstractmethod
+    def objects(self, index: int) -> Mapping[str, np.ndarray]:
+        """What is known of each object: field to values, `[n, ...]`."""
 
     @abstractmethod
     def file(self, index: int) -> tuple[str, str]:
@@ -308,6 +314,9 @@ class _FolderExamples(Examples):
     def mask(self, index: int) -> np.ndarray:
         raise NotImplementedError("an ImageFolder has no feature that could be chosen as mask")
 
+    def objects(self, index: int) -> Mapping[str, np.ndarray]:
+        raise NotImplementedError("an ImageFolder has no feature that could be chosen as objects")
+
     def file(self, index: int) -> tuple[str, str]:
         return self._files[index][0], ""
 
@@ -323,7 +332,9 @@ class _PreparedExamples(Examples):
         self._shards = [os.fspath(path) for path in info.filepaths]
         self._ends = list(accumulate(info.shard_lengths))
         self._image, self._label, self._mask = features.image, features.label, features.mask
-        names = [name for name in (features.image, features.label, features.mask) if name is not None]
+        self._objects = features.objects
+        label = features.label if features.objects is None else None  # else it is a field of the objects
+        names = [name for name in (features.image, label, features.mask, features.objects) if name is not None]
         self._features = tfds.features.FeaturesDict({name: builder.info.features[name] for name in names})
         # TFDS would decode masks, too, and a palette to its colours.
         images = [name for name in names if isinstance(builder.info.features[name], tfds.features.Image)]
@@ -334,6 +345,9 @@ class _PreparedExamples(Examples):
 
     def classes(self, index: int) -> tuple[int, ...]:
         return tuple(int(each) for each in np.ravel(self._example(index)[self._label]))
+
+    def objects(self, index: int) -> Mapping[str, np.ndarray]:
+        return self._example(index)[self._objects]
 
     def mask(self, index: int) -> np.ndarray:
         value = self._example(index)[self._mask]

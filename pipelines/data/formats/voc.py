@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -24,6 +25,8 @@ from ....models.options import RecipePath
 from ..source import ClassNames, DataOptions, FileSource, Split, check_truth
 from . import boxes
 from .mask_image import BACKGROUND, class_ids, read_mask, read_pixels
+
+_log = logging.getLogger(__name__)
 
 CLASSES = (
     "aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike person pottedplant sheep "
@@ -95,14 +98,13 @@ class Voc(FileSource):
             pixels = read_pixels(self._read(OBJECTS, position))
             values["instances"] = np.where(pixels == IGNORE, 0, pixels) if pixels.dtype == np.uint8 else pixels
         if BOXES in self._files:
-            found = read_boxes(self._read(BOXES, position), self.class_names, lambda: self._size(position))
+            encoded = self.encoded(position)
+            try:
+                found = read_boxes(self._read(BOXES, position), self.class_names, encoded)
+            except InputError as error:
+                raise InputError(f"{self.tree.where(self._files[BOXES][position])}: {error}") from None
             values, note = values | found.values(self._truth), found.note
         return {name: values[name].astype(wanted.dtype, copy=False) for name, wanted in self._truth.items()}, note
-
-    def _size(self, position: int) -> tuple[int, int] | None:
-        """Height and width of the upright image; None where its header cannot be read, which the check tells."""
-        header = read_header(self.encoded(position))
-        return None if header is None else header.upright
 
     def stamp(self, position: int) -> str | None:
         stamps = [self.tree.stamp(files[position]) for files in self._files.values()]
@@ -178,6 +180,10 @@ def read_layout(tree: FileTree, wanted: Sequence[str], lists: str) -> Layout:
         names = sorted(set.intersection(*(set(each) for each in found.values())))
         if not names:
             raise InputError(f"data.path={tree.root}: no image in '{IMAGES}' has a file in {' and '.join(wanted)}")
+        for folder in wanted:
+            if strays := sorted(set(found[folder]) - set(found[IMAGES])):
+                told = "%s: files without an image: %d (first %s)"
+                _log.warning(told, tree.where(folder), len(strays), found[folder][strays[0]])
         return Layout(names, _of_samples(names, found))
     layout = Layout([], {})
     for split, (file, names) in named.items():
@@ -262,7 +268,7 @@ def _refuse_missing(place: str, names: Sequence[str], found: Mapping[str, Mappin
             )
 
 
-def read_boxes(data: bytes, class_names: Sequence[str], size: Callable[[], tuple[int, int] | None]) -> boxes.BoxTruth:
+def read_boxes(data: bytes, class_names: Sequence[str], image: bytes) -> boxes.BoxTruth:
     """The objects of one image.
 
     VOC numbers pixels from 1 and means the last one, too (as its devkit says): an object on the first pixel alone is
@@ -271,7 +277,7 @@ def read_boxes(data: bytes, class_names: Sequence[str], size: Callable[[], tuple
     Args:
         data: the XML file; expat, which reads it, limits how far entities may grow.
         class_names: class ids are positions in it.
-        size: height and width of the image, asked for where the file does not say them.
+        image: encoded; what the file says of its size must be so. One that cannot be read is left to the check.
 
     Raises:
         InputError: no XML, an object without name or box, a class that is not among the names; in a phrase.
@@ -280,7 +286,10 @@ def read_boxes(data: bytes, class_names: Sequence[str], size: Callable[[], tuple
         root = ElementTree.fromstring(data)
     except (ElementTree.ParseError, ValueError, LookupError) as error:  # the latter two for its encoding
         raise InputError(f"its annotation is not XML: {error}") from None
-    found = boxes.BoxTruth(_size_of(root) or size())
+    header, said = read_header(image), _size_of(root)
+    if said is not None:
+        boxes.check_size(said, image)
+    found = boxes.BoxTruth(said if header is None else header.upright)
     for number, entry in enumerate(root.iter("object"), 1):
         name = (entry.findtext("name") or "").strip()
         if not name:

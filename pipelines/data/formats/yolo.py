@@ -71,6 +71,8 @@ class Yolo(FileSource):
             raise InputError(
                 f"{file}: none of {without} images has a label file, as {_wanted(self.tree, self.keys[0])}"
             )
+        if self._truth:
+            _tell_strays([each for each in self._labels if each], file)
         if self._truth and without:
             first = self.tree.where(self.keys[self._labels.index(None)])
             _log.info("%s: images without a label file show no object: %d (first %s)", file, without, first)
@@ -179,7 +181,13 @@ def _images(places: Sequence[str], exclude: Sequence[str]) -> Iterator[str]:
 def _listed(file: str) -> Iterator[str]:
     """The images that a text file names, one a line, relative to its folder."""
     folder = os.path.dirname(file)
-    for number, line in enumerate(Path(file).read_text(encoding="utf-8").splitlines(), 1):
+    try:
+        lines = Path(file).read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise InputError(f"{file}: not a list of images: it is not UTF-8 text") from None
+    except OSError as error:
+        raise InputError(f"{file}: {error.strerror}") from None
+    for number, line in enumerate(lines, 1):
         if line := line.strip():
             image = os.path.normpath(os.path.join(folder, line))
             if not os.path.isfile(image):
@@ -197,6 +205,16 @@ def _candidates(image: str) -> list[str]:
     return [f"{head}{os.sep}labels{os.sep}{tail}", beside] if found else [beside]
 
 
+def _tell_strays(labels: Sequence[str], file: str) -> None:
+    """Counts label files without an image, in folders of nothing but labels."""
+    folders = {os.path.dirname(each) for each in labels if f"{os.sep}labels{os.sep}" in each}
+    known = set(labels)
+    there = (each.path for folder in sorted(folders) for each in os.scandir(folder) if each.name.endswith(".txt"))
+    strays = sorted(each for each in there if each not in known and os.path.basename(each) != "classes.txt")
+    if strays:
+        _log.warning("%s: label files without an image: %d (first %s)", file, len(strays), strays[0])
+
+
 def _wanted(tree: DiskTree, key: str) -> str:
     return " or ".join(_candidates(tree.where(key)))
 
@@ -204,7 +222,7 @@ def _wanted(tree: DiskTree, key: str) -> str:
 def _objects(file: str, count: int) -> Iterator[tuple[int, int, np.ndarray]]:
     """Line, class id and corners in fractions of the image of each object in a label file."""
     try:
-        lines = Path(file).read_text(encoding="utf-8").splitlines()
+        lines = Path(file).read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
         raise InputError(f"{file}: not text: a line is 'class x y width height'") from None
     for number, line in enumerate(lines, 1):
@@ -216,7 +234,7 @@ def _objects(file: str, count: int) -> Iterator[tuple[int, int, np.ndarray]]:
         except ValueError:
             raise InputError(f"{file}:{number}: not numbers: a line is 'class x y width height'") from None
         kind, places = values[0], values[1:]
-        if kind != int(kind) or not 0 <= kind < count:
+        if not float(kind).is_integer() or not 0 <= kind < count:
             raise InputError(f"{file}:{number}: class {cells[0]}, and 'names' of the data.yaml has 0 to {count - 1}")
         if not np.isfinite(places).all():
             raise InputError(f"{file}:{number}: a coordinate is no finite number")
