@@ -12,12 +12,11 @@ import tensorflow as tf
 from keras.utils import bounding_boxes
 
 from ..backbones.backbone import Backbone, Shape, Stages, stages_of
-from ..backbones.families import NETWORKS
 from ..backbones.weights import is_file_of, load_file, load_run, start
 from ..errors import InputError
 from ..naming import find_callable, own_code
 from ..predictor import Predictor
-from . import MODELS
+from . import BACKBONES, MODELS
 from .anchors import AnchorGenerator
 from .box_coder import BoxCoder
 from .matcher import Matcher, Matches
@@ -193,9 +192,7 @@ def build(class_names: Sequence[str], options: DetectionOptions, shape: Shape) -
     Raises:
         InputError: unknown name, an input that does not suit it, a level that is missing, weights that do not fit.
     """
-    maker = find_callable(
-        options.backbone, {name: each.target for name, each in NETWORKS.items()}, __package__, "backbone"
-    )
+    maker = find_callable(options.backbone, BACKBONES, __package__, "backbone")
     with own_code(options.backbone, "backbone", maker):
         backbone = maker(shape, options)
     if not isinstance(backbone, Backbone):

@@ -4,12 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from ..backbones.families import NETWORKS
 from ..backbones.options import BackboneOptions
 from ..errors import nearest
 from ..inputs.image.options import ImageOptions, Pixels
 from ..naming import check_name
 from ..options import NotNegative, Options
+from . import BACKBONES
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -39,7 +39,8 @@ class DetectionOptions(BackboneOptions):
     name: str = "retinanet"
     """A detector from the task's table, or your own as `package.module:Name` (see `detector.build`)."""
     backbone: str = "mobilenet_v2"
-    """A network of keras.applications whose levels align; your own as `package.module:Name`."""
+    """A network of keras.applications whose levels align, or for small images one of `resnet20` to `resnet56`; your own
+    as `package.module:Name`."""
     strides: Annotated[list[Pixels], Field(min_length=1)] = [8, 16, 32, 64, 128]
     """The levels that boxes are predicted at, each twice as coarse as the one before, in pixels. Those that the
     backbone lacks at the coarse end are added by convolutions of stride 2. `yolo_grid` and `localizer` use the
@@ -80,7 +81,7 @@ class DetectionOptions(BackboneOptions):
     @field_validator("backbone")
     @classmethod
     def _known_backbone(cls, value: str) -> str:
-        check_name(value, NETWORKS, "backbone")
+        check_name(value, BACKBONES, "backbone")
         return value
 
     @field_validator("strides")
