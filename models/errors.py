@@ -21,16 +21,16 @@ class InputError(ValueError):
 
     Args:
         what: what is wrong, in a phrase; or the whole sentence, where there is nothing else.
-        where: the file, `file:line`, folder or sample that it is about.
+        where: the file, `file:line`, folder or sample that it is about; a path or text.
         field: the key of the recipe, column or tag; `what` names it where a person has to see it.
         fix: what to do.
     """
 
     ag_pass_through = True  # raised while TensorFlow traces a graph, it stays the one line that it is
 
-    def __init__(self, what: str = "", where: str = "", field: str = "", fix: str = ""):
-        super().__init__(what, where, field, fix)  # as pickle gives them back
-        self.what, self.where, self.field, self.fix = what, where, field, fix
+    def __init__(self, what: str = "", where: object = "", field: str = "", fix: str = ""):
+        super().__init__(what, str(where), field, fix)  # as pickle gives them back
+        self.what, self.where, self.field, self.fix = what, str(where), field, fix
 
     def __str__(self) -> str:
         return ": ".join(filter(None, (self.where, self.what, self.fix)))

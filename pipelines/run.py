@@ -120,13 +120,13 @@ class Run:
         folder = run.folder
         if not (folder / RECIPE).is_file():
             if folder.exists() and (not folder.is_dir() or any(each.name != LOCK for each in folder.iterdir())):
-                raise InputError(f"{folder}: this is no run, and it is not empty; {way_out}")
+                raise InputError(f"this is no run, and it is not empty; {way_out}", where=str(folder))
         elif any((folder / each).exists() for each in (STATE, CHECKPOINT, FORMER)):
             if told := _other_training(folder / RECIPE, recipe, run.progress.finished):
-                raise InputError(f"{folder}: {told}; {way_out}")
+                raise InputError(f"{told}; {way_out}", where=str(folder))
             run._restore()
             if run.progress.finished and not run.notes:
-                raise InputError(f"{folder}: this run is finished; {way_out}")
+                raise InputError(f"this run is finished; {way_out}", where=str(folder))
             run.progress.finished = False
         return run
 
@@ -142,9 +142,10 @@ class Run:
         gone, new = ([each for each in one if each not in other] for one, other in ((known, here), (here, known)))
         told = [f"{word} {', '.join(names)}" for word, names in (("without", gone), ("with", new)) if names]
         raise InputError(
-            f"{self.folder}: this run was trained on the classes {_shortened(known)}, and the data now has "
+            f"this run was trained on the classes {_shortened(known)}, and the data now has "
             f"{_shortened(here)} ({', '.join(told) or 'another order'}): give the data its former classes to resume, "
-            "or train anew with train.run=FOLDER"
+            "or train anew with train.run=FOLDER",
+            where=self.folder,
         )
 
     def learned(self) -> dict[str, Any] | None:
@@ -283,7 +284,7 @@ def recipe_file(folder: Path | str) -> Path:
     """
     path = Path(folder) / RECIPE
     if not path.is_file():
-        raise InputError(f"{folder}: not a run (it has no {RECIPE}); name the folder that 'train' left")
+        raise InputError(f"not a run (it has no {RECIPE}); name the folder that 'train' left", where=str(folder))
     return path
 
 

@@ -224,7 +224,7 @@ class Bundle:
                     self._loaded = tf.saved_model.load(str(self.folder))
                 except Exception as error:  # whatever a file that was cut short makes of it
                     told = (str(error) or type(error).__name__).splitlines()[0]
-                    raise InputError(f"{self.folder}: the SavedModel cannot be loaded ({told})") from None
+                    raise InputError(f"the SavedModel cannot be loaded ({told})", where=self.folder) from None
             return self._loaded
 
     def _take(self) -> None:
@@ -234,7 +234,7 @@ class Bundle:
             try:
                 self.description = Description.read(self.folder)
                 if not (self.folder / "saved_model.pb").is_file():
-                    raise InputError(f"{self.folder}: not whole (no saved_model.pb); copy or export it again")
+                    raise InputError("not whole (no saved_model.pb); copy or export it again", where=self.folder)
                 return
             except InputError as error:
                 if not self._folders:
@@ -269,12 +269,12 @@ def _find(path: Path, version: int | None) -> list[Path]:
     if (path / EXTRA / FILE).is_file() and version is None:
         return [path]
     if not path.is_dir():
-        raise InputError(f"{path}: no such folder; name a bundle that 'export' made")
+        raise InputError("no such folder; name a bundle that 'export' made", where=str(path))
     present = versions(path)
     if not present:
-        raise InputError(f"{path}: not a bundle: no version folder (1, 2, ...) in it; name what 'export' made")
+        raise InputError("not a bundle: no version folder (1, 2, ...) in it; name what 'export' made", where=str(path))
     if version is None:
         return list(present.values())[::-1]
     if version not in present:
-        raise InputError(f"{path}: no version {version}; there are {', '.join(map(str, present))}")
+        raise InputError(f"no version {version}; there are {', '.join(map(str, present))}", where=str(path))
     return [present[version]]

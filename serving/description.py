@@ -93,10 +93,10 @@ class Description(_Part):
         try:
             return cls.model_validate_json(file.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise InputError(f"{folder}: not a bundle (no {EXTRA}/{FILE}); name what 'export' made") from None
+            raise InputError(f"not a bundle (no {EXTRA}/{FILE}); name what 'export' made", where=str(folder)) from None
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{file}: cannot be read ({error}); export again") from None
+            raise InputError(f"cannot be read ({error}); export again", where=str(file)) from None
         except ValidationError as error:
             first = error.errors()[0]
             field = ".".join(map(str, first["loc"])) or "the file"
-            raise InputError(f"{file}: broken, {field}: {first['msg']}; export again") from None
+            raise InputError(f"broken, {field}: {first['msg']}; export again", where=str(file)) from None

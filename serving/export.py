@@ -48,7 +48,7 @@ def export(
     run = Path(run)
     folder = new_version(Path(target), name, version)
     if not run.is_dir():
-        raise InputError(f"{run}: no such run; name the folder that 'train' left")
+        raise InputError("no such run; name the folder that 'train' left", where=str(run))
     refuse_folder(folder)
     samples = read_samples(run / FOLDER)
 

@@ -148,7 +148,7 @@ class Input(ABC):
         if isinstance(given, str | bytes | int | float | Mapping) or hasattr(given, "__fspath__"):
             return [given]
         if not isinstance(given, Iterable):
-            raise InputError(f"{type(given).__name__}: give an item that this task answers, or a list of them")
+            raise InputError("give an item that this task answers, or a list of them", where=type(given).__name__)
         return list(given)
 
     @abstractmethod

@@ -173,7 +173,8 @@ def require_covered(shape: Shape, strides: Sequence[int]) -> None:
     if any(side is not None and side < strides[-1] for side in shape[:2]):
         raise InputError(
             f"input.size: {shape[0]} x {shape[1]} is smaller than the coarsest of model.strides, {strides[-1]}: "
-            "enlarge it, or leave that stride out"
+            "enlarge it, or leave that stride out",
+            field="input.size",
         )
 
 

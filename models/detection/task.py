@@ -98,7 +98,8 @@ class Detection(Task):
         if self.input_options.fit == "pad" and self.input_options.stride % model.stride:
             raise InputError(
                 f"input.stride: {self.model_options.name} needs sides that are multiples of {model.stride}, "
-                f"not of {self.input_options.stride}"
+                f"not of {self.input_options.stride}",
+                field="input.stride",
             )
         return model
 

@@ -34,7 +34,9 @@ class YoloGrid(Detector):
 
     def __init__(self, backbone: Backbone, options: DetectionOptions, classes: int):
         if not backbone.levels:
-            raise InputError(f"model.backbone: {backbone.net.name} has no map that could be a grid")
+            raise InputError(
+                f"model.backbone: {backbone.net.name} has no map that could be a grid", field="model.backbone"
+            )
         cell = max(backbone.levels)
         x = backbone.levels[cell]
         for i in (1, 2):

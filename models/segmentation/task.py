@@ -100,12 +100,16 @@ class Segmentation(Task):
             found = "only '" + "', '".join(self.class_names) + "'" if self.class_names else "none"
             raise InputError(f"segmentation needs at least two classes and the data has {found}: check data.path")
         if self.result_options.threshold is not None and not self._binary:
-            raise InputError(f"results.threshold: for two classes, and these are {len(self.class_names)}: leave it out")
+            raise InputError(
+                f"results.threshold: for two classes, and these are {len(self.class_names)}: leave it out",
+                field="results.threshold",
+            )
         model = build(self.class_names, self.model_options, self.input.shape, self._class_weights)
         if self.input_options.fit == "pad" and self.input_options.stride % model.stride:
             raise InputError(
                 f"input.stride: {self.model_options.name} needs sides that are multiples of {model.stride}, "
-                f"not of {self.input_options.stride}"
+                f"not of {self.input_options.stride}",
+                field="input.stride",
             )
         return model
 

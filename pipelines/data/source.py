@@ -220,5 +220,6 @@ def check_truth(source: str, truth: Mapping[str, Truth] | None, offered: Mapping
         if name not in offered or offered[name].shape != wanted.shape:
             raise InputError(
                 f"data.source={source} brings {', '.join(offered)}, and the task wants '{name}' of shape "
-                f"{wanted.shape}: data.source=csv reads named columns"
+                f"{wanted.shape}: data.source=csv reads named columns",
+                field="data.source",
             )

@@ -163,7 +163,7 @@ def resolve(text: RecipeText) -> Recipe:
     augment = as_yaml(values.get("augment")) or []
     if not isinstance(augment, list):
         raise InputError(
-            f"{text.place(('augment',))}: 'augment' is a list of transforms, for example - HorizontalFlip: {{p: 0.5}}"
+            "'augment' is a list of transforms, for example - HorizontalFlip: {p: 0.5}", where=text.place(("augment",))
         )
     if _is_of_run(text):  # of an earlier version, perhaps
         text.values.update(move_keys(text.values, {"model": task_class.ModelOptions}))
@@ -246,7 +246,7 @@ def read_options(schema: type[Options], arguments: Sequence[str], verb: str) -> 
     for argument in arguments:
         if "=" not in argument:
             raise InputError(
-                f"{verb}: '{argument}': an argument is key=value: {nearest(argument, schema.model_fields)}"
+                f"'{argument}': an argument is key=value: {nearest(argument, schema.model_fields)}", where=verb
             )
         apply_override(argument, text)
     return _checked(text.values, schema, (), text)

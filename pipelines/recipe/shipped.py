@@ -87,9 +87,9 @@ def write_recipe(task: str, file: Path) -> None:
         with file.open("x", encoding="utf-8") as stream:
             stream.write(text)
     except FileExistsError:
-        raise InputError(f"{file}: exists already: give another name by --out, or remove it") from None
+        raise InputError("exists already: give another name by --out, or remove it", where=str(file)) from None
     except OSError as error:
-        raise InputError(f"{file}: cannot be written: {error.strerror}") from None
+        raise InputError(f"cannot be written: {error.strerror}", where=str(file)) from None
 
 
 def recipe_template(task: str, file: Path) -> str:

@@ -68,7 +68,7 @@ def _opened(options: BoxFolderOptions, truth: Mapping[str, Truth] | None) -> Sou
     chosen = {} if options.classes is None else {"classes": options.classes}
     lower = path.lower()
     if not os.path.exists(path):
-        raise InputError(f"data.path={path}: no such file or folder")
+        raise InputError("no such file or folder", where=f"data.path={path}", field="data.path")
     if os.path.isfile(path):
         if lower.endswith((".yaml", ".yml")):
             return Yolo(YoloOptions(source="yolo", path=path, **shared), truth)
@@ -76,7 +76,11 @@ def _opened(options: BoxFolderOptions, truth: Mapping[str, Truth] | None) -> Sou
             return Coco(CocoOptions(source="coco", annotations=path, **chosen, **shared), truth)
         if lower.endswith(".csv"):
             return BoxTable(BoxTableOptions(source="box_table", path=path, **chosen, **shared), truth)
-        raise InputError(f"data.path={path}: no data.yaml, COCO file (.json) or table of boxes (.csv), nor a folder")
+        raise InputError(
+            "no data.yaml, COCO file (.json) or table of boxes (.csv), nor a folder",
+            where=f"data.path={path}",
+            field="data.path",
+        )
     inside = {each.name: each.is_dir() for each in os.scandir(path)}
     if "data.yaml" in inside:
         return Yolo(YoloOptions(source="yolo", path=path, **shared), truth)
@@ -94,9 +98,11 @@ def _opened(options: BoxFolderOptions, truth: Mapping[str, Truth] | None) -> Sou
     if len(files) == 1 and not told:
         return Coco(CocoOptions(source="coco", annotations=os.path.join(path, files[0]), **chosen, **shared), truth)
     if told:
-        raise InputError(f"data.path={path}: {told}")
+        raise InputError(f"{told}", where=f"data.path={path}", field="data.path")
     raise InputError(
-        f"data.path={path}: no layout of boxes that is known at a glance (a data.yaml, Annotations and JPEGImages, "
+        f"no layout of boxes that is known at a glance (a data.yaml, Annotations and JPEGImages, "
         f"{ROBOFLOW} in each split): name the format, as {advise('data.source', 'coco')} with data.annotations, "
-        f"{advise('data.source', 'box_table')}, or {advise('data.source', 'masks')} for boxes round objects of masks"
+        f"{advise('data.source', 'box_table')}, or {advise('data.source', 'masks')} for boxes round objects of masks",
+        where=f"data.path={path}",
+        field="data.path",
     )

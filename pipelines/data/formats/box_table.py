@@ -125,7 +125,7 @@ class BoxTable(FileSource):
                 continue  # an image without objects
             where = f"{self._file}:{row.line}"
             if not row.cells["class"]:
-                raise InputError(f"{where}: a box without a class")
+                raise InputError("a box without a class", where=where)
             numbers = [_number(text, name, where) for text, name in zip(corners, _RETINANET[1:5], strict=True)]
             found.add(numbers, list(self.class_names).index(row.cells["class"]), name=where)
         return found.values(self._truth), found.note
@@ -140,7 +140,7 @@ def _number(text: str, name: str, where: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise InputError(f"{where}: {name} is '{text}', and it takes a number of pixels") from None
+        raise InputError(f"{name} is '{text}', and it takes a number of pixels", where=where) from None
 
 
 def _read(options: BoxTableOptions) -> list[Row]:
@@ -151,14 +151,14 @@ def _read(options: BoxTableOptions) -> list[Row]:
             reader = csv.reader(stream, delimiter=options.delimiter, strict=True, skipinitialspace=True)
             lines = [(reader.line_num, [each.strip() for each in cells]) for cells in reader]
     except FileNotFoundError:
-        raise InputError(f"data.path={file}: no such file") from None
+        raise InputError("no such file", where=f"data.path={file}", field="data.path") from None
     except OSError as error:
-        raise InputError(f"data.path={file}: {error.strerror}") from None
+        raise InputError(f"{error.strerror}", where=f"data.path={file}", field="data.path") from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"data.path={file}: not a CSV file in UTF-8: {error}") from None
+        raise InputError(f"not a CSV file in UTF-8: {error}", where=f"data.path={file}", field="data.path") from None
     lines = [(number, cells) for number, cells in lines if any(cells)]
     if not lines:
-        raise InputError(f"data.path={file}: empty: there is no row")
+        raise InputError("empty: there is no row", where=f"data.path={file}", field="data.path")
     number, first = lines[0]
     if len(first) == len(_RETINANET) and not options.columns and _is_row(first):
         at, body = {name: place for place, name in enumerate(_RETINANET)}, lines
@@ -169,7 +169,7 @@ def _read(options: BoxTableOptions) -> list[Row]:
         if len(cells) != width:
             raise InputError(f"{file}:{number}: {len(cells)} cells, and the first row has {width}")
     if not body:
-        raise InputError(f"{file}: no rows below the header")
+        raise InputError("no rows below the header", where=str(file))
     return [Row(number, {name: cells[place] for name, place in at.items()}) for number, cells in body]
 
 
@@ -185,8 +185,9 @@ def _columns(header: list[str], options: BoxTableOptions, where: str) -> dict[st
         if name in options.columns:
             if options.columns[name] not in header:
                 raise InputError(
-                    f"{where}: no column '{options.columns[name]}' (data.columns.{name}): "
-                    f"{nearest(options.columns[name], header)}"
+                    f"no column '{options.columns[name]}' (data.columns.{name}): "
+                    f"{nearest(options.columns[name], header)}",
+                    where=where,
                 )
             at[name] = header.index(options.columns[name])
             continue
@@ -195,7 +196,8 @@ def _columns(header: list[str], options: BoxTableOptions, where: str) -> dict[st
             at[name] = lower.index(found[0])
         elif name not in _OPTIONAL:
             raise InputError(
-                f"{where}: no column for {name} (as {', '.join(known[:3])}); it has {', '.join(header[:12])}: "
-                f"data.columns.{name} names it"
+                f"no column for {name} (as {', '.join(known[:3])}); it has {', '.join(header[:12])}: "
+                f"data.columns.{name} names it",
+                where=where,
             )
     return at

@@ -45,7 +45,9 @@ def check_size(said: tuple[int, int], encoded: bytes) -> None:
             f"{told} once its EXIF orientation {header.orientation} turns it upright, as it is seen: turn the file "
             "itself, or annotate it upright"
         )
-    raise InputError(f"{told}: its boxes would lie elsewhere: bring the image that was annotated, or annotate this one")
+    raise InputError(
+        "its boxes would lie elsewhere: bring the image that was annotated, or annotate this one", where=told
+    )
 
 
 class BoxTruth:

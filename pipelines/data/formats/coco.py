@@ -141,14 +141,18 @@ def _class_names(content: CocoFile, file: str, chosen: list[str] | None, has_mas
     names = list(content.categories.values())
     for name in chosen or []:
         if name not in names:
-            raise InputError(f"data.classes: no category '{name}' in {file}: {nearest(name, names)}")
+            raise InputError(
+                f"data.classes: no category '{name}' in {file}: {nearest(name, names)}", field="data.classes"
+            )
     names = chosen or names
     if has_masks:
         names = [BACKGROUND, *(name for name in names if name != BACKGROUND)]
         if len(names) > IGNORE:
             raise InputError(
-                f"data.annotations={file}: {len(names) - 1} categories, and a mask tells at most {IGNORE - 1} apart: "
-                "choose some by data.classes"
+                f"{len(names) - 1} categories, and a mask tells at most {IGNORE - 1} apart: "
+                "choose some by data.classes",
+                where=f"data.annotations={file}",
+                field="data.annotations",
             )
     return names
 
@@ -157,8 +161,10 @@ def _refuse_new(content: CocoFile, file: str, class_names: Sequence[str]) -> Non
     new = [name for name in content.categories.values() if name not in class_names]
     if new:
         raise InputError(
-            f"data.annotations={file}: category '{new[0]}' is not in the first file, which has "
-            f"{', '.join(class_names[:12])}: data.classes chooses those to learn"
+            f"category '{new[0]}' is not in the first file, which has "
+            f"{', '.join(class_names[:12])}: data.classes chooses those to learn",
+            where=f"data.annotations={file}",
+            field="data.annotations",
         )
 
 
@@ -166,8 +172,10 @@ def _refuse_missing(file: str, folder: str, images: Sequence[CocoImage]) -> None
     missing = [each.file for each in images if not os.path.exists(os.path.join(folder, each.file))]
     if missing:
         raise InputError(
-            f"data.annotations={file}: {len(missing)} of {len(images)} images are missing in {folder} (first "
-            f"{missing[0]}): data.images is the folder that file names start from"
+            f"{len(missing)} of {len(images)} images are missing in {folder} (first "
+            f"{missing[0]}): data.images is the folder that file names start from",
+            where=f"data.annotations={file}",
+            field="data.annotations",
         )
 
 
@@ -251,11 +259,11 @@ class CocoFile:
         self._refuse_twice("images", "id", images)
         self._refuse_twice("images", "file_name", images)
         if not images:
-            raise InputError(f"{self._place}: no images in it: 'images' is empty")
+            raise InputError("no images in it: 'images' is empty", where=self._place)
         for each in images:
             if not 0 < min(each["height"], each["width"]) <= max(each["height"], each["width"]) <= MAX_SIDE:
                 size = f"{each['height']} x {each['width']}"
-                raise InputError(f"{self._place}: '{each['file_name']}' is {size} pixels: no size of an image")
+                raise InputError(f"'{each['file_name']}' is {size} pixels: no size of an image", where=self._place)
         of_image: dict[int | str, list[Annotation]] = {each["id"]: [] for each in images}
         if fields:
             self._sort_annotations(of_image, class_ids, fields)
@@ -280,8 +288,9 @@ class CocoFile:
             if category not in self.categories:
                 known = ", ".join(f"{key} ({name})" for key, name in list(self.categories.items())[:12])
                 raise InputError(
-                    f"{self._place}: annotation {number}: its category_id {category} is not among the categories: "
-                    f"{known or 'there are none'}"
+                    f"annotation {number}: its category_id {category} is not among the categories: "
+                    f"{known or 'there are none'}",
+                    where=self._place,
                 )
             if each["image_id"] not in of_image:
                 strange += 1
@@ -304,38 +313,40 @@ class CocoFile:
         for name, count in without.items():
             if count and count == len(annotations):
                 raise InputError(
-                    f"{self._place}: none of its {count} annotations has a '{name}', and the task needs it"
+                    f"none of its {count} annotations has a '{name}', and the task needs it", where=self._place
                 )
 
     def _check_keys(self, keys: Sequence[str]) -> None:
         if not isinstance(self._document, dict):
             kind = type(self._document).__name__
-            raise InputError(f"{self._place}: not a COCO file, which is a mapping with {_listed(keys)}: it is a {kind}")
+            raise InputError(
+                f"not a COCO file, which is a mapping with {_listed(keys)}: it is a {kind}", where=self._place
+            )
         if is_labelme(self._document):
-            raise InputError(f"{self._place}: not a COCO file: {LABELME}")
+            raise InputError(f"not a COCO file: {LABELME}", where=self._place)
         for key in keys:
             if key not in self._document:
                 has = _listed(list(self._document)[:8]) if self._document else "nothing"
-                raise InputError(f"{self._place}: not a COCO file: no '{key}' in it, which has {has}")
+                raise InputError(f"not a COCO file: no '{key}' in it, which has {has}", where=self._place)
 
     def _entries(self, key: str, fields: Mapping[str, type | tuple[type, ...]]) -> list[dict[str, Any]]:
         """The list under a key, whose entries have all the fields."""
         entries = self._document[key]
         if not isinstance(entries, list):
-            raise InputError(f"{self._place}: not a COCO file: '{key}' is no list")
+            raise InputError(f"not a COCO file: '{key}' is no list", where=self._place)
         for at, entry in enumerate(entries):
             for name, kinds in fields.items():
                 if not isinstance(entry, dict) or name not in entry:
-                    raise InputError(f"{self._place}: not a COCO file: {key}[{at}] has no '{name}'")
+                    raise InputError(f"not a COCO file: {key}[{at}] has no '{name}'", where=self._place)
                 if not isinstance(entry[name], kinds) or isinstance(entry[name], bool):
-                    raise InputError(f"{self._place}: {key}[{at}]: '{name}' is {entry[name]!r}")
+                    raise InputError(f"{key}[{at}]: '{name}' is {entry[name]!r}", where=self._place)
         return entries
 
     def _refuse_twice(self, key: str, field: str, entries: Sequence[Mapping[str, Any]]) -> None:
         seen = set()
         for entry in entries:
             if entry[field] in seen:
-                raise InputError(f"{self._place}: two {key} have the {field} {entry[field]!r}")
+                raise InputError(f"two {key} have the {field} {entry[field]!r}", where=self._place)
             seen.add(entry[field])
 
 
@@ -344,15 +355,15 @@ def _load(file: str, place: str) -> Any:
         with open(file, encoding="utf-8") as stream:
             return json.load(stream)
     except FileNotFoundError:
-        raise InputError(f"{place}: no such file") from None
+        raise InputError("no such file", where=place) from None
     except IsADirectoryError:
-        raise InputError(f"{place}: a folder, not a JSON file: data.images names the folder of the images") from None
+        raise InputError("a folder, not a JSON file: data.images names the folder of the images", where=place) from None
     except OSError as error:
-        raise InputError(f"{place}: {error.strerror}") from None
+        raise InputError(f"{error.strerror}", where=place) from None
     except (ValueError, RecursionError) as error:  # no JSON, no UTF-8
         if file.lower().endswith(".xml"):
-            raise InputError(f"{place}: not JSON: {CVAT_XML}") from None
-        raise InputError(f"{place}: not JSON: {error}") from None
+            raise InputError(f"not JSON: {CVAT_XML}", where=place) from None
+        raise InputError(f"not JSON: {error}", where=place) from None
 
 
 def _listed(names: Sequence[str]) -> str:

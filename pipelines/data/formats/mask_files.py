@@ -75,7 +75,9 @@ class MaskFiles:
         lossy = [path for path in paths if path.lower().rpartition(".")[2] in LOSSY]
         if lossy:
             kind = "WebP" if lossy[0].lower().endswith("webp") else "JPEG"
-            raise InputError(f"{place}: {len(lossy)} of {len(paths)} masks are {kind} (first {lossy[0]}): {WHY_LOSSY}")
+            raise InputError(
+                f"{len(lossy)} of {len(paths)} masks are {kind} (first {lossy[0]}): {WHY_LOSSY}", where=place
+            )
         wants_boxes = not truth.keys().isdisjoint(boxes.OFFERED)
         self._is_boxes = wants_boxes and "mask" not in truth
         if self._is_boxes:
@@ -87,8 +89,8 @@ class MaskFiles:
         if ("instances" in truth or wants_boxes) and self._encoding.name != "instances":
             wanted = "'instances' (results.instances)" if "instances" in truth else "a box round each"
             raise InputError(
-                f"{place}: {found}: they do not tell objects apart, and the task wants {wanted}: give masks that "
-                "number objects"
+                f"{found}: they do not tell objects apart, and the task wants {wanted}: give masks that number objects",
+                where=place,
             )
         if self._is_boxes:
             self.class_names = self.class_names[1:]  # there is no background among boxes
@@ -274,12 +276,12 @@ class _Finder:
             fitting = [each for each in self._sample.seen if each.kind in kind.kinds]
             if not fitting:
                 first = self._sample.seen[0]
-                raise InputError(f"{self._place}: {first.name}: {kind.refusal(first.kind)}")
+                raise InputError(f"{first.name}: {kind.refusal(first.kind)}", where=self._place)
             names = default_names(max(max(set(each.values) - {ignore}, default=0) for each in fitting) + 1)
             hint = " (data.classes names them)"
             counted_in = f"{len(self._sample.seen)} of {self._sample.total} masks"
         if len(names) > 255:
-            raise InputError(f"{self._place}: {len(names)} classes, and at most 255 can be told apart")
+            raise InputError(f"{len(names)} classes, and at most 255 can be told apart", where=self._place)
         what = "indices of palettes" if kind is Palette else "class ids in one channel"
         found = f"{what}, 0 to {len(names) - 1}, and {ignore} for what does not count: {_shortened(names)}{hint}"
         return kind(names, ignore, counted_in), found
@@ -299,7 +301,7 @@ class _Finder:
         if given and len(given) != len(default):
             told = f"are {len(default)} classes, {', '.join(default)}, and data.classes names {len(given)}"
             hint = f": {_AS_CLASSES}" if what.startswith("object") else ""
-            raise InputError(f"{self._place}: {what} {told}{hint}")
+            raise InputError(f"{what} {told}{hint}", where=self._place)
         return given or default
 
     def _question(self, what: str) -> InputError:
@@ -321,9 +323,9 @@ class _Finder:
             if line := self._colors_line():
                 ways.append(f"{line}, if each colour is a class")
         if not ways:
-            return InputError(f"{self._place}: {what}: save masks all alike")
+            return InputError(f"{what}: save masks all alike", where=self._place)
         told = f"{what} {self._sample.share}".rstrip()
-        return InputError(f"{self._place}: ambiguous: {told}; write below data {', or '.join(ways)}")
+        return InputError(f"ambiguous: {told}; write below data {', or '.join(ways)}", where=self._place)
 
     def _unlike(self) -> InputError:
         count = Counter(each.kind for each in self._sample.seen)
@@ -334,17 +336,17 @@ class _Finder:
     def _nothing_but(self, value: int) -> InputError:
         what = f"nothing but the value {value}{', the background' if value == 0 else ''} {self._sample.share}".rstrip()
         fix = "give masks that show more, or name the classes in data.classes, if there are others that do"
-        return InputError(f"{self._place}: {what}: {fix}")
+        return InputError(f"{what}: {fix}", where=self._place)
 
     def _without_colors(self) -> InputError:
         if "deep" in self._sample.kinds:
-            return InputError(f"{self._place}: {Colors.refusal('deep')}")
+            return InputError(f"{Colors.refusal('deep')}", where=self._place)
         found = self._sample.colors
         told = [f"{list(color)} {100 * count / found.total():.3g} %" for color, count in found.most_common()]
         what = f"masks in RGB need a table of colours, and hold {_shortened(told)} {self._sample.share}".rstrip()
         if line := self._colors_line():
-            return InputError(f"{self._place}: {what}; write below data {line}")
-        return InputError(f"{self._place}: {what} ({_SMOOTH}): data.colors names the colours of classes")
+            return InputError(f"{what}; write below data {line}", where=self._place)
+        return InputError(f"{what} ({_SMOOTH}): data.colors names the colours of classes", where=self._place)
 
     def _colors_line(self) -> str:
         """What to write below data, by colour, so that black comes first, which is the background as a rule; "" where

@@ -153,7 +153,7 @@ class Tfds(ImageSource):
         try:
             classes = self._examples[sample.split].classes(sample.index)
         except OSError as error:
-            raise InputError(f"{self.where(position)}: {error.strerror}: prepare the set again") from None
+            raise InputError(f"{error.strerror}: prepare the set again", where=self.where(position)) from None
         if -1 in classes:  # what TFDS stores for an unknown class
             raise InputError(
                 f"{sample.key} has no label (-1), as others of '{sample.split}' may: leave them out by data.splits"
@@ -202,7 +202,11 @@ def find_features(
     images = [name for name in images if name != mask]
     image = _choose(set_name, "image", "an image", named["image"], images, features)
     if np.issubdtype(features[image].np_dtype, np.floating):
-        raise InputError(f"data.image={image}: images of floating point numbers have no encoding that can be read")
+        raise InputError(
+            "images of floating point numbers have no encoding that can be read",
+            where=f"data.image={image}",
+            field="data.image",
+        )
     label, class_names = None, []
     if "label" in truth or "labels" in truth:
         several = "labels" in truth
@@ -217,7 +221,7 @@ def find_features(
     objects = None
     if not truth.keys().isdisjoint(boxes.OFFERED):
         if label is not None or "mask" in truth:
-            raise InputError(f"{set_name}: boxes are read alone, and the task wants {', '.join(truth)}")
+            raise InputError(f"boxes are read alone, and the task wants {', '.join(truth)}", where=set_name)
         objects, label = find_objects(set_name, named["objects"], named["label"], features)
         class_names = names_of(features[objects], label)
     return Features(image, label, mask if "mask" in truth else None, class_names, objects)
@@ -233,7 +237,11 @@ def _find_mask(set_name: str, mask: str | None, image: str | None, features: Map
         fitting = labeled or fitting
     mask = _choose(set_name, "mask", "a mask (whole numbers, one channel)", mask, fitting, features)
     if isinstance(features[mask], tfds.features.Image) and features[mask].encoding_format == "jpeg":
-        raise InputError(f"data.mask={mask}: {set_name} keeps it as JPEG, whose compression changes class ids")
+        raise InputError(
+            f"{set_name} keeps it as JPEG, whose compression changes class ids",
+            where=f"data.mask={mask}",
+            field="data.mask",
+        )
     return mask
 
 
@@ -263,7 +271,7 @@ def _choose(
     if name is None and len(fitting) == 1:
         return fitting[0]
     if name is None and fitting:
-        raise InputError(f"{set_name}: {_list(fitting)} are each {kind}: choose by data.{key}")
+        raise InputError(f"{_list(fitting)} are each {kind}: choose by data.{key}", where=set_name)
     if name is None:
         kinds = [f"{each} ({type(feature).__name__})" for each, feature in features.items()]
         raise InputError(f"{set_name} has no feature that is {kind}, but {_list(kinds)}")
@@ -302,25 +310,32 @@ def mask_classes(
     names, place = classes or features.class_names, f"data.mask={features.mask}"
     if classes and features.class_names and len(classes) != len(features.class_names):
         count = len(features.class_names)
-        raise InputError(f"data.classes gives {len(classes)} names, and {place} has {count} classes")
+        raise InputError(
+            f"data.classes gives {len(classes)} names, and {place} has {count} classes", field="data.classes"
+        )
     held = [set(np.unique(mask).tolist()) - {IGNORE} for mask in _readable(first, read)]
     found = sorted(set().union(*held))
     if not names:
         which = "" if found[:1] == [0] else f" {advise('data.values', found)}"
         line = advise("data.classes", [f"class_{number}" for number in found])
         raise InputError(
-            f"{place}: the set does not name its classes, and its first masks hold {listed(found)}: say with your "
-            f"names, in their order, {line}{which}"
+            f"the set does not name its classes, and its first masks hold {listed(found)}: say with your "
+            f"names, in their order, {line}{which}",
+            where=place,
         )
     if values is not None and len(values) != len(names):
-        raise InputError(f"data.values gives {len(values)} numbers for {len(names)} classes: {', '.join(names[:12])}")
+        raise InputError(
+            f"data.values gives {len(values)} numbers for {len(names)} classes: {', '.join(names[:12])}",
+            field="data.values",
+        )
     numbers = range(len(names)) if values is None else values
     strange = [not each.issubset(numbers) for each in held]
     if sum(strange) * 2 > len(held):
         line = advise("data.values", found) if len(found) == len(names) else "data.values lists them"
         raise InputError(
-            f"{place}: its first masks hold {listed(found)}, and the {len(names)} classes are numbered "
-            f"{listed(numbers)}: say which number each has, in their order: {line}"
+            f"its first masks hold {listed(found)}, and the {len(names)} classes are numbered "
+            f"{listed(numbers)}: say which number each has, in their order: {line}",
+            where=place,
         )
     return list(names), numbers
 

@@ -40,21 +40,28 @@ def find_objects(set_name: str, named: str | None, label: str | None, features: 
             if fitting
             else (f"no feature is a sequence of objects with a '{BBOX}', but {', '.join(sorted(features))}")
         )
-        raise InputError(f"{set_name}: {which}")
+        raise InputError(f"{which}", where=set_name)
     if named is not None and named not in fitting:
-        raise InputError(f"data.objects={named}: {set_name} has no such objects with boxes: {nearest(named, fitting)}")
+        raise InputError(
+            f"{set_name} has no such objects with boxes: {nearest(named, fitting)}",
+            where=f"data.objects={named}",
+            field="data.objects",
+        )
     name = named or fitting[0]
     labels = [key for key, each in fields[name].items() if isinstance(each, tfds.features.ClassLabel)]
     if label is None:
         label = "label" if "label" in labels else labels[0] if len(labels) == 1 else None
     if label not in labels:
         found = ", ".join(sorted(labels)) or "none at all"
-        raise InputError(f"{set_name}: class labels of '{name}' are {found}: data.label={label} chooses none of them")
+        raise InputError(
+            f"class labels of '{name}' are {found}: data.label={label} chooses none of them", where=set_name
+        )
     box_format = getattr(fields[name][BBOX], "bbox_format", None)
     if box_format is not None and box_format.value != "REL_YXYX":
         raise InputError(
-            f"data.objects={name}: {set_name} keeps boxes as {box_format.value}, and REL_YXYX is read, in fractions of "
-            "the image"
+            f"{set_name} keeps boxes as {box_format.value}, and REL_YXYX is read, in fractions of the image",
+            where=f"data.objects={name}",
+            field="data.objects",
         )
     return name, label
 

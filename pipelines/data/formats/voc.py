@@ -102,7 +102,7 @@ class Voc(FileSource):
             try:
                 found = read_boxes(self._read(BOXES, position), self.class_names, encoded)
             except InputError as error:
-                raise InputError(f"{self.tree.where(self._files[BOXES][position])}: {error}") from None
+                raise InputError(f"{error}", where=self.tree.where(self._files[BOXES][position])) from None
             values, note = values | found.values(self._truth), found.note
         return {name: values[name].astype(wanted.dtype, copy=False) for name, wanted in self._truth.items()}, note
 
@@ -129,7 +129,7 @@ class Voc(FileSource):
             kind = read_mask(self._read(MASKS, 0)).kind if read_labelmap(self.tree) else ""
         if kind == "colors":
             told = f"masks in the colours of {LABELMAP}, not in VOC's class ids: {mask_keys(self.tree)}"
-            raise InputError(f"data.path={self.tree.root}: {told}")
+            raise InputError(f"{told}", where=f"data.path={self.tree.root}", field="data.path")
 
     def _read(self, folder: str, position: int) -> bytes:
         return self.tree.read(self._files[folder][position])
@@ -169,7 +169,7 @@ def read_layout(tree: FileTree, wanted: Sequence[str], lists: str) -> Layout:
             hint = f": say {advise('data.path', above[0])}" if above else _purpose(each)
             if told := advice(tree):
                 hint = f": {told}"
-            raise InputError(f"data.path={tree.root}: no folder '{each}' in it{hint}")
+            raise InputError(f"no folder '{each}' in it{hint}", where=f"data.path={tree.root}", field="data.path")
     found = {each: _files(tree, each) for each in wanted}
     found[IMAGES] = _files(tree, IMAGES, EXTENSIONS)
     unread = list(_files(tree, IMAGES, UNREAD).values())
@@ -179,7 +179,11 @@ def read_layout(tree: FileTree, wanted: Sequence[str], lists: str) -> Layout:
     if not named:
         names = sorted(set.intersection(*(set(each) for each in found.values())))
         if not names:
-            raise InputError(f"data.path={tree.root}: no image in '{IMAGES}' has a file in {' and '.join(wanted)}")
+            raise InputError(
+                f"no image in '{IMAGES}' has a file in {' and '.join(wanted)}",
+                where=f"data.path={tree.root}",
+                field="data.path",
+            )
         for folder in wanted:
             if strays := sorted(set(found[folder]) - set(found[IMAGES])):
                 told = "%s: files without an image: %d (first %s)"
@@ -227,7 +231,7 @@ def _read_lists(tree: FileTree, folder: str, images: Collection[str]) -> dict[Sp
         for name in names:
             if name in taken:
                 again = "twice" if taken[name] == file else f"as {tree.where(taken[name])} does"
-                raise InputError(f"{tree.where(file)}: names '{name}' {again}")
+                raise InputError(f"names '{name}' {again}", where=tree.where(file))
             taken[name] = file
         named[split] = file, names
     return named
@@ -237,12 +241,12 @@ def _names(tree: FileTree, file: str, images: Collection[str]) -> list[str]:
     try:
         lines = tree.read(file).decode("utf-8-sig").splitlines()
     except OSError as error:
-        raise InputError(f"{tree.where(file)}: {error.strerror}") from None
+        raise InputError(f"{error.strerror}", where=tree.where(file)) from None
     except UnicodeDecodeError:
-        raise InputError(f"{tree.where(file)}: not a list of images: it is not UTF-8 text") from None
+        raise InputError("not a list of images: it is not UTF-8 text", where=tree.where(file)) from None
     names = _without_flags([line.strip() for line in lines if line.strip()], images)
     if not names:
-        raise InputError(f"{tree.where(file)}: names no image: remove the list, or fill it")
+        raise InputError("names no image: remove the list, or fill it", where=tree.where(file))
     return names
 
 
@@ -263,8 +267,9 @@ def _refuse_missing(place: str, names: Sequence[str], found: Mapping[str, Mappin
         missing = [name for name in names if name not in files]
         if missing:
             raise InputError(
-                f"{place}: {len(missing)} of {len(names)} that it names have no file in '{folder}' (first "
-                f"{missing[0]}): add them, or take them out of the list"
+                f"{len(missing)} of {len(names)} that it names have no file in '{folder}' (first "
+                f"{missing[0]}): add them, or take them out of the list",
+                where=place,
             )
 
 

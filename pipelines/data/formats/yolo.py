@@ -60,7 +60,9 @@ class Yolo(FileSource):
             for image in _images(places, options.exclude):
                 key = posixpath.normpath(Path(os.path.relpath(image, root)).as_posix())
                 if keys.setdefault(key, split) != split:
-                    raise InputError(f"{file}: {key} is in the splits {keys[key]} and {split}: take it out of one")
+                    raise InputError(
+                        f"{key} is in the splits {keys[key]} and {split}: take it out of one", where=str(file)
+                    )
         self.keys = list(keys)
         self.splits = {split: [at for at, key in enumerate(self.keys) if keys[key] == split] for split in SPLITS}
         self.splits = {split: positions for split, positions in self.splits.items() if positions}
@@ -69,7 +71,7 @@ class Yolo(FileSource):
         without = self._labels.count(None)
         if self._truth and without == len(self.keys):
             raise InputError(
-                f"{file}: none of {without} images has a label file, as {_wanted(self.tree, self.keys[0])}"
+                f"none of {without} images has a label file, as {_wanted(self.tree, self.keys[0])}", where=str(file)
             )
         if self._truth:
             _tell_strays([each for each in self._labels if each], file)
@@ -107,13 +109,21 @@ def _load(file: str) -> dict[str, Any]:
     try:
         content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"data.path={file}: no such file: name the data.yaml of the set, or its folder") from None
+        raise InputError(
+            "no such file: name the data.yaml of the set, or its folder", where=f"data.path={file}", field="data.path"
+        ) from None
     except OSError as error:
-        raise InputError(f"data.path={file}: {error.strerror}") from None
+        raise InputError(f"{error.strerror}", where=f"data.path={file}", field="data.path") from None
     except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"data.path={file}: not YAML: {' '.join(str(error).split())}") from None
+        raise InputError(
+            f"not YAML: {' '.join(str(error).split())}", where=f"data.path={file}", field="data.path"
+        ) from None
     if not isinstance(content, dict):
-        raise InputError(f"data.path={file}: not a data.yaml, which is a mapping with 'train', 'val' and 'names'")
+        raise InputError(
+            "not a data.yaml, which is a mapping with 'train', 'val' and 'names'",
+            where=f"data.path={file}",
+            field="data.path",
+        )
     return content
 
 
@@ -122,19 +132,23 @@ def _names(names: Any, count: Any, file: str) -> list[str]:
     if isinstance(names, dict):
         ids = list(names)
         if any(type(each) is not int for each in ids):
-            raise InputError(f"{file}: 'names' has the id {next(each for each in ids if type(each) is not int)!r}")
+            raise InputError(
+                f"'names' has the id {next(each for each in ids if type(each) is not int)!r}", where=str(file)
+            )
         missing = sorted(set(range(max(ids, default=-1) + 1)) - set(ids))
         if missing:
-            raise InputError(f"{file}: 'names' has no id {missing[0]}: ids go from 0 to {max(ids)} without a gap")
+            raise InputError(
+                f"'names' has no id {missing[0]}: ids go from 0 to {max(ids)} without a gap", where=str(file)
+            )
         names = [names[each] for each in sorted(ids)]
     if not isinstance(names, list) or not names:
-        raise InputError(f"{file}: 'names' is missing: a list of the class names, or a mapping from their ids")
+        raise InputError("'names' is missing: a list of the class names, or a mapping from their ids", where=str(file))
     names = [str(each) for each in names]
     if type(count) is int and count != len(names):
-        raise InputError(f"{file}: 'nc' is {count}, and 'names' has {len(names)}: correct one of them")
+        raise InputError(f"'nc' is {count}, and 'names' has {len(names)}: correct one of them", where=str(file))
     repeated = next((name for name in names if names.count(name) > 1), None)
     if repeated is not None:
-        raise InputError(f"{file}: 'names' has '{repeated}' twice")
+        raise InputError(f"'names' has '{repeated}' twice", where=str(file))
     return names
 
 
@@ -150,7 +164,9 @@ def _splits(content: Mapping[str, Any], file: str, root: str) -> dict[str, list[
         places = [str(each) for each in (value if isinstance(value, list) else [value])]
         found.setdefault(split, []).extend(_existing(place, [*bases, root], f"{file}: '{key}'") for place in places)
     if not found:
-        raise InputError(f"{file}: no 'train', 'val' or 'test': each names a folder of images or a list of them")
+        raise InputError(
+            "no 'train', 'val' or 'test': each names a folder of images or a list of them", where=str(file)
+        )
     return found
 
 
@@ -184,9 +200,9 @@ def _listed(file: str) -> Iterator[str]:
     try:
         lines = Path(file).read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
-        raise InputError(f"{file}: not a list of images: it is not UTF-8 text") from None
+        raise InputError("not a list of images: it is not UTF-8 text", where=str(file)) from None
     except OSError as error:
-        raise InputError(f"{file}: {error.strerror}") from None
+        raise InputError(f"{error.strerror}", where=str(file)) from None
     for number, line in enumerate(lines, 1):
         if line := line.strip():
             image = os.path.normpath(os.path.join(folder, line))
@@ -224,7 +240,7 @@ def _objects(file: str, count: int) -> Iterator[tuple[int, int, np.ndarray]]:
     try:
         lines = Path(file).read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
-        raise InputError(f"{file}: not text: a line is 'class x y width height'") from None
+        raise InputError("not text: a line is 'class x y width height'", where=str(file)) from None
     for number, line in enumerate(lines, 1):
         cells = line.split()
         if not cells:
