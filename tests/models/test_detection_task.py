@@ -11,7 +11,10 @@ from saccade.models.detection.task import Detection
 from saccade.models.errors import InputError
 from saccade.models.views import View
 
-SMALL = "backbone: mobilenet_v2, channels: 8, head_layers: 1, strides: [8, 16], anchor_sizes: [14, 20], anchor_scales: [1.0]"
+SMALL = (
+    "backbone: mobilenet_v2, channels: 8, head_layers: 1, strides: [8, 16], anchor_sizes: [14, 20], "
+    "anchor_scales: [1.0]"
+)
 
 
 class TestLetterbox(BaseTaskTest):
