@@ -5,19 +5,16 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import numpy as np
 
-from ..models import find_task
-from ..models.contract import SERVING, Input, without_padding
+from ..models.contract import SERVING, without_padding
 from ..models.errors import InputError, at_least_one, nearest
 from ..models.inputs.image.header import read_header, share_calls
 from ..models.inputs.reasons import answer_calls
-from ..models.naming import make_importable
 from .description import EXTRA, FILE, Description, Signature
 from .rest import ROWS, PredictRequest, as_raws, named, tensors
 from .samples import FOLDER, ProofSample, read_samples
@@ -125,8 +122,7 @@ class Bundle:
                 if (self.folder / EXTRA / FOLDER).is_dir():
                     inputs = self.signature().inputs
                     raw = self.samples[0].raw
-                    values = {name: _column([raw[name]], each.dtype) for name, each in inputs.items()}
-                    self.run(values, is_prepared=True)
+                    self.run({name: _column([raw[name]], each.dtype) for name, each in inputs.items()})
                 else:  # it carries none: a request of nothing goes through the graph too
                     self.run(tensors(PredictRequest(None, ROWS, []), self.signature()))
                 return
@@ -138,7 +134,7 @@ class Bundle:
                 self._loaded = None
                 self._take()
 
-    def run(self, inputs: Mapping[str, np.ndarray], signature: str = SERVING, is_prepared: bool = False) -> Outputs:
+    def run(self, inputs: Mapping[str, np.ndarray], signature: str = SERVING) -> Outputs:
         """Calls a signature; threads may do so at the same time.
 
         What is too much for one call goes in several; the answers are those of one.
@@ -146,8 +142,6 @@ class Bundle:
         Args:
             inputs: input name to array, batch first, which may be empty; strings are object arrays of bytes.
             signature: its name.
-            is_prepared: whether the task's stage before the graph (`Input.prepare`), where it has one, was run already;
-                only values of the default signature go through it.
 
         Returns:
             Output name to array, batch first.
@@ -156,11 +150,6 @@ class Bundle:
             InputError: the SavedModel cannot be loaded, or has no such signature.
             RefusedError: values that the graph does not answer; all of them, each with its reason.
         """
-        unprepared: dict[int, str] = {}
-        if self._input is not None and signature == SERVING and not is_prepared:
-            inputs, unprepared = self._prepared(inputs)
-        if unprepared:
-            raise RefusedError(unprepared)
         parts = list(self._calls(inputs, signature))
         refused = {places[0] if places else -1: why for places, why in parts if isinstance(why, str)}
         if refused:
@@ -188,30 +177,6 @@ class Bundle:
             known = {name: length for name, length in lengths.items() if name in results and length in results}
             answers += without_padding(results, known)
         return answers
-
-    @cached_property
-    def _input(self) -> Input | None:
-        """The input whose `prepare` comes before the graph; None where there is no such stage."""
-        said = self.description.prepare
-        if said is None:
-            return None
-        for folder in said.import_paths:
-            if Path(folder).is_dir():
-                make_importable(folder)
-        kind = find_task(said.task)
-        return kind.Input(kind.Input.Options(**self.description.input), said.learned)
-
-    def _prepared(self, inputs: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[int, str]]:
-        """Values as the graph takes them, and of which instances there are none, with the reason."""
-        assert self._input is not None
-        count = len(next(iter(inputs.values())))
-        raws = [{name: value[place] for name, value in inputs.items()} for place in range(count)]
-        found = self._input.prepare(raws)
-        refused = {place: each for place, each in enumerate(found) if isinstance(each, str)}
-        if refused:
-            return {}, refused
-        types = self.signature().inputs
-        return {name: _column([each[name] for each in found], types[name].dtype) for name in inputs}, {}
 
     def _calls(self, inputs: Mapping[str, np.ndarray], signature: str) -> Iterator[tuple[list[int], Outputs | str]]:
         """The instances in bounded calls of the graph; see `answer_calls`."""

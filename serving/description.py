@@ -59,20 +59,6 @@ class Signature(_Part):
     outputs: dict[str, TensorType]
 
 
-class Preparation(_Part):
-    """The stage in Python that comes before the graph (`Input.prepare`): a client of TF Serving sends what it gives.
-
-    Attributes:
-        task: as the recipe names it; its input prepares.
-        import_paths: folders in which a user's own task is found.
-        learned: what the input is built of beside its options.
-    """
-
-    task: str
-    import_paths: tuple[str, ...] = ()
-    learned: dict[str, Any] = {}
-
-
 class Description(_Part):
     """All of `saccade.json`; fields that a later saccade adds are passed over."""
 
@@ -91,7 +77,6 @@ class Description(_Part):
     made_with: dict[str, str]
     created: datetime
     proof: Proof | None = None
-    prepare: Preparation | None = None
 
     def write(self, folder: Path) -> None:
         """Writes it into the bundle's version folder."""

@@ -10,7 +10,7 @@ from ..models.contract import SERVING
 from ..models.errors import InputError
 from ..models.files import DESCRIPTION, read_json, refuse_folder
 from ..models.stopping import stoppable
-from .description import EXTRA, Description, Preparation
+from .description import EXTRA, Description
 from .samples import FOLDER, read_samples, write_samples
 from .versions import all_at_once, new_version
 
@@ -60,15 +60,13 @@ def export(
     from .saved_model import FILE, save, write_warmup
 
     predictor = Predictor.load(run)
-    task, said = predictor.task, read_json(run / DESCRIPTION)
-    paths = tuple(str((run / each).resolve()) for each in said["import_paths"])
-    prepare = Preparation(task=said["task"], import_paths=paths, learned=task.learned) if task.input.prepares else None
+    task = predictor.task
     with all_at_once(folder) as partial:
         signatures = save(predictor, partial)
         description = Description(
             name=name,
             version=int(folder.name),
-            task=said["task"],
+            task=read_json(run / DESCRIPTION)["task"],
             class_names=task.class_names,
             fingerprint=predictor.fingerprint,
             input=task.input_options.model_dump(mode="json"),
@@ -79,7 +77,6 @@ def export(
             signatures=signatures,
             made_with={"saccade": __version__, "tensorflow": tf.__version__, "keras": keras.__version__},
             created=datetime.now(UTC).replace(microsecond=0),
-            prepare=prepare,
         )
         extra = partial / EXTRA
         write_samples(samples, extra / FOLDER)
