@@ -1,0 +1,102 @@
+"""From what a run or a bundle says of its Predictor to the task and the input again, before TensorFlow is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import find_task
+from .errors import InputError
+from .files import DESCRIPTION, WEIGHTS, read_json
+from .naming import make_importable
+
+if TYPE_CHECKING:
+    from .contract import Input, Task
+
+FORMAT = 2
+"""Of `predictor.json`."""
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What a run says of its Predictor.
+
+    Attributes:
+        task: made anew, with what it learned.
+        description: all of `predictor.json`.
+        weights: the file of weights.
+    """
+
+    task: Task
+    description: Mapping[str, Any]
+    weights: Path
+
+
+def restore_task(run: Path | str, weights: str = WEIGHTS) -> Restored:
+    """The task of a run, without its model.
+
+    Args:
+        run: the folder that `train` or `ensemble` left.
+        weights: which of the run's weights have to be there.
+
+    Raises:
+        InputError: no run, one without weights yet, one whose description is damaged, or one whose raw values were
+            prepared in another way than the code does now.
+    """
+    run = Path(run)
+    if not (run / DESCRIPTION).is_file():
+        raise InputError(f"{run}: not a run (it has no {DESCRIPTION}); name the folder that 'train' left")
+    if not (run / weights).is_file():
+        raise InputError(f"{run}: this run has no {weights} yet; run its 'train' command again to resume it")
+    said = read_json(run / DESCRIPTION)
+    if said.get("format") != FORMAT:
+        raise InputError(f"{run}: a run of an earlier saccade (0.1 before the task contract): train it again")
+    for folder in said["import_paths"]:
+        if (place := (run / folder).resolve()).is_dir():
+            make_importable(place)
+    kind = find_task(said["task"])
+    _refuse_other_version(kind.Input, said.get("prepare", ""), str(run), "train")
+    task = kind(
+        said["class_names"],
+        kind.ModelOptions(**said["model"]),
+        kind.Input.Options(**said["input"]),
+        kind.ResultOptions(**said["results"]),
+        kind.EvaluationOptions(**said["evaluate"]),
+        said["learned"],
+    )
+    return Restored(task, said, run / weights)
+
+
+def restore_input(task: str, options: Mapping[str, Any], learned: Mapping[str, Any], version: str, where: str) -> Input:
+    """The input of a bundle, for its `prepare`.
+
+    Args:
+        task: its name, as the recipe has it; where it is a user's own, its module has to be importable here.
+        options: of the input.
+        learned: what the task learned.
+        version: of `prepare`, when the bundle was made.
+        where: the bundle, for messages.
+
+    Raises:
+        InputError: no such task here, or its `prepare` is of another version.
+    """
+    try:
+        kind = find_task(task)
+    except InputError as error:
+        raise InputError(
+            f"{where}: raw values are prepared in Python by this task before they reach the graph, and it is not here "
+            f"({error}): put its folder on PYTHONPATH, or send prepared values"
+        ) from error
+    _refuse_other_version(kind.Input, version, where, "export")
+    return kind.Input(kind.Input.Options(**options), learned)
+
+
+def _refuse_other_version(kind: type[Input], version: str, where: str, again: str) -> None:
+    if kind.prepare_version != version:
+        made, here = (f"version {each}" if each else "no version" for each in (version, kind.prepare_version))
+        raise InputError(
+            f"{where}: was made with {made} of {kind.__name__}.prepare, and there is {here} here: its answers would "
+            f"be others: bring that version back, or {again} again"
+        )
