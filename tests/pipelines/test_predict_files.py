@@ -125,8 +125,6 @@ def test_the_command_line(predictor, files, tmp_path, capsys):
     run.mkdir()
     predictor.describe(run, "pixel_task:Pixels", [str(Path(pixel_task.__file__).parent)])
     predictor.model.save_weights(run / WEIGHTS)
-    sections = "data: {source: masks, path: i, masks: m}\nmodel: {name: convolution}\n"
-    (run / "recipe.yaml").write_text(f"task: pixel_task:Pixels\n{sections}")
     tiles = ["--tile", "32", "--overlap", "8"]
     assert main(["predict", str(run), files[0], files[2], *tiles, "--save", str(tmp_path / "masks")]) == 2
     good, bad = map(json.loads, capsys.readouterr().out.splitlines())

@@ -35,15 +35,21 @@ class Cropped(ImageInput):
         return {"bytes": stream.getvalue()}
 
 
-class Accuracy(Evaluation):
+class Scored(Evaluation):
+    """The share that is right, and the mean score of what is wrong: it falls as long as there is something to learn."""
+
+    needs = ("scores", "label")
+
     def __init__(self):
-        self.right = []
+        self.right, self.wrong = [], []
 
     def update(self, truth, results, key, raw):
         self.right.append(int(results["label"]) == int(truth["label"]))
+        self.wrong.append(1 - float(results["scores"][int(truth["label"])]))
 
     def values(self, intervals=True):
-        return {"accuracy": Value(float(np.mean(self.right)))}
+        wrong = Value(float(np.mean(self.wrong)), higher_is_better=False)
+        return {"accuracy": Value(float(np.mean(self.right))), "wrong": wrong}
 
 
 class CroppedColour(Task):
@@ -51,7 +57,7 @@ class CroppedColour(Task):
 
     Input = Cropped
     models = {"mean": "cropped_colour:Network"}
-    monitor = "accuracy"
+    monitor = "wrong"
     signatures = {SERVING: ("label", "class_name", "size"), "scores": ("scores", "label")}
 
     @property
@@ -70,7 +76,7 @@ class CroppedColour(Task):
         return {"label": label, "class_name": name, "size": geometry["size"], "scores": tf.nn.softmax(outputs)}
 
     def evaluation(self, settings):
-        return Accuracy()
+        return Scored()
 
     def draw(self, shown, results, truth=None):
         return shown
