@@ -57,7 +57,7 @@ def restore_task(run: Path | str, weights: str = WEIGHTS) -> Restored:
         if (place := (run / folder).resolve()).is_dir():
             make_importable(place)
     kind = find_task(said["task"])
-    _refuse_other_version(kind.Input, said.get("prepare", ""), str(run), "train")
+    refuse_other_version(kind.Input, said.get("prepare", ""), str(run), "train again")
     task = kind(
         said["class_names"],
         kind.ModelOptions(**said["model"]),
@@ -89,14 +89,25 @@ def restore_input(task: str, options: Mapping[str, Any], learned: Mapping[str, A
             f"{where}: raw values are prepared in Python by this task before they reach the graph, and it is not here "
             f"({error}): put its folder on PYTHONPATH, or send prepared values"
         ) from error
-    _refuse_other_version(kind.Input, version, where, "export")
+    refuse_other_version(kind.Input, version, where, "export again")
     return kind.Input(kind.Input.Options(**options), learned)
 
 
-def _refuse_other_version(kind: type[Input], version: str, where: str, again: str) -> None:
+def refuse_other_version(kind: type[Input], version: str, where: str, way_out: str) -> None:
+    """Refuses what was made with another version of `Input.prepare` than the code has now.
+
+    Args:
+        kind: of the input.
+        version: of its `prepare`, then; "" for none.
+        where: what was made, for messages.
+        way_out: what else to do than to bring that version back.
+
+    Raises:
+        InputError: the versions differ.
+    """
     if kind.prepare_version != version:
         made, here = (f"version {each}" if each else "no version" for each in (version, kind.prepare_version))
         raise InputError(
             f"{where}: was made with {made} of {kind.__name__}.prepare, and there is {here} here: its answers would "
-            f"be others: bring that version back, or {again} again"
+            f"be others: bring that version back, or {way_out}"
         )

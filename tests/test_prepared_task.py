@@ -3,6 +3,7 @@ export, proof and server alike, and one that is refused costs the others nothing
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import cropped_colour
 import numpy as np
 import pytest
 import tensorflow as tf
+from base_task import BaseTaskTest
 from cropped_colour import Cropped, CroppedColour, black, image, size
 
 import saccade
@@ -123,6 +125,13 @@ class TestCheckAndTraining:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Cropped, "prepare_version", "2")
             assert _cache_file(options, task) != before
+
+
+class TestAsAnyTask(BaseTaskTest):
+    """What every task has to do, this one does as well: on digits, which stand on black."""
+
+    recipe = "task: cropped_colour:CroppedColour\ndata: {source: digits}\ninput: {size: 16}\nmodel: {name: mean}\n"
+    changed_input = {"size": 12}
 
 
 class TestPrediction:
@@ -287,6 +296,14 @@ class TestFingerprint:
             InputError, match="made with version 1 of Cropped.prepare, and there is version 2 here.*train"
         ):
             Predictor.load(run)
+
+    def test_a_run_of_another_version_is_not_resumed(self, folder, run, tmp_path, monkeypatch):
+        shutil.copytree(run, tmp_path / "run")
+        state = json.loads((tmp_path / "run/state.json").read_text()) | {"finished": False}
+        (tmp_path / "run/state.json").write_text(json.dumps(state))
+        monkeypatch.setattr(Cropped, "prepare_version", "2")
+        with pytest.raises(InputError, match="version 1 of Cropped.prepare, .* or train anew with train.run=FOLDER"):
+            saccade.train(folder / "recipe.yaml", f"train.run={tmp_path / 'run'}", "train.epochs=7")
 
 
 class TestReady:

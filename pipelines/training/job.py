@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -33,13 +33,15 @@ from ..data.source import Source, request
 from ..evaluating.evaluation_files import write_evaluation
 from ..evaluating.validation import evaluate_positions, settle
 from ..feeding.batches import make_augmenter
-from ..recipe.recipe import Recipe
 from ..recipe.train_options import LATENCY
 from ..run import FINDINGS, FORMER, PROVENANCE, QUARANTINE, SAMPLES, Run
 from .checkpoint import save_weights
 from .fitting import fit
 from .phases import phases
 from .selection import Selection, latency_ms
+
+if TYPE_CHECKING:
+    from ..recipe.recipe import Recipe
 
 PACKAGES = ("saccade", "tensorflow", "keras", "albumentations", "numpy")
 
