@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from .contract import SERVING, Task
+from .contract import Task
 from .views import View, Views
 
 
@@ -41,7 +41,7 @@ class Ensemble(keras.Model):
         )
         # A first trace, past Keras' own `__call__`: it would make several lines of the one that an InputError has.
         trace = tf.function(lambda raw: self.call(task.input(**raw)[0]), autograph=False)
-        trace.get_concrete_function(dict(task.input.signatures[SERVING]))
+        trace.get_concrete_function(dict(task.input.prepared))
         self.built = True
 
     def call(self, inputs: Any, training: bool = False) -> Any:

@@ -16,21 +16,20 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from . import find_task
 from .contract import SERVING, Evaluation, Raw, Task, with_lengths, without_padding
 from .ensemble import Ensemble, restore
 from .errors import InputError, at_least_one, nearest
-from .files import DESCRIPTION, WEIGHTS, read_json, write_atomically
+from .files import DESCRIPTION, WEIGHTS, write_atomically
 from .inputs.reasons import answer_calls
-from .naming import make_importable
-from .options import move_keys
+from .restoring import FORMAT, restore_task
 
 
 class Predictor(tf.Module):
     """Input, model and results of one task as one graph.
 
     Call it with the raw values of one of the input's signatures, batch first; for images that is
-    `predictor(bytes=string[n])`. It answers with a dict of tensors, batch first: the results of the task's default
+    `predictor(bytes=string[n])`; where the input prepares them (`Input.prepare`), with what it made of them: `predict`
+    and all that is not a graph do so. It answers with a dict of tensors, batch first: the results of the task's default
     signature, or those that `results` names, `predictor(["probabilities"], bytes=...)`; what is not asked for is
     not computed. An answer depends on its sample alone, whatever else is in the batch.
 
@@ -53,12 +52,12 @@ class Predictor(tf.Module):
         signature = self._signature_of(raw)
         choice = f"{signature} {'default' if results is None else ','.join(results)}"
         if choice not in self._graphs:  # a function of its own for each choice, from which TensorFlow prunes the rest
-            spec = dict(self.task.input.signatures[signature])
+            spec = dict(self.task.input.graph_signatures[signature])
             self._graphs[choice] = tf.function(partial(self._graph, results=results), input_signature=[spec])
         return self._graphs[choice]({name: tf.convert_to_tensor(value) for name, value in raw.items()})
 
     def _signature_of(self, raw: Mapping[str, Any]) -> str:
-        signatures = self.task.input.signatures
+        signatures = self.task.input.graph_signatures
         for name, spec in signatures.items():
             if spec.keys() == raw.keys():
                 return name
@@ -220,21 +219,21 @@ class Predictor(tf.Module):
             As `answer_calls`; first the samples that `Input.prepare` refused.
         """
         source = self.task.input
-        prepared = source.prepare(raws)
+        prepared = source.ready(raws)
         good = {place: raw for place, raw in enumerate(prepared) if not isinstance(raw, str)}
         yield from (([place], raw) for place, raw in enumerate(prepared) if isinstance(raw, str))
         places_of = list(good)
         calls = [[places_of[index] for index in some] for some in source.share_calls(list(good.values()))]
 
         def answer(places: list[int]) -> Any:
-            return call(stacked([good[place] for place in places], source.signatures))
+            return call(stacked([good[place] for place in places], source.graph_signatures))
 
         yield from answer_calls(calls, answer, lambda place, error: source.reason(error, good[place]))
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of all that a prediction depends on: weights, input, views, settings, what was learned, class names (16
-        hex digits)."""
+        """Hash of all that a prediction depends on: weights, input, views, settings, the version of `Input.prepare`,
+        what was learned, class names (16 hex digits)."""
         digest = hashlib.sha256(json.dumps(self._identity(), sort_keys=True).encode())
         for weight in self.model.weights:
             digest.update(np.ascontiguousarray(weight).tobytes())
@@ -242,7 +241,9 @@ class Predictor(tf.Module):
 
     def _identity(self) -> dict[str, Any]:
         task = self.task
-        ensemble = {"ensemble": self.model.describe()} if isinstance(self.model, Ensemble) else {}
+        more = {"ensemble": self.model.describe()} if isinstance(self.model, Ensemble) else {}
+        if task.input.prepare_version:
+            more |= {"prepare": task.input.prepare_version}
         return {
             "task": f"{type(task).__module__}:{type(task).__qualname__}",
             "class_names": list(task.class_names),
@@ -251,7 +252,7 @@ class Predictor(tf.Module):
             "results": task.result_options.model_dump(mode="json"),
             "learned": task.learned,
             "settings": dict(self.settings),  # tf.Module wraps it in what json does not take for a dict
-            **ensemble,
+            **more,
         }
 
     def describe(self, folder: Path | str, task_name: str, import_paths: Sequence[str] = ()) -> None:
@@ -263,7 +264,7 @@ class Predictor(tf.Module):
             import_paths: folders in which a user's own task or model is found, absolute or seen from the run.
         """
         description = self._identity() | {
-            "format": 3,
+            "format": FORMAT,
             "task": task_name,
             "evaluate": self.task.evaluation_options.model_dump(mode="json"),
             "import_paths": list(import_paths),
@@ -279,41 +280,17 @@ class Predictor(tf.Module):
             weights: which of the run's weights; the best by default.
 
         Raises:
-            InputError: no run, one without weights yet, or one whose files are damaged.
+            InputError: no run, one without weights yet, or one whose files are damaged; see `restore_task`.
         """
-        run = Path(run)
-        if not (run / DESCRIPTION).is_file():
-            raise InputError(f"not a run (it has no {DESCRIPTION}); name the folder that 'train' left", where=str(run))
-        if not (run / weights).is_file():
-            raise InputError(
-                f"this run has no {weights} yet; run its 'train' command again to resume it", where=str(run)
-            )
-        description = read_json(run / DESCRIPTION)
-        if description.get("format") not in (2, 3):
-            raise InputError(
-                "a run of an earlier saccade (0.1 before the task contract): train it again", where=str(run)
-            )
-        for folder in description["import_paths"]:
-            if (place := (run / folder).resolve()).is_dir():
-                make_importable(place)
-        kind = find_task(description["task"])
-        if description["format"] == 2:
-            description = move_keys(description, {"model": kind.ModelOptions})
-        task = kind(
-            description["class_names"],
-            kind.ModelOptions(**description["model"]),
-            kind.Input.Options(**description["input"]),
-            kind.ResultOptions(**description["results"]),
-            kind.EvaluationOptions(**description["evaluate"]),
-            description["learned"],
-        )
+        found = restore_task(run, weights)
+        task, description = found.task, found.description
         model = restore(task, description["ensemble"]) if "ensemble" in description else task.model()
         try:
-            model.load_weights(run / weights)
+            model.load_weights(found.weights)
         except (OSError, ValueError, KeyError) as error:  # as h5py and Keras say it of a file that is not whole
             raise InputError(
                 "cut short, damaged or of another model: run the 'train' command of this run again",
-                where=str(run / weights),
+                where=str(found.weights),
             ) from error
         return cls(task, model, description["settings"])
 

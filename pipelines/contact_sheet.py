@@ -6,6 +6,7 @@ import math
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -25,8 +26,10 @@ from .feeding.augmenting import samples_named
 from .feeding.batches import batches_of_samples, make_augmenter, mixing
 from .feeding.order import Order
 from .feeding.reading import reader
-from .recipe.recipe import Recipe
 from .recipe.train_options import TrainOptions
+
+if TYPE_CHECKING:
+    from .recipe.recipe import Recipe
 
 TILE = 192
 """Width that small images are enlarged to, in pixels."""

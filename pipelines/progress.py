@@ -62,7 +62,8 @@ class EpochProgress:
         self._bar.set_description_str("validation", refresh=sys.stderr.isatty())
 
     def rate(self) -> float:
-        """Samples a second, in training, validation not counted."""
+        """Samples a second, in training, validation not counted; 0 where nothing was trained since the epoch was
+        resumed."""
         end = self._fitted or time.monotonic()
         return (self._bar.n - self._done) * self._batch / max(1e-9, end - self._began)
 
@@ -71,15 +72,16 @@ class EpochProgress:
         return time.monotonic() - self._began
 
     def end(self, epoch: int, logs: Mapping[str, float], best: bool) -> None:
-        """Ends an epoch with its line."""
+        """Ends an epoch with its line; one that was resumed to be validated alone tells neither rate nor time left."""
         self._bar.close()
         pace = ""
-        if rate := self.rate():  # an epoch that a resumed run only validates has none
+        if rate := self.rate():
             self._durations.append(self.seconds())
             left = (self._last_epoch - epoch - 1) * sum(self._durations[-5:]) / len(self._durations[-5:])
             pace = f"  ({rate:.0f} samples/s, {span(left)} left)"
         metrics = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
-        log.info("epoch %d/%d  %s%s%s", epoch + 1, self._last_epoch, metrics, "  best" if best else "", pace)
+        mark = "  best" if best else ""
+        log.info("epoch %d/%d  %s%s%s", epoch + 1, self._last_epoch, metrics, mark, pace)
 
     def close(self) -> None:
         if self._bar is not None:

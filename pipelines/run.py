@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 import yaml
@@ -21,7 +21,11 @@ import yaml
 from ..models.errors import InputError
 from ..models.files import DESCRIPTION, WEIGHTS, is_whole_hdf5, read_json, refuse_folder, saving, write_atomically
 from ..models.options import move_keys
-from .recipe.recipe import Recipe
+from ..models.restoring import refuse_other_version
+
+if TYPE_CHECKING:
+    from ..models.contract import Input
+    from .recipe.recipe import Recipe
 
 log = logging.getLogger("saccade")
 
@@ -147,6 +151,18 @@ class Run:
             "or train anew with train.run=FOLDER",
             where=self.folder,
         )
+
+    def refuse_other_prepare(self, kind: type[Input]) -> None:
+        """Stops a run from being resumed when raw values are prepared otherwise than they were.
+
+        Raises:
+            InputError: with both versions.
+        """
+        said = None
+        with suppress(InputError, FileNotFoundError, AttributeError):  # a damaged file is written anew
+            said = read_json(self.folder / DESCRIPTION).get("prepare", "")
+        if self.resumed and said is not None:
+            refuse_other_version(kind, said, str(self.folder), "train anew with train.run=FOLDER")
 
     def learned(self) -> dict[str, Any] | None:
         """What the task had learned from the training truth when this run began; None where no file tells."""

@@ -53,6 +53,7 @@ def _train(recipe: Recipe, limit: int | None) -> Path:
         run = Run.of(recipe)  # another job may have written to it until now
         source, task = recipe.open()
         run.refuse_other_classes(task.class_names)
+        run.refuse_other_prepare(task.Input)
 
         from .training.job import Training
 

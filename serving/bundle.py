@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from ..models.contract import SERVING, without_padding
+from ..models.contract import SERVING, Input, without_padding
 from ..models.errors import InputError, at_least_one, nearest
 from ..models.inputs.image.header import read_header, share_calls
 from ..models.inputs.reasons import answer_calls
+from ..models.restoring import restore_input
 from .description import EXTRA, FILE, Description, Signature
 from .rest import ROWS, PredictRequest, as_raws, named, tensors
 from .samples import FOLDER, ProofSample, read_samples
@@ -62,6 +63,7 @@ class Bundle:
         self._take()
         self._loading = Lock()
         self._loaded: Any = None
+        self._input: Input | None = None
 
     @property
     def name(self) -> str:
@@ -131,7 +133,7 @@ class Bundle:
                     raise
                 told = (str(error) or type(error).__name__).splitlines()[0]
                 log.warning("%s; version %s is served in its place", told, self._folders[0].name)
-                self._loaded = None
+                self._loaded = self._input = None
                 self._take()
 
     def run(self, inputs: Mapping[str, np.ndarray], signature: str = SERVING) -> Outputs:
@@ -179,7 +181,37 @@ class Bundle:
         return answers
 
     def _calls(self, inputs: Mapping[str, np.ndarray], signature: str) -> Iterator[tuple[list[int], Outputs | str]]:
-        """The instances in bounded calls of the graph; see `answer_calls`."""
+        """The instances, prepared where they are raw, in bounded calls of the graph; see `answer_calls`."""
+        graph = self.description.prepare and self.description.prepare.signatures.get(signature)
+        if not graph:
+            yield from self._graph_calls(inputs, signature)
+            return
+        raws = [dict(zip(inputs, row, strict=True)) for row in zip(*inputs.values(), strict=True)]
+        made = self._prepare().ready(raws)
+        yield from (([place], each) for place, each in enumerate(made) if isinstance(each, str))
+        good = {place: each for place, each in enumerate(made) if not isinstance(each, str)}
+        columns = tensors(PredictRequest(None, ROWS, []), self.signature(graph))
+        if good:
+            columns = {
+                name: _column([each[name] for each in good.values()], kind.dtype)
+                for name, kind in self.signature(graph).inputs.items()
+            }
+        if good or not made:
+            for places, answer in self._graph_calls(columns, graph):
+                yield [list(good)[place] for place in places], answer
+
+    def _prepare(self) -> Input:
+        """The input whose `prepare` stands before the graph, of the task that the description names."""
+        with self._loading:
+            if self._input is None:
+                about, said = self.description, self.description.prepare
+                assert said is not None
+                self._input = restore_input(about.task, about.input, said.learned, said.version, str(self.folder))
+            return self._input
+
+    def _graph_calls(
+        self, inputs: Mapping[str, np.ndarray], signature: str
+    ) -> Iterator[tuple[list[int], Outputs | str]]:
         import tensorflow as tf
 
         names = self.signature(signature).outputs

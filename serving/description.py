@@ -59,6 +59,25 @@ class Signature(_Part):
     outputs: dict[str, TensorType]
 
 
+class Prepare(_Part):
+    """The stage in Python in front of the graph (`Input.prepare`) that raw values need, which no SavedModel holds.
+
+    The bundle's task brings it: where raw values are sent, its module has to be importable.
+
+    Attributes:
+        version: of the stage, when the bundle was made.
+        learned: what the task learned.
+        signatures: each signature that takes raw values, as saccade serves it, to the SavedModel's own, which takes
+            prepared ones.
+        note: for people.
+    """
+
+    version: str
+    learned: dict[str, Any] = {}
+    signatures: dict[str, str]
+    note: str = ""
+
+
 class Description(_Part):
     """All of `saccade.json`; fields that a later saccade adds are passed over."""
 
@@ -74,6 +93,7 @@ class Description(_Part):
     lengths: dict[str, str] = {}
     padding: dict[str, float] = {}
     signatures: dict[str, Signature]
+    prepare: Prepare | None = None
     made_with: dict[str, str]
     created: datetime
     proof: Proof | None = None

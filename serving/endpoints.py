@@ -170,12 +170,33 @@ class Endpoints:
         saved = SavedModel.FromString((self.bundle.folder / "saved_model.pb").read_bytes())
         signatures = {
             name: MessageToDict(each, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
-            for name, each in saved.meta_graphs[0].signature_def.items()
+            for name, each in self._definitions(saved.meta_graphs[0].signature_def).items()
         }
         return {
             "model_spec": {"name": self.bundle.name, "signature_name": "", "version": str(self.bundle.version)},
             "metadata": {"signature_def": {"signature_def": signatures}},
         }
+
+    def _definitions(self, saved: Any) -> dict[str, Any]:
+        """The SavedModel's signatures, and those that take raw values, which are prepared here before the graph."""
+        import tensorflow as tf
+        from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
+
+        about, definitions = self.bundle.description, dict(saved)
+        for name, graph in (about.prepare.signatures if about.prepare else {}).items():
+            inputs = {
+                value: TensorInfo(
+                    name=value,
+                    dtype=tf.as_dtype(kind.dtype).as_datatype_enum,
+                    tensor_shape=tf.TensorShape(kind.shape).as_proto(),
+                )
+                for value, kind in about.signatures[name].inputs.items()
+            }
+            of_graph = saved[graph]
+            definitions[name] = SignatureDef(
+                inputs=inputs, outputs=dict(of_graph.outputs), method_name=of_graph.method_name
+            )
+        return definitions
 
     @property
     def curl(self) -> str:
@@ -207,6 +228,7 @@ class Endpoints:
             "",
             'signatures, chosen by "signature_name" beside "instances" (without it serving_default):',
             *signatures,
+            *([about.prepare.note] if about.prepare else []),
         ]
         return "\n".join(lines) + "\n"
 

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from .. import __version__
-from ..models.contract import SERVING
+from ..models.contract import SERVING, Task
 from ..models.errors import InputError
 from ..models.files import DESCRIPTION, read_json, refuse_folder
 from ..models.stopping import stoppable
-from .description import EXTRA, Description
+from .description import EXTRA, Description, Prepare
 from .samples import FOLDER, read_samples, write_samples
 from .versions import all_at_once, new_version
 
@@ -24,6 +24,9 @@ def export(
     run: Path | str, target: Path | str, name: str, version: int | None = None, keep_samples: bool | None = None
 ) -> Path:
     """Makes the bundle `target/name/version/` of a run's Predictor, proven in a clean process.
+
+    Where raw values are prepared in Python before the graph (`Input.prepare`), the SavedModel's signatures take
+    prepared ones, and the description says what prepares them.
 
     It holds the SavedModel and in `assets.extra/` its description (`saccade.json`), `labels.txt` with one class name
     a line, the proof samples with the expected results, and TF Serving's warm-up requests. It appears complete or
@@ -56,8 +59,8 @@ def export(
     import tensorflow as tf
 
     from ..models.predictor import Predictor, stacked
-    from .proof import prove_export
-    from .saved_model import FILE, save, write_warmup
+    from .proof import prove_export, prove_prepare
+    from .saved_model import FILE, raw_signatures, save, write_warmup
 
     predictor = Predictor.load(run)
     task = predictor.task
@@ -75,17 +78,33 @@ def export(
             lengths=dict(task.lengths),
             padding=dict(task.result_padding),
             signatures=signatures,
+            prepare=_prepare(task, raw_signatures(task)),
             made_with={"saccade": __version__, "tensorflow": tf.__version__, "keras": keras.__version__},
             created=datetime.now(UTC).replace(microsecond=0),
         )
         extra = partial / EXTRA
         write_samples(samples, extra / FOLDER)
         (extra / LABELS).write_text("".join(f"{each}\n" for each in task.class_names), encoding="utf-8")
+        prove_prepare(predictor, samples, description)
         proof = prove_export(predictor, samples, partial)
         if keep_samples if keep_samples is not None else task.keep_samples:
-            write_warmup(extra / FILE, name, SERVING, [stacked([samples[0].raw], task.input.signatures)])
+            (first,) = task.input.ready([samples[0].raw])
+            called = raw_signatures(task).get(SERVING, SERVING)
+            write_warmup(extra / FILE, name, called, [stacked([first], task.input.graph_signatures)])
         else:
             shutil.rmtree(extra / FOLDER)
         description.model_copy(update={"proof": proof}).write(partial)
     log.info("%s: %s", folder, proof)
     return folder
+
+
+def _prepare(task: Task, signatures: dict[str, str]) -> Prepare | None:
+    if not signatures:
+        return None
+    graph, values = signatures[SERVING], ", ".join(task.input.prepared)
+    note = (
+        f"{', '.join(signatures)} take raw values, which Python prepares ({type(task.input).__name__}.prepare): only "
+        f"saccade answers them. TensorFlow and TensorFlow Serving call {', '.join(signatures.values())} with what it "
+        f"gives ({values}); '{graph}' stands for '{SERVING}'."
+    )
+    return Prepare(version=task.input.prepare_version, learned=task.learned, signatures=signatures, note=note)

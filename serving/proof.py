@@ -17,15 +17,16 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ..models.contract import SERVING, Task, array_difference, with_lengths, without_padding
+from ..models.contract import SERVING, Task, array_difference, digest_of, with_lengths, without_padding
 from ..models.errors import InputError, JobError, temporary_folder
 from ..models.files import saving
 from ..models.predictor import Predictor, stacked
+from ..models.restoring import restore_input
 from . import clean_process
 from .clean_process import read_tensors, write_tensors
 from .description import EXTRA, Description, Proof
 from .samples import FOLDER, ProofSample
-from .saved_model import signatures_of
+from .saved_model import raw_signatures, signatures_of
 
 Calls = Mapping[tuple[str, str], Mapping[str, np.ndarray]]
 """(case, signature) to named tensors: inputs of calls, or their outputs."""
@@ -75,9 +76,9 @@ def prove_export(predictor: Predictor, samples: Sequence[ProofSample], folder: P
     """Compares a SavedModel with the Predictor that it was made from, and leaves the expected results in it.
 
     The samples go through `serving_default` one by one, and in one batch through every signature that takes the same;
-    another signature of the input gets each sample as the input shows it, where that is what it takes. A sample's
-    results in the batch, of whatever signature, are those that it has alone. Then the task's evaluation takes in both
-    sides' results.
+    another signature of the input gets each sample as the input shows it, where that is what it takes. Where the input
+    prepares samples they are prepared first, and the signature is "prepared". A sample's results in the batch, of
+    whatever signature, are those that it has alone. Then the task's evaluation takes in both sides' results.
 
     Args:
         predictor: the reference.
@@ -90,7 +91,8 @@ def prove_export(predictor: Predictor, samples: Sequence[ProofSample], folder: P
     """
     start = time.monotonic()
     signatures = {name: results for name, (_, results) in signatures_of(predictor).items()}
-    calls = _calls(predictor, samples, signatures)
+    serving = raw_signatures(predictor.task).get(SERVING, SERVING)
+    calls = _calls(predictor, samples, signatures, serving)
     with tf.device("CPU:0"):
         expected = {}
         for (case, signature), inputs in calls.items():
@@ -104,11 +106,34 @@ def prove_export(predictor: Predictor, samples: Sequence[ProofSample], folder: P
     answers = call_clean(folder, calls)
     largest = _compare(answers, expected, predictor.task)
     with tf.device("CPU:0"):
-        _refuse_dependence(predictor, samples, calls)
+        _refuse_dependence(predictor, samples, calls, serving)
     metric = _metric(predictor, samples, expected)
-    evaluated = ("the task's metrics", SERVING)
+    evaluated = ("the task's metrics", serving)
     _compare({evaluated: _metric(predictor, samples, answers)}, {evaluated: metric})
     return Proof(len(samples), largest, {name: float(v) for name, v in metric.items()}, time.monotonic() - start)
+
+
+def prove_prepare(predictor: Predictor, samples: Sequence[ProofSample], description: Description) -> None:
+    """Where raw values are prepared before the graph: what the description leads a server to prepares them as the
+    Predictor does.
+
+    Raises:
+        JobError: other values.
+        InputError: it leads nowhere, or a proof sample is refused.
+    """
+    said = description.prepare
+    if said is None:
+        return
+    raws = [each.raw for each in samples]
+    served = restore_input(description.task, description.input, said.learned, said.version, description.name)
+    for sample, theirs, ours in zip(samples, served.ready(raws), predictor.task.input.ready(raws), strict=True):
+        if isinstance(ours, str):
+            raise _bad_sample(_alone(sample), ours)
+        if isinstance(theirs, str) or digest_of(theirs) != digest_of(ours):
+            raise JobError(
+                f"proof failed: {type(served).__name__}.prepare gives other values the second time ({_alone(sample)}): "
+                "they may depend on the raw values, the input's options and what was learned alone"
+            )
 
 
 def prove(folder: Path) -> Proof:
@@ -138,16 +163,22 @@ def prove(folder: Path) -> Proof:
     return Proof(description.proof.samples, largest, description.proof.metric, time.monotonic() - start)
 
 
-def _calls(predictor: Predictor, samples: Sequence[ProofSample], signatures: Iterable[str]) -> Calls:
+def _calls(predictor: Predictor, samples: Sequence[ProofSample], signatures: Iterable[str], serving: str) -> Calls:
     """Each sample alone, so that a bad one is named first, then all at once through each signature of the same raw
     values, then decoded ones through those that take images."""
-    taken = predictor.task.input.signatures
-    raws = [{name: each.raw[name] for name in taken[SERVING]} for each in samples]
-    calls = {(_alone(each), SERVING): _batch([raw], taken) for each, raw in zip(samples, raws, strict=True)}
+    source = predictor.task.input
+    taken = source.graph_signatures
+    raws = [{name: each.raw[name] for name in source.signatures[SERVING]} for each in samples]
+    ready: list[Mapping[str, Any]] = []
+    for each, made in zip(samples, source.ready(raws), strict=True):
+        if isinstance(made, str):
+            raise _bad_sample(_alone(each), made)
+        ready.append(made)
+    calls = {(_alone(each), serving): _batch([made], taken) for each, made in zip(samples, ready, strict=True)}
     for name in signatures:
-        spec = taken.get(name, taken[SERVING])
-        if spec.keys() == taken[SERVING].keys():
-            calls[_BATCH, name] = _batch(raws, taken)
+        spec = taken.get(name, taken[serving])
+        if spec.keys() == taken[serving].keys():
+            calls[_BATCH, name] = _batch(ready, taken)
         elif len(spec) == 1 and next(iter(spec.values())).dtype == tf.uint8:
             (value,) = spec
             for each, raw in zip(samples, raws, strict=True):
@@ -174,13 +205,13 @@ def _alone(sample: ProofSample) -> str:
     return f"sample {sample.name.replace('|', '_')} alone"
 
 
-def _refuse_dependence(predictor: Predictor, samples: Sequence[ProofSample], calls: Calls) -> None:
+def _refuse_dependence(predictor: Predictor, samples: Sequence[ProofSample], calls: Calls, serving: str) -> None:
     """Refuses a task of which an answer depends on what else is in the batch, whatever signature gives it."""
     task = predictor.task
     asked = list(dict.fromkeys(chain.from_iterable(task.signatures.values()))) or None
 
     def answers(case: str) -> list[dict[str, np.ndarray]]:
-        results = {name: value.numpy() for name, value in predictor(asked, **calls[case, SERVING]).items()}
+        results = {name: value.numpy() for name, value in predictor(asked, **calls[case, serving]).items()}
         return without_padding(results, _known_lengths(task, results))
 
     for sample, together in zip(samples, answers(_BATCH), strict=True):

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from ..models.contract import SERVING
+from ..models.contract import PREPARED, SERVING, Task
 from ..models.predictor import Predictor
 from .description import Signature, TensorType
 
@@ -24,7 +24,8 @@ def save(predictor: Predictor, folder: Path) -> dict[str, Signature]:
 
     Returns:
         The type of each signature: those of the input with the task's default results, and those that the task adds,
-        which take what `serving_default` takes.
+        which take what `serving_default` takes. Where raw values are prepared before the graph, also those that take
+        raw ones, which the SavedModel itself does not have.
 
     Raises:
         OSError: the folder cannot be written to, or the disk is full.
@@ -38,14 +39,39 @@ def save(predictor: Predictor, folder: Path) -> dict[str, Signature]:
         tf.saved_model.save(module, str(folder), signatures=functions)
     except tf.errors.OpError as error:
         raise _file_error(error) from error
-    return {name: _describe(function) for name, function in functions.items()}
+    described = {name: _describe(function) for name, function in functions.items()}
+    raw = {name: _type(each) for name, each in source.signatures[SERVING].items()}
+    prepared = raw_signatures(predictor.task)
+    return {
+        name: Signature(inputs=raw, outputs=described[graph].outputs) for name, graph in prepared.items()
+    } | described
 
 
 def signatures_of(predictor: Predictor) -> dict[str, tuple[Mapping[str, tf.TensorSpec], Sequence[str] | None]]:
-    """Each signature of a bundle by name: the raw values that it takes, and the names of its results; None are those of
+    """Each signature of a SavedModel by name: the values that it takes, and the names of its results; None are those of
     the default."""
-    taken, given = predictor.task.input.signatures, predictor.task.signatures
-    return {name: (taken.get(name, taken[SERVING]), given.get(name)) for name in dict.fromkeys([*taken, *given])}
+    source, given, raw = predictor.task.input, predictor.task.signatures, raw_signatures(predictor.task)
+    return {
+        raw.get(name, name): (source.prepared if name in raw else spec, given.get(name))
+        for name, spec in _taken(predictor.task).items()
+    }
+
+
+def raw_signatures(task: Task) -> dict[str, str]:
+    """Where the input prepares raw values: each signature that takes them, to the SavedModel's, which takes prepared
+    ones: "prepared" for the default one, "prepared_NAME" for another. A name of its own, so that TensorFlow Serving,
+    which cannot prepare, refuses what saccade's server would answer otherwise."""
+    if not task.input.prepare_version:
+        return {}
+    taken = _taken(task)
+    raw = [name for name, spec in taken.items() if spec.keys() == taken[SERVING].keys()]
+    return {name: PREPARED if name == SERVING else f"{PREPARED}_{name}" for name in raw}
+
+
+def _taken(task: Task) -> dict[str, Mapping[str, tf.TensorSpec]]:
+    """Each signature to the values that a client sends."""
+    taken = task.input.signatures
+    return {name: taken.get(name, taken[SERVING]) for name in dict.fromkeys([*taken, *task.signatures])}
 
 
 def _trace(
@@ -65,7 +91,7 @@ def _describe(function: tf.types.experimental.ConcreteFunction) -> Signature:
     )
 
 
-def _type(tensor: tf.TensorSpec | tf.Tensor) -> TensorType:
+def _type(tensor: Any) -> TensorType:
     return TensorType(dtype=tensor.dtype.name, shape=None if tensor.shape.rank is None else tuple(tensor.shape))
 
 

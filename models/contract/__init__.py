@@ -1,12 +1,13 @@
 """The contract on which every task stands: truth, input, evaluation, task. Free of TensorFlow at import."""
 
 from .evaluation import Case, Evaluation, Value, never_right
-from .input import SERVING, Input, Inspected
+from .input import PREPARED, SERVING, Input, Inspected
 from .task import ModelOptions, NoOptions, Task, Tile, array_difference, with_lengths, without_padding
-from .truth import IGNORE, Raw, Truth, classes_in, plain, with_role
+from .truth import IGNORE, Raw, Truth, classes_in, digest_of, plain, text, with_role
 
 __all__ = [
     "IGNORE",
+    "PREPARED",
     "SERVING",
     "Case",
     "Evaluation",
@@ -21,8 +22,10 @@ __all__ = [
     "Value",
     "array_difference",
     "classes_in",
+    "digest_of",
     "never_right",
     "plain",
+    "text",
     "with_lengths",
     "with_role",
     "without_padding",

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from abc import ABC, abstractmethod
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..errors import InputError
+from ..errors import InputError, JobError, RecipeError
+from ..naming import place_of
 from ..options import Options
-from .truth import Raw, Truth
+from .truth import Raw, Truth, digest_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +24,12 @@ MAX_CALL_BYTES = 2**28
 """About how many bytes the samples of one call of the graph may take, by `Input.cost`."""
 SERVING = "serving_default"
 """TF Serving's name for the signature that is meant where none is named."""
+PREPARED = "prepared"
+"""The signature of what `Input.prepare` gives, in place of that of raw values: a graph cannot run Python."""
+MAX_REMEMBERED_BYTES = 2**27
+"""Of prepared values that an input keeps, those asked for last."""
+
+_log = logging.getLogger("saccade")
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,10 @@ class Input(ABC):
     The graph, `__call__`, is the reference. The training path is `load`, `fit`, `batch`, which may start from other
     values, as a source has them on disk; `request` makes of those what a client would send.
 
+    Where no graph can do what is to be done first, as finding a face, `prepare` does it in Python, in front of the
+    graph and of the training path alike: override it, say its `prepare_version`, and where its values have other names
+    than raw ones, `prepared`. Others call `ready`.
+
     Attributes:
         options: the recipe's `input` section.
         learned: what the task learned from the training truth (a vocabulary); empty before that.
@@ -54,20 +69,44 @@ class Input(ABC):
     pads: bool = False
     """Whether a call's tensors are as large as its largest sample needs. Then the network is shown samples of one
     `extent` together and others alone, so that an answer depends on its sample only."""
+    prepare_version: ClassVar[str] = ""
+    """The version of `prepare`, part of the fingerprint: another one whenever it gives other values. Empty: there is no
+    such stage."""
+
+    def __init_subclass__(cls, **others: Any) -> None:
+        super().__init_subclass__(**others)
+        if "prepare" in vars(cls) and not cls.prepare_version:
+            raise InputError(
+                f'{cls.__name__}.prepare has no version, which the fingerprint needs: add prepare_version = "1"'
+            )
 
     def __init__(self, options: Options, learned: Mapping[str, Any] | None = None, truth: Mapping[str, Truth] = {}):
         self.options, self.learned, self.truth = options, dict(learned or {}), dict(truth)
         self.resources: Sequence[Any] = ()
         self.per_pixel = False
+        self._remembered = _Memory()
 
     @property
     @abstractmethod
     def signatures(self) -> Mapping[str, Mapping[str, tf.TensorSpec]]:
         """What a bundle takes: name of each signature to its raw values, batch first. `serving_default` is one."""
 
+    @property
+    def prepared(self) -> Mapping[str, tf.TensorSpec]:
+        """Where there is a `prepare`: what it gives, batch first; here values like the raw ones."""
+        return self.signatures[SERVING]
+
+    @property
+    def graph_signatures(self) -> Mapping[str, Mapping[str, tf.TensorSpec]]:
+        """What the graph takes: `signatures`, and where there is a `prepare`, "prepared" in place of raw values."""
+        if not self.prepare_version:
+            return self.signatures
+        raw = self.signatures[SERVING].keys()
+        return {PREPARED: self.prepared} | {name: spec for name, spec in self.signatures.items() if spec.keys() != raw}
+
     @abstractmethod
     def __call__(self, **raw: tf.Tensor) -> tuple[Any, dict[str, tf.Tensor]]:
-        """From the raw values of one signature, batch first (there may be no sample), to the model's input.
+        """From the values of one of `graph_signatures`, batch first (there may be no sample), to the model's input.
 
         Graph operations only.
 
@@ -92,7 +131,8 @@ class Input(ABC):
         raise NotImplementedError(f"{type(self).__name__} pads and has no 'trim'")
 
     def load(self, sample: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """A sample as its source reads it to one that can be augmented and fitted; graph operations."""
+        """A sample as its source reads it to one that can be augmented and fitted; graph operations. Where there is a
+        `prepare`, its values stand in the place of the raw ones."""
         return sample
 
     def fit(self, sample: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -123,12 +163,82 @@ class Input(ABC):
     def prepare(self, raws: Sequence[Raw]) -> list[Raw | str]:
         """A stage in Python before the graph, for what no graph can do; here nothing.
 
-        Check, training, prediction and server all call it; it is to remember what it did by the content.
+        Check, training, prediction, proof and server all run it, by `ready`, from several threads at once. The same
+        raw values have to give the same values every time. What has a place in the image, in truth or results, would
+        be of the prepared one, and is refused.
+
+        Args:
+            raws: of the default signature, each content once.
 
         Returns:
-            For each sample the values that the graph takes, or the reason why there are none.
+            For each sample the values that the graph takes, by the names of `prepared`, or in a phrase the reason why
+            there are none.
         """
         return list(raws)
+
+    def ready(self, raws: Sequence[Raw]) -> list[Raw | str]:
+        """Raw values as the graph takes them: through `prepare`, where there is one, unless that saw them lately.
+
+        A sample that `prepare` refuses, or fails on, costs the others nothing. Values of another signature stay as
+        they are.
+
+        Returns:
+            As `prepare`.
+
+        Raises:
+            InputError: `prepare` gives something else than it says.
+        """
+        if not self.prepare_version:
+            return list(raws)
+        names, found = self.signatures[SERVING].keys(), list[Raw | str](raws)
+        new: dict[str, list[int]] = {}
+        for place, raw in enumerate(raws):
+            if raw.keys() == names:
+                digest = digest_of(raw)
+                known = self._remembered.get(digest)
+                if known is None:
+                    new.setdefault(digest, []).append(place)
+                else:
+                    found[place] = known
+        for digest, made in self._prepare({digest: raws[places[0]] for digest, places in new.items()}).items():
+            for place in new[digest]:
+                found[place] = made
+        return found
+
+    def _prepare(self, raws: Mapping[str, Raw]) -> dict[str, Raw | str]:
+        """What `prepare` gives, by the content hash of the raw values."""
+        if not raws:
+            return {}
+        try:
+            made = self.prepare(list(raws.values()))
+        except (RecipeError, JobError):
+            raise
+        except Exception as error:
+            if len(raws) > 1:  # each by itself, so that only the culprit fails
+                return {name: made for each in raws for name, made in self._prepare({each: raws[each]}).items()}
+            ((digest, raw),) = raws.items()
+            return {digest: self._why(error, raw)}
+        if len(made) != len(raws):
+            raise InputError(f"{type(self).__name__}.prepare gives {len(made)} answers for {len(raws)} samples")
+        found = dict(zip(raws, made, strict=True))
+        for digest, each in found.items():
+            if not isinstance(each, str) and each.keys() != self.prepared.keys():
+                told = ", ".join(self.prepared)
+                raise InputError(f"{type(self).__name__}.prepare gives {', '.join(each)}, and 'prepared' says {told}")
+            self._remembered.put(digest, each)
+        return found
+
+    def _why(self, error: Exception, raw: Raw) -> str:
+        """Why `prepare` failed on a sample: of raw values that are broken, what the check says of them."""
+        if isinstance(error, InputError):
+            return str(error)
+        try:
+            self.inspect(raw)
+        except InputError as refusal:
+            return str(refusal)
+        _log.debug("%s.prepare failed", type(self).__name__, exc_info=error)
+        told = (str(error).splitlines() or [""])[0]
+        return f"prepare failed: {os.path.basename(place_of(error))}{type(error).__name__}: {told}".removesuffix(": ")
 
     @abstractmethod
     def encode(self, item: Any) -> Raw:
@@ -204,3 +314,31 @@ class Input(ABC):
     @abstractmethod
     def show(self, raw: Raw) -> np.ndarray:
         """The image that a person looks at to judge a sample: uint8 `[height, width, 3]`."""
+
+
+class _Memory:
+    """Prepared values by the content hash of the raw ones, up to a number of bytes, the latest; for several threads."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, tuple[Raw | str, int]] = OrderedDict()
+        self._bytes, self._lock = 0, Lock()
+
+    def get(self, digest: str) -> Raw | str | None:
+        with self._lock:
+            if digest not in self._kept:
+                return None
+            self._kept.move_to_end(digest)
+            return self._kept[digest][0]
+
+    def put(self, digest: str, made: Raw | str) -> None:
+        size = len(digest) + sum(map(_bytes, [made] if isinstance(made, str) else made.values()))
+        with self._lock:
+            self._bytes += size - self._kept.pop(digest, ("", 0))[1]
+            self._kept[digest] = made, size
+            while self._bytes > MAX_REMEMBERED_BYTES:
+                _, (_, gone) = self._kept.popitem(last=False)
+                self._bytes -= gone
+
+
+def _bytes(value: Any) -> int:
+    return len(value) if isinstance(value, bytes | str) else getattr(value, "nbytes", 8)

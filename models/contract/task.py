@@ -158,7 +158,17 @@ class Task(ABC):
 
     @cached_property
     def input(self) -> Input:
-        """The object that turns raw values into model tensors and geometry."""
+        """The object that turns raw values into model tensors and geometry.
+
+        Raises:
+            InputError: truth that moves with the image, and an input that prepares: it would be of another image.
+        """
+        moving = [name for name, each in self.truth.items() if each.moves]
+        if self.Input.prepare_version and moving:
+            raise InputError(
+                f"{type(self).__name__}: '{moving[0]}' has a place in the image, and {self.Input.__name__}.prepare "
+                "makes another image of it: prepare the data before the training instead"
+            )
         made = self.Input(self.input_options, self.learned, self.truth)
         made.per_pixel = self.per_pixel
         return made

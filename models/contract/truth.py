@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any, Literal
 
 import numpy as np
@@ -86,3 +87,28 @@ def plain(value: Any) -> Any:
     if value.ndim:
         return [plain(each) for each in value] if value.dtype.kind in "fO" else value.tolist()
     return float(str(value)) if value.dtype == np.float32 else value.item()
+
+
+def digest_of(values: Mapping[str, Any]) -> str:
+    """BLAKE2b of named values, 128 bits in hex: the same for the same content in every process."""
+    digest = blake2b(digest_size=16)
+    for name in sorted(values):
+        value = values[name]
+        if not isinstance(value, bytes | str):
+            array = np.asarray(value)
+            digest.update(f"{name} {array.dtype} {array.shape}\0".encode())
+            # an object's own bytes are its address
+            parts = map(text, array.ravel()) if array.dtype.kind in "OUS" else [array.tobytes()]
+        else:
+            digest.update(f"{name}\0".encode())
+            parts = [value]
+        for part in parts:
+            content = part.encode(errors="surrogateescape") if isinstance(part, str) else part
+            digest.update(len(content).to_bytes(8, "little") + content)
+    return digest.hexdigest()
+
+
+def text(value: Any) -> str:
+    """A single value of truth as text."""
+    value = value.item() if hasattr(value, "item") else value
+    return value.decode(errors="surrogateescape") if isinstance(value, bytes) else str(value)

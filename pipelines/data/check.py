@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from ...models.contract import Task, Truth, classes_in, with_role
+from ...models.contract import Task, Truth, classes_in, digest_of, text, with_role
 from ...models.errors import InputError, RecipeError
 from ...models.files import of_path
 from .source import Source
@@ -138,10 +137,11 @@ def _read(source: Source, task: Task, position: int) -> tuple[Checked, Mapping[s
         return Checked(reason=str(error)), {}
     digest = digest_of(sample)
     try:
-        (raw,) = task.input.prepare([task.input.request({"key": source.keys[position], **sample})])
-        if isinstance(raw, str):
-            return Checked(digest, reason=raw), {}
+        raw = task.input.request({"key": source.keys[position], **sample})
         inspected = task.input.inspect(raw, source.where(position))
+        (ready,) = task.input.ready([raw])
+        if isinstance(ready, str):
+            return Checked(digest, reason=ready), {}
         truth, note = source.inspect_truth(position) if task.truth else ({}, "")
         task.check(inspected.size, truth)
     except RecipeError:
@@ -160,31 +160,6 @@ def seen_in(truth: Mapping[str, Any], types: Mapping[str, Truth]) -> tuple[tuple
     name, group = with_role(types, "class_ids", "multi_hot"), with_role(types, "group")
     classes = tuple(classes_in(truth[name], types[name]).tolist()) if name else ()
     return classes, text(truth[group]) if group else ""
-
-
-def digest_of(values: Mapping[str, Any]) -> str:
-    """BLAKE2b of named values, 128 bits in hex: the same for the same content in every process."""
-    digest = blake2b(digest_size=16)
-    for name in sorted(values):
-        value = values[name]
-        if not isinstance(value, bytes | str):
-            array = np.asarray(value)
-            digest.update(f"{name} {array.dtype} {array.shape}\0".encode())
-            # an object's own bytes are its address
-            parts = map(text, array.ravel()) if array.dtype.kind in "OUS" else [array.tobytes()]
-        else:
-            digest.update(f"{name}\0".encode())
-            parts = [value]
-        for part in parts:
-            content = part.encode() if isinstance(part, str) else part
-            digest.update(len(content).to_bytes(8, "little") + content)
-    return digest.hexdigest()
-
-
-def text(value: Any) -> str:
-    """A single value of truth as text."""
-    value = value.item() if hasattr(value, "item") else value
-    return value.decode(errors="surrogateescape") if isinstance(value, bytes) else str(value)
 
 
 class Known(NamedTuple):

@@ -366,6 +366,7 @@ def _cache_file(options: DataOptions, task: Task) -> Path | None:
         _log.info("no home folder, and XDG_CACHE_HOME is not set: the check of the data is not remembered")
         return None
     kind = f"{type(task).__module__}:{type(task).__qualname__} {task.input_options.model_dump_json()}"
+    kind += task.Input.prepare_version
     identity = f"{options.model_dump_json()} {kind} {sorted(task.truth.items())} {task.class_names}"
     name = hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
     return caches / "saccade" / "checks" / f"{name}.json"

@@ -6,9 +6,8 @@ from hashlib import blake2b
 
 import numpy as np
 
-from ...models.contract import Task, with_role
+from ...models.contract import Task, text, with_role
 from ...models.errors import InputError, nearest
-from .check import text
 from .source import SPLITS, DataOptions, Source
 
 _log = logging.getLogger(__name__)

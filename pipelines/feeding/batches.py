@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -15,10 +16,12 @@ from ...augment.mixer import Mixer, Mixing
 from ...models.contract import Task
 from ...models.errors import InputError
 from ..progress import bar
-from ..recipe.recipe import Recipe
 from .augmenting import COMPANION, augmented, varying_axes
 from .order import Order, Sampler
 from .reading import Column, Reader
+
+if TYPE_CHECKING:
+    from ..recipe.recipe import Recipe
 
 PARALLEL = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
 

@@ -80,9 +80,13 @@ def _read(
     task: Task, source: Source, truth: Mapping[str, Truth], kept: Mapping[int, Mapping[str, Any]], position: int
 ) -> Values:
     """What is on disk of one sample, prepared, and its truth, as arrays (text as bytes)."""
-    (sample,) = task.input.prepare([source.read(position)])
-    if isinstance(sample, str):
-        raise JobError(f"{source.where(position)}: {sample}")
+    sample = source.read(position)
+    if task.input.prepare_version:
+        raw = task.input.request({"key": source.keys[position], **sample})
+        (ready,) = task.input.ready([raw])
+        if isinstance(ready, str):
+            raise JobError(f"{source.where(position)}: {ready}")
+        sample = {name: value for name, value in sample.items() if name not in raw} | dict(ready)
     known = (kept[position] if position in kept else source.truth(position)) if truth else {}
     arrays = {name: _array(value) for name, value in sample.items()}
     return arrays | {name: each.array(known[name]) for name, each in truth.items()}

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...models.errors import InputError, at_least_one
 from ...models.files import refuse_folder
-from ..recipe.recipe import load_recipe
-from ..run import recipe_file
+from ...models.restoring import restore_task
 from .tile_layout import as_asked
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def start(
     """
     at_least_one("batch", batch)
     tiles = as_asked(tile, overlap)
-    samples = load_recipe(recipe_file(run)).make_task(()).input.find([_name(place) for place in places])
+    samples = restore_task(run).task.input.find([_name(place) for place in places])
     targets = [Path(folder) if folder else None for folder in (draw, save)]
     for folder in filter(None, targets):
         refuse_folder(folder)

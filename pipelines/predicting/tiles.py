@@ -33,6 +33,8 @@ class Tiler:
     def __init__(self, predictor: Predictor, tiles: Tiles):
         if not predictor.task.tile_results:
             raise InputError(f"{type(predictor.task).__name__} cannot merge results of tiles: predict without tiles")
+        if predictor.task.input.prepare_version:
+            raise InputError(f"{type(predictor.task.input).__name__} prepares whole images: predict without tiles")
         options = predictor.task.input_options
         fit = options.fit if isinstance(options, ImageOptions) else None
         if fit != "pad":

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -23,13 +24,15 @@ from ...models.stopping import Interrupted, deferred, stop_point, stop_wanted
 from ..data.data import Data
 from ..feeding.augmenting import samples_named
 from ..progress import EpochProgress
-from ..recipe.recipe import Recipe
 from ..recipe.train_options import LATENCY, TrainOptions
 from ..run import HISTORY, Run
 from .checkpoint import Checkpoint
 from .optimizers import Optimizers, compile_model
 from .phases import Fit, Phase, phases, prepare
 from .selection import Selection, latency_ms
+
+if TYPE_CHECKING:
+    from ..recipe.recipe import Recipe
 
 log = logging.getLogger("saccade")
 

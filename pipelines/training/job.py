@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -33,13 +33,15 @@ from ..data.source import Source, request
 from ..evaluating.evaluation_files import write_evaluation
 from ..evaluating.validation import evaluate_positions, settle
 from ..feeding.batches import make_augmenter
-from ..recipe.recipe import Recipe
 from ..recipe.train_options import LATENCY
 from ..run import FINDINGS, FORMER, PROVENANCE, QUARANTINE, SAMPLES, Run
 from .checkpoint import save_weights
 from .fitting import fit
 from .phases import phases
 from .selection import Selection, latency_ms
+
+if TYPE_CHECKING:
+    from ..recipe.recipe import Recipe
 
 PACKAGES = ("saccade", "tensorflow", "keras", "albumentations", "numpy")
 
@@ -95,9 +97,7 @@ def write_proof_samples(run: Path, task: Task, data: Data) -> None:
 
 
 def _write_one(folder: Path, number: int, position: int, task: Task, data: Data) -> dict[str, Any]:
-    key, (raw,) = data.source.keys[position], task.input.prepare([request(task, data.source, position)])
-    if isinstance(raw, str):
-        raise InputError(f"{raw}", where=data.source.where(position))
+    key, raw = data.source.keys[position], request(task, data.source, position)
     values: dict[str, Any] = {}
     for name, value in raw.items():
         if isinstance(value, bytes):

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import keras
 import tensorflow as tf
@@ -18,9 +19,11 @@ from ..evaluating.validation import Validate, validator, validator_on_features
 from ..feeding.batches import fixed_batches, training_batches
 from ..feeding.order import Order
 from ..feeding.reading import reader
-from ..recipe.recipe import Recipe
 from ..recipe.train_options import HeadPhase, TrainOptions
 from .optimizers import check_stages
+
+if TYPE_CHECKING:
+    from ..recipe.recipe import Recipe
 
 
 @dataclass(frozen=True)

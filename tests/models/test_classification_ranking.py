@@ -30,6 +30,20 @@ def test_weighted_areas_equal_scikit_learn(seed, count, steps):
         assert average[place] == pytest.approx(metrics.average_precision_score(labels, scores, sample_weight=each))
 
 
+@pytest.mark.parametrize("most", [0, 10**6])
+def test_what_is_quoted_is_scikit_learn_s(most, monkeypatch):
+    """Of few samples and of many, whose resamples follow the slopes; a class that all samples have has no ROC area."""
+    monkeypatch.setattr(own_metrics, "MAX_RESAMPLED", most)
+    generator = np.random.default_rng(0)
+    labels, scores = generator.random((80, 3)) < [0.3, 0.5, 2], generator.random((80, 3)).round(1)
+    areas = Areas(labels, scores)
+    roc = [metrics.roc_auc_score(labels[:, i], scores[:, i]) for i in range(2)]
+    average = [metrics.average_precision_score(labels[:, i], scores[:, i]) for i in range(3)]
+    assert areas.roc[:2].tolist() == roc and np.isnan(areas.roc[2]) and areas.average_precision.tolist() == average
+    for rows in (1, 2):
+        assert np.array(areas.means(np.ones((rows, 80)))).tolist() == [[np.mean(roc)] * rows, [np.mean(average)] * rows]
+
+
 @settings(max_examples=20)
 @given(st.integers(0, 10_000), st.integers(2, 30), st.sampled_from([3, 1000]))
 def test_slopes_are_those_of_small_steps(seed, count, steps):

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,8 @@ from saccade.pipelines.predicting.answer_files import write_csv, write_jsonl
 from saccade.pipelines.predicting.predict import predict
 from saccade.pipelines.predicting.tile_layout import Tiles
 from saccade.pipelines.predicting.tiles import Tiler
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -125,8 +129,6 @@ def test_the_command_line(predictor, files, tmp_path, capsys):
     run.mkdir()
     predictor.describe(run, "pixel_task:Pixels", [str(Path(pixel_task.__file__).parent)])
     predictor.model.save_weights(run / WEIGHTS)
-    sections = "data: {source: masks, path: i, masks: m}\nmodel: {name: convolution}\n"
-    (run / "recipe.yaml").write_text(f"task: pixel_task:Pixels\n{sections}")
     tiles = ["--tile", "32", "--overlap", "8"]
     assert main(["predict", str(run), files[0], files[2], *tiles, "--save", str(tmp_path / "masks")]) == 2
     good, bad = map(json.loads, capsys.readouterr().out.splitlines())
@@ -138,3 +140,21 @@ def test_the_command_line(predictor, files, tmp_path, capsys):
     assert capsys.readouterr().err == "saccade: batch 0: give 1 or more\n"
     assert main(["predict", str(run), files[0], "--overlap", "8"]) == 2
     assert capsys.readouterr().err.startswith("saccade: overlap 8 is of tiles, and there are none")
+
+
+def test_places_are_looked_for_before_tensorflow_and_without_the_recipe(digits_run, tmp_path):
+    """What a run says of its Predictor is enough: the recipe's machinery is not even imported."""
+    code = f"""
+import sys
+from saccade.models.errors import InputError
+from saccade.pipelines.predicting.start import start
+try:
+    start({str(digits_run)!r}, ["gone.png"], 32, None, None, None, None)
+except InputError as error:
+    print(error)
+print([each for each in ("tensorflow", "keras", "saccade.pipelines.recipe.recipe") if each in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    told, loaded = done.stdout.splitlines()
+    assert "gone.png" in told and loaded == "[]"

@@ -405,7 +405,7 @@ def stop_at_update(monkeypatch, number: int, kind: int) -> None:
 
 
 @pytest.mark.parametrize("moment", ["validation", "last validation", "settling"])
-def test_a_stop_amid_an_evaluation_loses_nothing(finished, here, moment, monkeypatch, state_of):
+def test_a_stop_amid_an_evaluation_loses_nothing(finished, here, moment, monkeypatch, state_of, caplog):
     """The validation of a stopped epoch is done when the run is resumed: all is as in a run that was never stopped."""
     count = (finished / "samples.csv").read_text().count(",validation,")
     after = {"validation": 2, "last validation": 2 * count - 1, "settling": 2 * count + 3}[moment]
@@ -414,7 +414,12 @@ def test_a_stop_amid_an_evaluation_loses_nothing(finished, here, moment, monkeyp
         train(recipe())
     assert stopped.value.number == signal.SIGTERM
     assert (Run(here / "run").progress.fitted is None) == (moment == "settling")
+    caplog.clear()
     train(recipe())
+    resumed = {"validation": 2, "last validation": 3, "settling": 0}[moment]  # the epoch that is only validated now
+    lines = {each.split("/")[0]: each for each in caplog.messages if each.startswith("epoch ")}
+    assert [name for name, line in lines.items() if "samples/s" not in line] == [f"epoch {resumed}"] * bool(resumed)
+    assert not [line for line in lines.values() if "(0 samples/s" in line]
     for once, twice in zip(Run(finished).history(), Run(here / "run").history(), strict=True):
         assert twice["val_accuracy"] == pytest.approx(once["val_accuracy"], abs=1e-6)
     for name, value in state_of(finished).items():

@@ -126,9 +126,13 @@ class BaseTaskTest:
         raws = [request(job.task, source, position) for position in positions]
         if isinstance(job.task.input, ImageInput):
             raws = [_resized(job.task.input, raw, size) for raw, size in zip(raws, cls.sizes, strict=True)]
-        prepared = job.task.input.prepare(raws)
-        assert len(prepared) == len(cls.sizes) and not any(isinstance(raw, str) for raw in prepared)
-        return prepared
+        return raws
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def batch_of_all(cls, job, raws) -> dict[str, tf.Tensor]:
+        """The same as one batch for the graph."""
+        return stacked(job.task.input.ready(raws), job.task.input.graph_signatures)
 
     def test_one_turn_of_all_optimizers_moves_every_trainable_weight(self, job, samples):
         model = self.model(job)
@@ -151,15 +155,15 @@ class BaseTaskTest:
             assert_finite(model.train_on_batch(*job.task.targets(samples | nothing), return_dict=True))
         assert_finite({weight.path: weight.numpy() for weight in model.trainable_weights})
 
-    def test_an_answer_depends_on_its_sample_alone(self, job, raws):
+    def test_an_answer_depends_on_its_sample_alone(self, job, raws, batch_of_all):
         alone = [next(job.predictor.answer_raws([raw])) for raw in raws]
         assert_same(job.task, job.predictor.answer_raws(raws), alone)
-        assert_same(job.task, _rows(job.task, job.predictor(**stacked(raws, job.task.input.signatures))), alone)
+        assert_same(job.task, _rows(job.task, job.predictor(**batch_of_all)), alone)
 
-    def test_in_the_bundle_too(self, job, raws, bundle):
+    def test_in_the_bundle_too(self, job, raws, bundle, batch_of_all):
         """In one request to the graph, as TF Serving would call it."""
-        serve = tf.saved_model.load(str(bundle)).signatures["serving_default"]
-        together = _rows(job.task, serve(**stacked(raws, job.task.input.signatures)))
+        serve = tf.saved_model.load(str(bundle)).signatures[next(iter(job.task.input.graph_signatures))]
+        together = _rows(job.task, serve(**batch_of_all))
         assert_same(job.task, together, [next(job.predictor.answer_raws([raw])) for raw in raws])
 
     def test_predictor_bundle_and_server_answer_alike(self, job, raws, bundle):
