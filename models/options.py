@@ -1,6 +1,6 @@
 """How sections of a recipe are typed: strict pydantic models, paths marked as paths."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -21,22 +21,29 @@ class Options(BaseModel):
     """Former keys of this section, to where they stand now: `{"threshold": "results.threshold"}`."""
 
 
-def move_keys(sections: dict[str, Any], schemas: Mapping[str, type[Options]]) -> dict[str, Any]:
+def move_keys(
+    sections: Mapping[str, Any], schemas: Mapping[str, type[Options]], typed: Container[tuple[str, ...]] = ()
+) -> dict[str, Any]:
     """The sections of a recipe of an earlier version, with each key where it stands now.
 
     Args:
         sections: name to plain values.
         schemas: name to the section's type.
+        typed: sections and keys that were written today, `("results",)` or `("model", "threshold")`: such a key stays,
+            and nothing moves into such a section.
     """
     result = {name: dict(each) if isinstance(each, Mapping) else each for name, each in sections.items()}
     for name, schema in schemas.items():
         if not isinstance(result.get(name), dict):
             continue
-        for key in schema.moved.keys() & result[name].keys():
+        for key in [key for key in result[name] if key in schema.moved and (name, key) not in typed]:
             section, _, field = schema.moved[key].partition(".")
+            value = result[name].pop(key)
+            if (section,) in typed:
+                continue
             if result.get(section) is None:
                 result[section] = {}
-            result[section].setdefault(field, result[name].pop(key))
+            result[section].setdefault(field, value)
     return result
 
 

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -44,6 +45,7 @@ class Predictor(tf.Module):
         self.task = task
         self.model = model
         self.settings = dict(task.settings if settings is None else settings)
+        self._former: Mapping[str, Any] = MappingProxyType({})
         self._graphs: dict[str, Any] = {}  # tf.Module bears no other keys
         # One graph that all others call: it is traced, and stands in an export, once for each rank of its input.
         self._infer = tf.function(self._infer_eagerly, reduce_retracing=True, autograph=False)
@@ -233,8 +235,9 @@ class Predictor(tf.Module):
     @cached_property
     def fingerprint(self) -> str:
         """Hash of all that a prediction depends on: weights, input, views, settings, the version of `Input.prepare`,
-        what was learned, class names (16 hex digits)."""
-        digest = hashlib.sha256(json.dumps(self._identity(), sort_keys=True).encode())
+        what was learned, class names (16 hex digits). A run of a former format keeps the one that it had."""
+        identity = self._identity() | {**self._former}
+        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode())
         for weight in self.model.weights:
             digest.update(np.ascontiguousarray(weight).tobytes())
         return digest.hexdigest()[:16]
@@ -292,7 +295,9 @@ class Predictor(tf.Module):
                 "cut short, damaged or of another model: run the 'train' command of this run again",
                 where=str(found.weights),
             ) from error
-        return cls(task, model, description["settings"])
+        made = cls(task, model, description["settings"])
+        made._former = found.former
+        return made
 
 
 def stacked(raws: Sequence[Raw], signatures: Mapping[str, Mapping[str, tf.TensorSpec]]) -> dict[str, tf.Tensor]:

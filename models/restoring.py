@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from . import find_task
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from .contract import Input, Task
 
 FORMAT = 3
-"""Of `predictor.json`; of format 2 keys of the section `model` stand in `results` now."""
+"""Of `predictor.json`; of format 2 some keys stand in another section now, as `Options.moved` says."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,15 @@ class Restored:
 
     Attributes:
         task: made anew, with what it learned.
-        description: all of `predictor.json`.
+        description: all of `predictor.json`, in its present format.
+        former: of a former format, the parts of the description that have another form now, as they were: the
+            fingerprint of the run is made of them.
         weights: the file of weights.
     """
 
     task: Task
     description: Mapping[str, Any]
+    former: Mapping[str, Any]
     weights: Path
 
 
@@ -58,8 +62,10 @@ def restore_task(run: Path | str, weights: str = WEIGHTS) -> Restored:
         if (place := (run / folder).resolve()).is_dir():
             make_importable(place)
     kind = find_task(said["task"])
+    former: Mapping[str, Any] = MappingProxyType({})
     if said["format"] == 2:
-        said = move_keys(said, {"model": kind.ModelOptions})
+        former = MappingProxyType({name: said[name] for name in ("model", "results", "ensemble") if name in said})
+        said = _of_format_2(said, kind)
     refuse_other_version(kind.Input, said.get("prepare", ""), str(run), "train again")
     task = kind(
         said["class_names"],
@@ -69,7 +75,17 @@ def restore_task(run: Path | str, weights: str = WEIGHTS) -> Restored:
         kind.EvaluationOptions(**said["evaluate"]),
         said["learned"],
     )
-    return Restored(task, said, run / weights)
+    return Restored(task, said, former, run / weights)
+
+
+def _of_format_2(said: Mapping[str, Any], kind: type[Task]) -> dict[str, Any]:
+    """What a description of format 2 says, in the present format."""
+    schemas = kind.sections()
+    found = move_keys(said, schemas)
+    if "ensemble" in said:  # its members have a model section each, and share all else
+        members = [move_keys({"model": each}, schemas)["model"] for each in said["ensemble"]["members"]]
+        found["ensemble"] = {**said["ensemble"], "members": members}
+    return found
 
 
 def restore_input(task: str, options: Mapping[str, Any], learned: Mapping[str, Any], version: str, where: str) -> Input:

@@ -20,7 +20,6 @@ import yaml
 
 from ..models.errors import InputError
 from ..models.files import DESCRIPTION, WEIGHTS, is_whole_hdf5, read_json, refuse_folder, saving, write_atomically
-from ..models.options import move_keys
 from ..models.restoring import refuse_other_version
 
 if TYPE_CHECKING:
@@ -416,7 +415,7 @@ def _other_training(path: Path, recipe: Recipe, finished: bool) -> str:
     """
     try:
         resolved = yaml.safe_load(path.read_text(encoding="utf-8"))
-        before = recipe.decisive(move_keys(resolved, {"model": type(recipe.model)}))
+        before = recipe.decisive(resolved)
         longer = before["train"]["epochs"] < recipe.train.epochs
     except (ValueError, yaml.YAMLError, AttributeError, KeyError, TypeError):
         return f"{RECIPE} is cut short, so that nothing tells which training this is"

@@ -56,9 +56,9 @@ def demo(task: str) -> None:
 
     with temporary_folder("saccade-demo-") as folder:
         run = folder / "runs" / "demo"
-        steps.do("train", lambda: api.train(recipe, f"train.run={run}"), lambda _: _training_figure(run))
+        steps.do("train", lambda: api.train(recipe, f"train.run={run}"), lambda _: _training_metric(run))
         steps.do("evaluate", lambda: api.evaluate(run), _headline)
-        bundle = steps.do("export", lambda: api.export(run, folder / "bundles", "demo"), _proof_figure)
+        bundle = steps.do("export", lambda: api.export(run, folder / "bundles", "demo"), _proof_result)
         steps.do("serve", lambda: _ask(bundle, run), lambda agreed: f"{agreed} images over HTTP, same answers")
     print("\n" + steps.table())
 
@@ -69,7 +69,7 @@ def _load_tensorflow() -> str:
     return tf.__version__
 
 
-def _training_figure(run: Path) -> str:
+def _training_metric(run: Path) -> str:
     lines = (run / "history.jsonl").read_text().splitlines()
     return f"{len(lines)} epochs, {json.loads(lines[-1])['samples_per_second']:.0f} samples/s"
 
@@ -81,7 +81,7 @@ def _headline(values: dict[str, Any]) -> str:
     return f"test {name} {value}"
 
 
-def _proof_figure(bundle: Path) -> str:
+def _proof_result(bundle: Path) -> str:
     return f"version {bundle.name}, proved in a process with TensorFlow alone"
 
 

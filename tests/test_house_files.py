@@ -2,6 +2,7 @@
 
 import ast
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ LONGEST = 500
 LONGEST_EXAMPLE = 200
 NAMES_OF_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc"}
 MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:work|root|home/\w+|Users/\w+|tmp/\w+)/")
+IMAGE, METRIC = re.compile("pict" + "ure", re.IGNORECASE), re.compile(r"(?<![a-z])fig" + r"ures?(?! \d)", re.IGNORECASE)
+"""Other words for an image and for a metric. The latter is also what matplotlib and HTML call a plot."""
 REGISTRY = re.compile(r"https?://[\w./-]*(?:pypi|pythonhosted|npmjs|debian)\b|--(?:extra-)?index-url\b")
 
 
@@ -31,6 +34,12 @@ def star_imports(module: ast.Module) -> list[int]:
 def machine_words(text: str) -> list[str]:
     """Paths that hold on one machine only, and addresses of registries."""
     return [match.group() for pattern in (MACHINE_PATH, REGISTRY) for match in pattern.finditer(text)]
+
+
+def other_words(path: Path, text: str) -> list[str]:
+    """Words for what has another name everywhere else."""
+    has_plots = "matplotlib" in text or path.suffix in (".j2", ".css")
+    return [match.group() for pattern in (IMAGE, *([] if has_plots else [METRIC])) for match in pattern.finditer(text)]
 
 
 def test_no_file_is_long(python, root):
@@ -66,14 +75,33 @@ def test_star_imports_are_found():
     assert star_imports(ast.parse("import os\ndef f():\n    from os import *\n")) == [3]
 
 
-def test_no_machine_path_and_no_registry(tree, root):
+@pytest.fixture(scope="module")
+def texts(tree, root):
+    """Every file that is text."""
     found = {}
     for path in tree:
-        try:
-            found[path] = machine_words((root / path).read_text("utf-8"))
-        except UnicodeDecodeError:
-            continue  # an image
-    assert {str(path): words for path, words in found.items() if words} == {}
+        with suppress(UnicodeDecodeError):  # an image
+            found[path] = (root / path).read_text("utf-8")
+    return found
+
+
+def test_no_machine_path_and_no_registry(texts):
+    assert {str(path): words for path, text in texts.items() if (words := machine_words(text))} == {}
+
+
+def test_an_image_and_a_metric_have_one_word_each(texts):
+    assert {str(path): words for path, text in texts.items() if (words := other_words(path, text))} == {}
+
+
+def test_other_words_are_found():
+    one, other = "pict" + "ure", "fig" + "ure"
+    assert other_words(Path("a.py"), f"{one.upper()}S = 1  # its {other}s, {other} 3, con{other}") == [
+        one.upper(),
+        f"{other}s",
+    ]
+    assert (
+        other_words(Path("a.css"), f"{other} {one}") == other_words(Path("a.py"), f"matplotlib.{other} {one}") == [one]
+    )
 
 
 @pytest.mark.parametrize(

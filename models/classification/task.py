@@ -60,7 +60,11 @@ class Classification(Task):
 
     def check_options(self) -> None:
         if not self.model_options.multi_label and self.result_options.thresholds != "best_f1":
-            raise InputError("results.thresholds are for several labels an image: say model.multi_label=true as well")
+            raise InputError(
+                "results.thresholds are for several labels an image",
+                field="results.thresholds",
+                fix="say model.multi_label=true as well",
+            )
 
     def adapt(self, truths: Sequence[Mapping[str, Any]]) -> None:
         """Takes the class weights from the training truth; see `class_balance.class_weights`."""

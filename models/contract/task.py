@@ -173,11 +173,21 @@ class Task(ABC):
         made.per_pixel = self.per_pixel
         return made
 
+    @classmethod
+    def sections(cls) -> dict[str, type[Options]]:
+        """The recipe's sections that are the task's own, each with its type."""
+        return {
+            "input": cls.Input.Options,
+            "model": cls.ModelOptions,
+            "results": cls.ResultOptions,
+            "evaluate": cls.EvaluationOptions,
+        }
+
     def check_options(self) -> None:  # noqa: B027
         """Refuses options of two sections of the recipe that contradict each other; asked before the data is read.
 
         Raises:
-            InputError: naming both keys.
+            InputError: naming both keys; its `field` is the one that was set in vain.
         """
 
     @property

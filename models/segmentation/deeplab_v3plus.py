@@ -53,8 +53,8 @@ def _pyramid(x: keras.KerasTensor, rates: list[int]) -> keras.KerasTensor:
     branches = [convolution(x, WIDTH, "aspp_1", kernel=1)]
     branches += [_separable(x, f"aspp_{rate}", rate) for rate in rates]
     x = layers.GlobalAveragePooling2D(keepdims=True, name="aspp_pool")(x)
-    whole = layers.Conv2D(WIDTH, 1, use_bias=False, name="aspp_picture_project")(
-        convolution(x, WIDTH, "aspp_picture", kernel=1)
+    whole = layers.Conv2D(WIDTH, 1, use_bias=False, name="aspp_image_project")(
+        convolution(x, WIDTH, "aspp_image", kernel=1)
     )
     x = layers.Concatenate(name="aspp_concat")(branches)
     x = layers.Conv2D(WIDTH, 1, use_bias=False, kernel_initializer="he_normal", name="aspp_project_conv")(x)

@@ -119,7 +119,7 @@ def _agree(run: Path, recipe: Recipe, first_run: Path, first: Recipe) -> None:
 
 
 def _truth(recipe: Recipe) -> str:
-    return ", ".join(recipe.task_class((), recipe.model, recipe.input).truth)
+    return ", ".join(recipe.make_task(()).truth)
 
 
 def _told(section: str, here: Any, first_run: Path, there: Any) -> str:

@@ -28,24 +28,27 @@ class AnyOptimizer(Options):
 
     name: str
     learning_rate: PositiveFloat = 1e-3
+    """How far a step goes, before `train.schedule` and `stages`."""
     weight_decay: NonNegativeFloat = 0.0
     """Decoupled (Loshchilov and Hutter, 2019), times the learning rate; biases and normalisation are left out of it."""
     clip_norm: PositiveFloat | None = None
     """The largest norm of all gradients together (Pascanu et al. 2013, section 3.2)."""
     clip_value: PositiveFloat | None = None
-    """The largest absolute value of each gradient."""
+    """The largest absolute value of each gradient; this or `clip_norm`."""
     ema: Share | None = None
-    """Momentum of a moving average of the weights (Polyak and Juditsky, 1992): the averaged ones are validated and
-    kept, the plain ones go on training."""
+    """Momentum of a moving average of the weights, as 0.999 (Polyak and Juditsky, 1992): the averaged ones are
+    validated and kept, the plain ones go on training. In the first updates the momentum is smaller:
+    (1 + updates) / (10 + updates). The statistics of batch norm stay those of the plain weights."""
     accumulate: PositiveInt = 1
-    """Steps whose gradients are averaged before one update; a group may go on into the next epoch."""
+    """Steps whose gradients are averaged before one update; a group that an epoch's end leaves incomplete goes on in
+    the next. Schedules count steps and epochs all the same."""
     stages: dict[PositiveInt, NonNegativeFloat] = {}
-    """Stride of a level of the backbone to the factor of the learning rate for the layers up to it, above the level
-    named before; all that comes after the last one learns at the full rate (Howard and Ruder 2018, section 3.2)."""
-
+    """Factors of the learning rate (Howard and Ruder 2018, section 3.2): `{4: 0.1, 16: 0.3}` gives the layers up to the
+    backbone's level of stride 4 a tenth of it, those up to stride 16 three tenths, all others and the head the
+    whole."""
     groups: dict[str, "Optimizer"] = {}
-    """For a model that is trained by several optimizers at once (a generator and a discriminator): the group's name to
-    its own; a group that is not named has this one."""
+    """For a model that is trained by several optimizers at once (a generator and a discriminator): the name of a group
+    of its variables to that group's own `optimizer`; a group that is not named has this one."""
 
     @model_validator(mode="after")
     def _clips_in_one_way(self) -> Self:

@@ -22,11 +22,10 @@ from ...models.naming import check_name, make_importable, own_code
 from ...models.options import Incidental, IsPath, Options, move_keys
 from ..data.formats import SOURCES, find_source
 from ..data.source import DataOptions, Source
-from .shipped import default_recipe, shipped_recipe, shipped_recipes
+from .shipped import SECTIONS, default_recipe, schemas_in, schemas_of, shipped_recipe, shipped_recipes
 from .text import KeyPath, RecipeText, Written, apply_override, as_yaml, read_recipe
 from .train_options import ExportOptions, TrainOptions
 
-SECTIONS = ("task", "data", "input", "augment", "model", "results", "train", "evaluate", "export")
 OF_A_RUN = ("state.json", "last.npz", "predictor.json", "log.txt")
 """Files that only a run has beside its recipe."""
 VARIABLES = {"SACCADE_DATA": "../shared/data", "SACCADE_WEIGHTS": "../shared/weights"}
@@ -73,14 +72,16 @@ class Recipe:
         """Of a resolved recipe like this one, what decides how a training turns out; the rest may change between two
         sessions of one run.
 
+        Of an earlier version it may be, with keys that stand elsewhere now.
+
         What does not decide: where bundles go, where a user's own code is found, fields marked `Incidental`, and where
         the data is, for its content is compared in place of its paths. Other paths count for what they lead to.
         """
         found: dict[str, Any] = {}
-        for name, values in resolved.items():
-            section = getattr(self, name, None)
-            if isinstance(section, Options) and isinstance(values, Mapping):
-                values = _decisive(values, type(section), are_paths_compared=name != "data")
+        schemas = schemas_of(self.task_class, self.source_class)
+        for name, values in move_keys(resolved, schemas).items():
+            if name in schemas and isinstance(values, Mapping):
+                values = _decisive(values, schemas[name], are_paths_compared=name != "data")
             if name not in ("export", "import_paths"):
                 found[name] = values
         return found
@@ -165,8 +166,9 @@ def resolve(text: RecipeText) -> Recipe:
         raise InputError(
             "'augment' is a list of transforms, for example - HorizontalFlip: {p: 0.5}", where=text.place(("augment",))
         )
-    if _is_of_run(text):  # of an earlier version, perhaps
-        text.values.update(move_keys(text.values, {"model": task_class.ModelOptions}))
+    schemas = schemas_of(task_class, source_class)
+    if _is_of_run(text):
+        _move_former_keys(text, schemas)
     model = _section("model", task_class.ModelOptions, text)
     _named(lambda name: check_name(name, task_class.models, "model"), model.name, ("model", "name"), text)
     train = _section("train", TrainOptions, text)
@@ -190,8 +192,18 @@ def resolve(text: RecipeText) -> Recipe:
         with own_code(task_name, "task", task_class):
             recipe.make_task(()).check_options()
     except InputError as error:
-        raise InputError(str(error), where=text.source) from None
+        place = text.place(tuple(error.field.split(".")))
+        raise InputError(error.what, where=error.where or place, field=error.field, fix=error.fix) from None
     return recipe
+
+
+def _move_former_keys(text: RecipeText, schemas: Mapping[str, type[Options]]) -> None:
+    """Puts each key of a run's recipe, which an earlier version may have left, where it stands now; overrides are of
+    today."""
+    typed = {path for path, place in text.places.items() if not place.startswith(f"{text.source}:")}
+    values = {name: each.value if isinstance(each, Written) else each for name, each in text.values.items()}
+    moved = move_keys({name: values[name] for name in schemas if name in values}, schemas, typed)
+    text.values.update(moved)
 
 
 def _import_paths(text: RecipeText) -> tuple[str, ...]:
@@ -457,15 +469,9 @@ def _known_keys(schema: type[Options], location: tuple[int | str, ...]) -> list[
     found = [schema]
     for part in location[:-1]:
         fields = [each.model_fields[part] for each in found if part in each.model_fields]
-        deeper = [inner for info in fields for inner in _schemas(info.annotation)]
+        deeper = [inner for info in fields for inner in schemas_in(info.annotation)]
         found = deeper or [each for each in found if _tag(each) == part] or found
     return [key for each in found for key in each.model_fields]
-
-
-def _schemas(annotation: Any) -> list[type[Options]]:
-    if isinstance(annotation, type) and issubclass(annotation, Options):
-        return [annotation]
-    return [each for argument in get_args(annotation) for each in _schemas(argument)]
 
 
 def _tag(schema: type[BaseModel]) -> Any:

@@ -12,9 +12,11 @@ import yaml
 from pydantic.fields import FieldInfo
 
 from ...models import find_task
+from ...models.contract import Task
 from ...models.errors import InputError, nearest
 from ...models.options import Options
 from ..data.formats import find_source
+from ..data.source import Source
 from .text import as_yaml, read_recipe
 from .train_options import ExportOptions, TrainOptions
 
@@ -68,6 +70,20 @@ def _of_task(task: str, kind: str) -> Path:
     return shipped_recipe(name)
 
 
+SECTIONS = ("task", "data", "input", "augment", "model", "results", "train", "evaluate", "export")
+"""Of a recipe, in their order."""
+
+
+def schemas_of(task_class: type[Task], source_class: type[Source]) -> dict[str, type[Options]]:
+    """The type of each section that has one."""
+    return {
+        "data": source_class.Options,
+        **task_class.sections(),
+        "train": TrainOptions,
+        "export": ExportOptions,
+    }
+
+
 COLUMN, WIDTH = 32, 120
 """Where the meaning of a key begins, and where lines end."""
 
@@ -96,21 +112,14 @@ def recipe_template(task: str, file: Path) -> str:
     """The text of the recipe that will stand in `file`."""
     path, task_class = default_recipe(task), find_task(task)
     values = as_yaml(read_recipe(path).values)
-    sections = {
-        "data": find_source(values["data"]["source"]).Options,
-        "input": task_class.Input.Options,
-        "augment": None,
-        "model": task_class.ModelOptions,
-        "results": task_class.ResultOptions,
-        "train": TrainOptions,
-        "evaluate": task_class.EvaluationOptions,
-        "export": ExportOptions,
-    }
-    sections = {name: schema for name, schema in sections.items() if schema is None or schema.model_fields}
+    schemas = schemas_of(task_class, find_source(values["data"]["source"]))
     lines = [*_header(path, file), f"task: {values['task']}"]
-    for name, schema in sections.items():
+    for name in SECTIONS[1:]:
         given = values.get(name)
-        lines += ["", *(_augment(given or []) if schema is None else [f"{name}:", *_section(schema, given or {})])]
+        if name not in schemas:
+            lines += ["", *_augment(given or [])]
+        elif schemas[name].model_fields:
+            lines += ["", f"{name}:", *_section(schemas[name], given or {})]
     return "\n".join(lines) + "\n"
 
 
@@ -159,7 +168,7 @@ def _row(start: str, meaning: str) -> list[str]:
 def meaning_of(info: FieldInfo, is_given: bool = False) -> str:
     """The words below a field in its schema, and what its value is made of where that is a section of its own."""
     words = " ".join((info.description or "").split())
-    schemas = _schemas(info.annotation)
+    schemas = schemas_in(info.annotation)
     if len(schemas) > 1:
         words += f" By name: {', '.join(each.model_fields['name'].default for each in schemas)}."
     elif schemas and info.default is None and not is_given:
@@ -167,10 +176,11 @@ def meaning_of(info: FieldInfo, is_given: bool = False) -> str:
     return words.strip()
 
 
-def _schemas(annotation: Any) -> list[type[Options]]:
+def schemas_in(annotation: Any) -> list[type[Options]]:
+    """The sections that a field may hold."""
     if isinstance(annotation, type) and issubclass(annotation, Options):
         return [annotation]
-    return [each for argument in get_args(annotation) for each in _schemas(argument)]
+    return [each for argument in get_args(annotation) for each in schemas_in(argument)]
 
 
 def _brief(options: Options) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class Select(Options):
     from bytes to results through the Predictor, on the machine that trains."""
 
     @model_validator(mode="after")
-    def _optimises_one_figure(self) -> Self:
+    def _optimises_one_metric(self) -> Self:
         if self.maximise is not None and self.minimise is not None:
             raise ValueError("maximise or minimise one metric, not both: bound the other with subject_to")
         return self

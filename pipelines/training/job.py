@@ -136,7 +136,7 @@ class Training:
             predictor = Predictor(self._task, self._task.model())
             if trains and not run.resumed:
                 phases(recipe, predictor.model)  # what it refuses is told before the data is prepared
-                self._selection.check(partial(_figures, predictor, data))
+                self._selection.check(partial(_metrics, predictor, data))
             if self._limit:
                 data = data.limited(self._limit)
             sheet = None
@@ -249,7 +249,7 @@ def _own_callback(name: str) -> keras.callbacks.Callback:
     return made
 
 
-def _figures(predictor: Predictor, data: Data, samples: int | None) -> dict[str, Value]:
+def _metrics(predictor: Predictor, data: Data, samples: int | None) -> dict[str, Value]:
     """Metrics on validation samples that are spread evenly over the split; all of them without a number."""
     positions = data.splits["validation"]
     if samples is not None:

@@ -128,33 +128,33 @@ def test_a_large_crop_is_accepted_and_fails_on_a_small_image_by_name():
         augmenter({"image": np.zeros((30, 40, 3), np.uint8)}, 0)
 
 
-PICTURE = np.zeros((4, 6, 3), np.uint8)
+IMAGE = np.zeros((4, 6, 3), np.uint8)
 
 
 @pytest.mark.parametrize(
     ("sample", "message"),
     [
-        ({"mask": PICTURE}, "the sample has no 'image', only mask"),
+        ({"mask": IMAGE}, "the sample has no 'image', only mask"),
         ({}, "the sample has no 'image', only nothing"),
-        ({"image": PICTURE / 255}, "'image' must be uint8 [height, width, 3], got float64 [4, 6, 3]"),
-        ({"image": PICTURE[..., 0]}, "'image' must be uint8 [height, width, 3], got uint8 [4, 6]"),
-        ({"image": PICTURE[:0]}, "'image' must be uint8 [height, width, 3], got uint8 [0, 6, 3]"),
+        ({"image": IMAGE / 255}, "'image' must be uint8 [height, width, 3], got float64 [4, 6, 3]"),
+        ({"image": IMAGE[..., 0]}, "'image' must be uint8 [height, width, 3], got uint8 [4, 6]"),
+        ({"image": IMAGE[:0]}, "'image' must be uint8 [height, width, 3], got uint8 [0, 6, 3]"),
         ({"image": [[1]]}, "'image' must be uint8 [height, width, 3], got list"),
-        ({"image": PICTURE, "mask": np.zeros((6, 4), int)}, "'mask' is int64 [6, 4], its 'image' is uint8 [4, 6, 3]"),
-        ({"image": PICTURE, "mask": np.zeros((4, 6))}, "'mask' must be integer [height, width], got float64 [4, 6]"),
+        ({"image": IMAGE, "mask": np.zeros((6, 4), int)}, "'mask' is int64 [6, 4], its 'image' is uint8 [4, 6, 3]"),
+        ({"image": IMAGE, "mask": np.zeros((4, 6))}, "'mask' must be integer [height, width], got float64 [4, 6]"),
         (
-            {"image": PICTURE, "mask": np.zeros((4, 6), np.int8)},
+            {"image": IMAGE, "mask": np.zeros((4, 6), np.int8)},
             "'mask' is int8, which cannot hold the ignore value 255",
         ),
         (
-            {"image": PICTURE, "mask": np.full((4, 6), 70000)},
+            {"image": IMAGE, "mask": np.full((4, 6), 70000)},
             "'mask' has values from 70000 to 70000; augmentation can move 0 to 65535",
         ),
-        ({"image": PICTURE, "boxes": np.zeros((1, 4), int)}, "'boxes' must be float32 [n, 4], got int64 [1, 4]"),
-        ({"image": PICTURE, "boxes": np.zeros(4)}, "'boxes' must be float32 [n, 4], got float64 [4]"),
-        ({"image": PICTURE, "boxes": np.full((1, 4), np.nan)}, "'boxes' has a coordinate that is not a finite number"),
+        ({"image": IMAGE, "boxes": np.zeros((1, 4), int)}, "'boxes' must be float32 [n, 4], got int64 [1, 4]"),
+        ({"image": IMAGE, "boxes": np.zeros(4)}, "'boxes' must be float32 [n, 4], got float64 [4]"),
+        ({"image": IMAGE, "boxes": np.full((1, 4), np.nan)}, "'boxes' has a coordinate that is not a finite number"),
         (
-            {"image": PICTURE, "boxes": np.zeros((2, 4)), "classes": np.zeros(3, np.int32)},
+            {"image": IMAGE, "boxes": np.zeros((2, 4)), "classes": np.zeros(3, np.int32)},
             "'classes' must be [n, ...], one for each of 2 boxes, got int32 [3]",
         ),
     ],
@@ -166,7 +166,7 @@ def test_wrong_samples(sample, message):
 
 def test_negative_seed():
     with pytest.raises(AugmentError, match="^the seed must be 0 or more, got -1$"):
-        Augmenter([])({"image": PICTURE}, -1)
+        Augmenter([])({"image": IMAGE}, -1)
 
 
 @pytest.mark.parametrize(
@@ -185,11 +185,11 @@ def test_truth_that_a_step_cannot_do_without(step, key):
     augmenter = Augmenter(["Blur", step])
     assert augmenter.needs == {key}
     with pytest.raises(AugmentError, match=rf"^augment\[1\]: \w+ needs '{key}', which the sample does not have$"):
-        augmenter({"image": PICTURE}, 0)
+        augmenter({"image": IMAGE}, 0)
 
 
 @pytest.mark.parametrize("step", ["MaskDropout", "RandomGridShuffle"])
 def test_steps_that_would_spoil_boxes(step):
-    sample = {"image": PICTURE, "mask": np.zeros((4, 6), np.uint8), "boxes": np.array([[0, 0, 3, 3]], np.float32)}
+    sample = {"image": IMAGE, "mask": np.zeros((4, 6), np.uint8), "boxes": np.array([[0, 0, 3, 3]], np.float32)}
     with pytest.raises(AugmentError, match=rf"^augment\[0\]: {step} cannot keep 'boxes' right; leave it out"):
         Augmenter([step])(sample, 0)

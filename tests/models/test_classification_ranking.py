@@ -99,5 +99,5 @@ def test_resampling_is_bounded_and_independent_of_how_much_is_done_at_once(monke
     assert sum(rows for rows, _ in done[1:]) == 300
 
 
-def test_a_figure_that_is_not_defined_is_left_out():
+def test_a_metric_that_is_not_defined_is_left_out():
     assert measured(lambda weights: {"a": np.full(len(weights), np.nan)}, 3, True) == {}

@@ -68,8 +68,11 @@ def test_thresholds_that_cannot_be(thresholds, told):
 
 
 def test_thresholds_for_one_label_are_refused():
-    with pytest.raises(InputError, match="results.thresholds are for several labels an image: say model.multi_label"):
+    told = "results.thresholds are for several labels an image: say model.multi_label=true as well"
+    with pytest.raises(InputError, match=told) as caught:
         make(thresholds=0.3).check_options()
+    assert caught.value.field == "results.thresholds"
+    make(thresholds=0.3, multi_label=True).check_options()
 
 
 def test_half_precision_logits_give_float32_results():

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 from saccade.models.inputs.image.decode import decode
 
-PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (37, 53, 3), np.uint8))
+IMAGE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (37, 53, 3), np.uint8))
 in_graph = tf.function(decode, input_signature=[tf.TensorSpec([], tf.string)])
 
 
@@ -20,7 +20,7 @@ def encode(kind: str, orientation: int | None = None) -> bytes:
     stream, exif = io.BytesIO(), Image.Exif()
     if orientation is not None:
         exif[0x0112] = orientation
-    PICTURE.save(stream, kind, **({"exif": exif} if orientation is not None else {}))
+    IMAGE.save(stream, kind, **({"exif": exif} if orientation is not None else {}))
     return stream.getvalue()
 
 

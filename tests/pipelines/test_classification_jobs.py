@@ -72,7 +72,10 @@ def test_several_labels_from_a_table(pairs, digits_recipe, tmp_path):
         (["model.weights=/no/such.weights.h5"], ["model.weights: no file or folder /no/such.weights.h5"]),
         (["model.multi_label=true"], ["digits", "labels", "data.source=csv"]),
         (["data={source: folder, path: /no/such/folder}"], ["data.path=/no/such/folder: no such folder"]),
-        (["results.thresholds=0.3"], ["results.thresholds are for several labels an image"]),
+        (
+            ["results.thresholds=0.3"],
+            ["'results.thresholds=0.3': results.thresholds are for several labels an image", "model.multi_label=true"],
+        ),
         (
             ["model.multi_label=true", "results.thresholds=best"],
             ["'results.thresholds' is 'best': did you mean best_f1"],

@@ -176,6 +176,17 @@ def test_other_data_is_told(digits_run, tmp_path, caplog):
     assert f"{other}: data.test is 0.25, in {digits_run} 0.2" in line and "another may have been trained on" in line
 
 
+def test_results_that_ask_for_other_truth_are_refused(tmp_path):
+    """Of all sections, and not of the model alone: here objects, which only one of the runs tells apart."""
+    runs = [tmp_path / way for way in ("none", "watershed")]
+    for run in runs:
+        run.mkdir()
+        (run / "recipe.yaml").write_text(load_recipe("digit_scenes", [f"results.instances={run.name}"]).to_yaml())
+    with pytest.raises(InputError, match="it answers for mask, instances, .* for mask: no common answer"):
+        recipes_in_agreement(runs, of_one_start=False)
+    assert len(recipes_in_agreement(runs[:1], of_one_start=False)) == 1
+
+
 @pytest.fixture(scope="module")
 def wrong(two, folder):
     """Runs that do not belong to `two`, by name."""

@@ -30,7 +30,7 @@ def schemas():
     from saccade.pipelines.data.formats import SOURCES, find_source
 
     for name in TASKS:
-        yield from (find_task(name).ModelOptions, find_task(name).Input.Options)
+        yield from find_task(name).sections().values()
     yield from (find_source(name).Options for name in SOURCES)
     yield from (ModelOptions, DataOptions, TrainOptions, ExportOptions)
 

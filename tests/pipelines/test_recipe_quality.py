@@ -42,7 +42,7 @@ def quality_runs(root, tree) -> Path:
 
 @pytest.mark.quality
 @pytest.mark.parametrize("name", LEAST)
-def test_recipe_reaches_its_figure(name, quality_runs, data_dir, weights_dir, monkeypatch, capsys):
+def test_recipe_reaches_its_metric(name, quality_runs, data_dir, weights_dir, monkeypatch, capsys):
     monkeypatch.setenv("SACCADE_DATA", str(data_dir))
     monkeypatch.setenv("SACCADE_WEIGHTS", str(weights_dir))
     run = quality_runs / name
@@ -63,7 +63,7 @@ def test_recipe_reaches_its_figure(name, quality_runs, data_dir, weights_dir, mo
 
 
 @pytest.mark.parametrize("name", LEAST)
-def test_header_quotes_a_figure_that_is_high_enough(name):
+def test_header_quotes_a_metric_that_is_high_enough(name):
     lines = " ".join(header(shipped_recipes()[name]))
     metric, least = LEAST[name]
     quoted = re.search(rf"test {metric} (0\.\d+)", lines)

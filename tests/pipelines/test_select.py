@@ -72,7 +72,7 @@ def test_malformed_bounds(bound):
     assert 'a bound is "< 20", "<= 20", "> 0.9" or ">= 0.9", in quotes' in message
 
 
-def test_one_figure_is_optimised():
+def test_one_metric_is_optimised():
     message = refusal(load_recipe, "digits", ["train.select={maximise: accuracy, minimise: log_loss}"])
     assert "maximise or minimise one metric, not both: bound the other with subject_to" in message
     assert selection().metric == "accuracy"
@@ -109,7 +109,7 @@ def test_what_is_refused_before_the_training(overrides, message):
     assert re.search(message, said), said
 
 
-def test_a_figure_that_needs_a_rare_sample_is_looked_for_in_all():
+def test_a_metric_that_needs_a_rare_sample_is_looked_for_in_all():
     asked = []
 
     def ask(samples):
@@ -123,7 +123,7 @@ def test_a_figure_that_needs_a_rare_sample_is_looked_for_in_all():
     assert asked == [GLANCE]
 
 
-def test_nothing_is_asked_where_the_recipe_names_no_figure():
+def test_nothing_is_asked_where_the_recipe_names_no_metric():
     selection("train.early_stopping={patience: 2}").check(lambda samples: pytest.fail("asked"))
 
 
@@ -137,7 +137,7 @@ def best(chosen: Selection, epochs) -> int:
     return kept
 
 
-def test_the_best_figure_wins_in_its_own_direction():
+def test_the_best_metric_wins_in_its_own_direction():
     epochs = [metrics(0.5, 1.0), metrics(0.9, 0.4), metrics(0.7, 0.2), metrics(math.nan, 0.1), metrics(0.9, 0.4)]
     assert best(selection(), epochs) == 2
     assert best(selection("train.select={minimise: log_loss}"), epochs) == 4
@@ -156,7 +156,7 @@ def test_an_epoch_that_keeps_to_all_bounds_beats_those_that_do_not():
     assert best(chosen, epochs[:1] + epochs[2:3]) == 2  # past its bound by a fifth, the other by a half
 
 
-def test_among_epochs_equally_far_past_a_bound_the_figure_decides():
+def test_among_epochs_equally_far_past_a_bound_the_metric_decides():
     chosen = selection("train.select={subject_to: {latency_ms: '< 20'}}")
     slow = {"latency_ms": Value(30.0, higher_is_better=False)}
     assert best(chosen, [metrics(0.5) | slow, metrics(0.7) | slow, metrics(0.6) | slow]) == 2
@@ -194,7 +194,7 @@ def test_early_stopping_waits_for_an_improvement():
     assert stops("{patience: 1}", [math.nan, 0.5, 0.6]) == [True, False, False]
 
 
-def test_early_stopping_knows_which_way_its_own_figure_is_better():
+def test_early_stopping_knows_which_way_its_own_metric_is_better():
     assert stops("{patience: 1, monitor: log_loss}", [0.5, 0.4, 0.4]) == [False, False, True]
     assert stops("{patience: 1, monitor: accuracy}", [0.5, 0.4]) == [False, True]
 

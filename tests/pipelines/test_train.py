@@ -50,7 +50,7 @@ def test_a_run_holds_everything(digits_run):
     assert any((digits_run / "events").rglob("*tfevents*"))
 
 
-def test_validation_figures_are_the_predictors(digits_run):
+def test_validation_metrics_are_the_predictors(digits_run):
     best = max(line["val_accuracy"] for line in lines(digits_run / "history.jsonl"))
     metrics = json.loads((digits_run / "evaluation" / "validation" / "metrics.json").read_text())
     assert metrics["fingerprint"] == Predictor.load(digits_run).fingerprint

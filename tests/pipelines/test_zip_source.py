@@ -13,7 +13,7 @@ from saccade.pipelines.data.formats.folder import Folder, FolderOptions
 from saccade.pipelines.recipe.recipe import load_recipe
 
 LABEL = {"label": Truth("int32")}
-PICTURES = ("train/a/1.png", "train/a/deep/2.jpg", "train/b/1.png", "val/b/2.png", "val/a/._1.png", "__MACOSX/1.png")
+IMAGES = ("train/a/1.png", "train/a/deep/2.jpg", "train/b/1.png", "val/b/2.png", "val/a/._1.png", "__MACOSX/1.png")
 
 
 def folder(path: Path, truth=LABEL, **options) -> Folder:
@@ -43,7 +43,7 @@ def pack(draw, tmp_path_factory):
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_a_zip_file_holds_what_its_folder_holds(pack, compression):
-    root, file = pack(*PICTURES, compression=compression)
+    root, file = pack(*IMAGES, compression=compression)
     unpacked, packed = folder(root), folder(file)
     assert packed.keys == unpacked.keys == ["train/a/1.png", "train/a/deep/2.jpg", "train/b/1.png", "val/b/2.png"]
     assert packed.class_names == unpacked.class_names and packed.splits == unpacked.splits
@@ -89,7 +89,7 @@ def test_groups_and_prediction(pack):
 
 
 def test_threads_read_what_one_reads(pack):
-    source = folder(pack(*PICTURES)[1])
+    source = folder(pack(*IMAGES)[1])
     alone = [source.read(at) for at in range(4)]
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(source.read, [0, 1, 2, 3] * 500)) == alone * 500
