@@ -18,12 +18,11 @@ from albumentations import BaseCompose, BasicTransform  # noqa: E402
 from albumentations.augmentations.crops.transforms import BaseCrop, BaseCropAndPad  # noqa: E402
 
 from .box_params import BOX_PARAMS, BoxParams  # noqa: E402
+from .crops import centred, crop_with_class, ssd_patch  # noqa: E402
 from .errors import AugmentError, nearest, one_line, reasons  # noqa: E402
 from .mixes import MIXES  # noqa: E402
 from .probe import OWNS_PREPROCESSING, try_out  # noqa: E402
-from .rare_class_crop import crop_with_class  # noqa: E402
 from .sample import IGNORE, Moving, is_image, shown  # noqa: E402
-from .ssd_crop import centred, ssd_patch  # noqa: E402
 from .steps import Step  # noqa: E402
 
 # Samples are augmented in parallel, so OpenCV's own threads would only compete with ours (measured: 7% slower with 2

@@ -13,9 +13,27 @@ from typing import Any
 
 
 class InputError(ValueError):
-    """The user's input is wrong: the message says what, where and what to do (exit code 2)."""
+    """The user's input is wrong: one line says what, where and what to do (exit code 2).
+
+    Example:
+        >>> str(InputError("unknown key 'modl'", where="mine.yaml:3", field="modl", fix="did you mean model?"))
+        "mine.yaml:3: unknown key 'modl': did you mean model?"
+
+    Args:
+        what: what is wrong, in a phrase; or the whole sentence, where there is nothing else.
+        where: the file, `file:line`, folder or sample that it is about; a path or text.
+        field: the key of the recipe, column or tag; `what` names it where a person has to see it.
+        fix: what to do.
+    """
 
     ag_pass_through = True  # raised while TensorFlow traces a graph, it stays the one line that it is
+
+    def __init__(self, what: str = "", where: object = "", field: str = "", fix: str = ""):
+        super().__init__(what, str(where), field, fix)  # as pickle gives them back
+        self.what, self.where, self.field, self.fix = what, str(where), field, fix
+
+    def __str__(self) -> str:
+        return ": ".join(filter(None, (self.where, self.what, self.fix)))
 
 
 class RecipeError(InputError):

@@ -37,7 +37,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError:  # no JSON, or no UTF-8
         raise InputError(
-            f"{path}: cut short or damaged: run the 'train' command of this run again, it writes the file anew"
+            "cut short or damaged: run the 'train' command of this run again, it writes the file anew", where=str(path)
         ) from None
 
 

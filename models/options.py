@@ -1,6 +1,8 @@
 """How sections of a recipe are typed: strict pydantic models, paths marked as paths."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
@@ -15,6 +17,27 @@ class Options(BaseModel):
         validate_default=True,
         use_attribute_docstrings=True,  # what stands below a field is its meaning, in `saccade new` too
     )
+    moved: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Former keys of this section, to where they stand now: `{"threshold": "results.threshold"}`."""
+
+
+def move_keys(sections: dict[str, Any], schemas: Mapping[str, type[Options]]) -> dict[str, Any]:
+    """The sections of a recipe of an earlier version, with each key where it stands now.
+
+    Args:
+        sections: name to plain values.
+        schemas: name to the section's type.
+    """
+    result = {name: dict(each) if isinstance(each, Mapping) else each for name, each in sections.items()}
+    for name, schema in schemas.items():
+        if not isinstance(result.get(name), dict):
+            continue
+        for key in schema.moved.keys() & result[name].keys():
+            section, _, field = schema.moved[key].partition(".")
+            if result.get(section) is None:
+                result[section] = {}
+            result[section].setdefault(field, result[name].pop(key))
+    return result
 
 
 class IsPath:

@@ -23,6 +23,7 @@ from .errors import InputError, at_least_one, nearest
 from .files import DESCRIPTION, WEIGHTS, read_json, write_atomically
 from .inputs.reasons import answer_calls
 from .naming import make_importable
+from .options import move_keys
 
 
 class Predictor(tf.Module):
@@ -262,7 +263,7 @@ class Predictor(tf.Module):
             import_paths: folders in which a user's own task or model is found, absolute or seen from the run.
         """
         description = self._identity() | {
-            "format": 2,
+            "format": 3,
             "task": task_name,
             "evaluate": self.task.evaluation_options.model_dump(mode="json"),
             "import_paths": list(import_paths),
@@ -282,16 +283,22 @@ class Predictor(tf.Module):
         """
         run = Path(run)
         if not (run / DESCRIPTION).is_file():
-            raise InputError(f"{run}: not a run (it has no {DESCRIPTION}); name the folder that 'train' left")
+            raise InputError(f"not a run (it has no {DESCRIPTION}); name the folder that 'train' left", where=str(run))
         if not (run / weights).is_file():
-            raise InputError(f"{run}: this run has no {weights} yet; run its 'train' command again to resume it")
+            raise InputError(
+                f"this run has no {weights} yet; run its 'train' command again to resume it", where=str(run)
+            )
         description = read_json(run / DESCRIPTION)
-        if description.get("format") != 2:
-            raise InputError(f"{run}: a run of an earlier saccade (0.1 before the task contract): train it again")
+        if description.get("format") not in (2, 3):
+            raise InputError(
+                "a run of an earlier saccade (0.1 before the task contract): train it again", where=str(run)
+            )
         for folder in description["import_paths"]:
             if (place := (run / folder).resolve()).is_dir():
                 make_importable(place)
         kind = find_task(description["task"])
+        if description["format"] == 2:
+            description = move_keys(description, {"model": kind.ModelOptions})
         task = kind(
             description["class_names"],
             kind.ModelOptions(**description["model"]),
@@ -305,7 +312,8 @@ class Predictor(tf.Module):
             model.load_weights(run / weights)
         except (OSError, ValueError, KeyError) as error:  # as h5py and Keras say it of a file that is not whole
             raise InputError(
-                f"{run / weights}: cut short, damaged or of another model: run the 'train' command of this run again"
+                "cut short, damaged or of another model: run the 'train' command of this run again",
+                where=str(run / weights),
             ) from error
         return cls(task, model, description["settings"])
 

@@ -121,7 +121,7 @@ def write_sheet(recipe: Recipe, source: Source, task: Task, file: Path, count: i
             sheet.save(partial, exif=exif)
     except (ValueError, struct.error) as error:  # more pixels than the format holds
         size = f"{sheet.width} x {sheet.height} pixels"
-        raise InputError(f"{file}: a sheet of {size} is too large for {file.suffix} ({error})") from None
+        raise InputError(f"a sheet of {size} is too large for {file.suffix} ({error})", where=str(file)) from None
 
 
 def _draw(

@@ -62,7 +62,7 @@ class EpochProgress:
         self._bar.set_description_str("validation", refresh=sys.stderr.isatty())
 
     def rate(self) -> float:
-        """Images a second, in training, validation not counted."""
+        """Samples a second, in training, validation not counted."""
         end = self._fitted or time.monotonic()
         return (self._bar.n - self._done) * self._batch / max(1e-9, end - self._began)
 
@@ -73,19 +73,13 @@ class EpochProgress:
     def end(self, epoch: int, logs: Mapping[str, float], best: bool) -> None:
         """Ends an epoch with its line."""
         self._bar.close()
-        self._durations.append(self.seconds())
-        left = (self._last_epoch - epoch - 1) * sum(self._durations[-5:]) / len(self._durations[-5:])
+        pace = ""
+        if rate := self.rate():  # an epoch that a resumed run only validates has none
+            self._durations.append(self.seconds())
+            left = (self._last_epoch - epoch - 1) * sum(self._durations[-5:]) / len(self._durations[-5:])
+            pace = f"  ({rate:.0f} samples/s, {span(left)} left)"
         metrics = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
-        mark = "  best" if best else ""
-        log.info(
-            "epoch %d/%d  %s%s  (%.0f samples/s, %s left)",
-            epoch + 1,
-            self._last_epoch,
-            metrics,
-            mark,
-            self.rate(),
-            span(left),
-        )
+        log.info("epoch %d/%d  %s%s%s", epoch + 1, self._last_epoch, metrics, "  best" if best else "", pace)
 
     def close(self) -> None:
         if self._bar is not None:

@@ -20,6 +20,7 @@ import yaml
 
 from ..models.errors import InputError
 from ..models.files import DESCRIPTION, WEIGHTS, is_whole_hdf5, read_json, refuse_folder, saving, write_atomically
+from ..models.options import move_keys
 from .recipe.recipe import Recipe
 
 log = logging.getLogger("saccade")
@@ -119,13 +120,13 @@ class Run:
         folder = run.folder
         if not (folder / RECIPE).is_file():
             if folder.exists() and (not folder.is_dir() or any(each.name != LOCK for each in folder.iterdir())):
-                raise InputError(f"{folder}: this is no run, and it is not empty; {way_out}")
+                raise InputError(f"this is no run, and it is not empty; {way_out}", where=str(folder))
         elif any((folder / each).exists() for each in (STATE, CHECKPOINT, FORMER)):
             if told := _other_training(folder / RECIPE, recipe, run.progress.finished):
-                raise InputError(f"{folder}: {told}; {way_out}")
+                raise InputError(f"{told}; {way_out}", where=str(folder))
             run._restore()
             if run.progress.finished and not run.notes:
-                raise InputError(f"{folder}: this run is finished; {way_out}")
+                raise InputError(f"this run is finished; {way_out}", where=str(folder))
             run.progress.finished = False
         return run
 
@@ -141,9 +142,10 @@ class Run:
         gone, new = ([each for each in one if each not in other] for one, other in ((known, here), (here, known)))
         told = [f"{word} {', '.join(names)}" for word, names in (("without", gone), ("with", new)) if names]
         raise InputError(
-            f"{self.folder}: this run was trained on the classes {_shortened(known)}, and the data now has "
+            f"this run was trained on the classes {_shortened(known)}, and the data now has "
             f"{_shortened(here)} ({', '.join(told) or 'another order'}): give the data its former classes to resume, "
-            "or train anew with train.run=FOLDER"
+            "or train anew with train.run=FOLDER",
+            where=self.folder,
         )
 
     def learned(self) -> dict[str, Any] | None:
@@ -282,7 +284,7 @@ def recipe_file(folder: Path | str) -> Path:
     """
     path = Path(folder) / RECIPE
     if not path.is_file():
-        raise InputError(f"{folder}: not a run (it has no {RECIPE}); name the folder that 'train' left")
+        raise InputError(f"not a run (it has no {RECIPE}); name the folder that 'train' left", where=str(folder))
     return path
 
 
@@ -398,7 +400,7 @@ def _other_training(path: Path, recipe: Recipe, finished: bool) -> str:
     """
     try:
         resolved = yaml.safe_load(path.read_text(encoding="utf-8"))
-        before = recipe.decisive(resolved)
+        before = recipe.decisive(move_keys(resolved, {"model": type(recipe.model)}))
         longer = before["train"]["epochs"] < recipe.train.epochs
     except (ValueError, yaml.YAMLError, AttributeError, KeyError, TypeError):
         return f"{RECIPE} is cut short, so that nothing tells which training this is"

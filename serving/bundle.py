@@ -5,16 +5,19 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import numpy as np
 
-from ..models.contract import SERVING, without_padding
+from ..models import find_task
+from ..models.contract import SERVING, Input, without_padding
 from ..models.errors import InputError, at_least_one, nearest
 from ..models.inputs.image.header import read_header, share_calls
 from ..models.inputs.reasons import answer_calls
+from ..models.naming import make_importable
 from .description import EXTRA, FILE, Description, Signature
 from .rest import ROWS, PredictRequest, as_raws, named, tensors
 from .samples import FOLDER, ProofSample, read_samples
@@ -122,7 +125,8 @@ class Bundle:
                 if (self.folder / EXTRA / FOLDER).is_dir():
                     inputs = self.signature().inputs
                     raw = self.samples[0].raw
-                    self.run({name: _column([raw[name]], each.dtype) for name, each in inputs.items()})
+                    values = {name: _column([raw[name]], each.dtype) for name, each in inputs.items()}
+                    self.run(values, is_prepared=True)
                 else:  # it carries none: a request of nothing goes through the graph too
                     self.run(tensors(PredictRequest(None, ROWS, []), self.signature()))
                 return
@@ -134,7 +138,7 @@ class Bundle:
                 self._loaded = None
                 self._take()
 
-    def run(self, inputs: Mapping[str, np.ndarray], signature: str = SERVING) -> Outputs:
+    def run(self, inputs: Mapping[str, np.ndarray], signature: str = SERVING, is_prepared: bool = False) -> Outputs:
         """Calls a signature; threads may do so at the same time.
 
         What is too much for one call goes in several; the answers are those of one.
@@ -142,6 +146,8 @@ class Bundle:
         Args:
             inputs: input name to array, batch first, which may be empty; strings are object arrays of bytes.
             signature: its name.
+            is_prepared: whether the task's stage before the graph (`Input.prepare`), where it has one, was run already;
+                only values of the default signature go through it.
 
         Returns:
             Output name to array, batch first.
@@ -150,6 +156,11 @@ class Bundle:
             InputError: the SavedModel cannot be loaded, or has no such signature.
             RefusedError: values that the graph does not answer; all of them, each with its reason.
         """
+        unprepared: dict[int, str] = {}
+        if self._input is not None and signature == SERVING and not is_prepared:
+            inputs, unprepared = self._prepared(inputs)
+        if unprepared:
+            raise RefusedError(unprepared)
         parts = list(self._calls(inputs, signature))
         refused = {places[0] if places else -1: why for places, why in parts if isinstance(why, str)}
         if refused:
@@ -177,6 +188,30 @@ class Bundle:
             known = {name: length for name, length in lengths.items() if name in results and length in results}
             answers += without_padding(results, known)
         return answers
+
+    @cached_property
+    def _input(self) -> Input | None:
+        """The input whose `prepare` comes before the graph; None where there is no such stage."""
+        said = self.description.prepare
+        if said is None:
+            return None
+        for folder in said.import_paths:
+            if Path(folder).is_dir():
+                make_importable(folder)
+        kind = find_task(said.task)
+        return kind.Input(kind.Input.Options(**self.description.input), said.learned)
+
+    def _prepared(self, inputs: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[int, str]]:
+        """Values as the graph takes them, and of which instances there are none, with the reason."""
+        assert self._input is not None
+        count = len(next(iter(inputs.values())))
+        raws = [{name: value[place] for name, value in inputs.items()} for place in range(count)]
+        found = self._input.prepare(raws)
+        refused = {place: each for place, each in enumerate(found) if isinstance(each, str)}
+        if refused:
+            return {}, refused
+        types = self.signature().inputs
+        return {name: _column([each[name] for each in found], types[name].dtype) for name in inputs}, {}
 
     def _calls(self, inputs: Mapping[str, np.ndarray], signature: str) -> Iterator[tuple[list[int], Outputs | str]]:
         """The instances in bounded calls of the graph; see `answer_calls`."""
@@ -224,7 +259,7 @@ class Bundle:
                     self._loaded = tf.saved_model.load(str(self.folder))
                 except Exception as error:  # whatever a file that was cut short makes of it
                     told = (str(error) or type(error).__name__).splitlines()[0]
-                    raise InputError(f"{self.folder}: the SavedModel cannot be loaded ({told})") from None
+                    raise InputError(f"the SavedModel cannot be loaded ({told})", where=self.folder) from None
             return self._loaded
 
     def _take(self) -> None:
@@ -234,7 +269,7 @@ class Bundle:
             try:
                 self.description = Description.read(self.folder)
                 if not (self.folder / "saved_model.pb").is_file():
-                    raise InputError(f"{self.folder}: not whole (no saved_model.pb); copy or export it again")
+                    raise InputError("not whole (no saved_model.pb); copy or export it again", where=self.folder)
                 return
             except InputError as error:
                 if not self._folders:
@@ -269,12 +304,12 @@ def _find(path: Path, version: int | None) -> list[Path]:
     if (path / EXTRA / FILE).is_file() and version is None:
         return [path]
     if not path.is_dir():
-        raise InputError(f"{path}: no such folder; name a bundle that 'export' made")
+        raise InputError("no such folder; name a bundle that 'export' made", where=str(path))
     present = versions(path)
     if not present:
-        raise InputError(f"{path}: not a bundle: no version folder (1, 2, ...) in it; name what 'export' made")
+        raise InputError("not a bundle: no version folder (1, 2, ...) in it; name what 'export' made", where=str(path))
     if version is None:
         return list(present.values())[::-1]
     if version not in present:
-        raise InputError(f"{path}: no version {version}; there are {', '.join(map(str, present))}")
+        raise InputError(f"no version {version}; there are {', '.join(map(str, present))}", where=str(path))
     return [present[version]]

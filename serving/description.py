@@ -59,6 +59,20 @@ class Signature(_Part):
     outputs: dict[str, TensorType]
 
 
+class Preparation(_Part):
+    """The stage in Python that comes before the graph (`Input.prepare`): a client of TF Serving sends what it gives.
+
+    Attributes:
+        task: as the recipe names it; its input prepares.
+        import_paths: folders in which a user's own task is found.
+        learned: what the input is built of beside its options.
+    """
+
+    task: str
+    import_paths: tuple[str, ...] = ()
+    learned: dict[str, Any] = {}
+
+
 class Description(_Part):
     """All of `saccade.json`; fields that a later saccade adds are passed over."""
 
@@ -77,6 +91,7 @@ class Description(_Part):
     made_with: dict[str, str]
     created: datetime
     proof: Proof | None = None
+    prepare: Preparation | None = None
 
     def write(self, folder: Path) -> None:
         """Writes it into the bundle's version folder."""
@@ -93,10 +108,10 @@ class Description(_Part):
         try:
             return cls.model_validate_json(file.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise InputError(f"{folder}: not a bundle (no {EXTRA}/{FILE}); name what 'export' made") from None
+            raise InputError(f"not a bundle (no {EXTRA}/{FILE}); name what 'export' made", where=str(folder)) from None
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{file}: cannot be read ({error}); export again") from None
+            raise InputError(f"cannot be read ({error}); export again", where=str(file)) from None
         except ValidationError as error:
             first = error.errors()[0]
             field = ".".join(map(str, first["loc"])) or "the file"
-            raise InputError(f"{file}: broken, {field}: {first['msg']}; export again") from None
+            raise InputError(f"broken, {field}: {first['msg']}; export again", where=str(file)) from None

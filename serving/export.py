@@ -10,7 +10,7 @@ from ..models.contract import SERVING
 from ..models.errors import InputError
 from ..models.files import DESCRIPTION, read_json, refuse_folder
 from ..models.stopping import stoppable
-from .description import EXTRA, Description
+from .description import EXTRA, Description, Preparation
 from .samples import FOLDER, read_samples, write_samples
 from .versions import all_at_once, new_version
 
@@ -48,7 +48,7 @@ def export(
     run = Path(run)
     folder = new_version(Path(target), name, version)
     if not run.is_dir():
-        raise InputError(f"{run}: no such run; name the folder that 'train' left")
+        raise InputError("no such run; name the folder that 'train' left", where=str(run))
     refuse_folder(folder)
     samples = read_samples(run / FOLDER)
 
@@ -60,13 +60,15 @@ def export(
     from .saved_model import FILE, save, write_warmup
 
     predictor = Predictor.load(run)
-    task = predictor.task
+    task, said = predictor.task, read_json(run / DESCRIPTION)
+    paths = tuple(str((run / each).resolve()) for each in said["import_paths"])
+    prepare = Preparation(task=said["task"], import_paths=paths, learned=task.learned) if task.input.prepares else None
     with all_at_once(folder) as partial:
         signatures = save(predictor, partial)
         description = Description(
             name=name,
             version=int(folder.name),
-            task=read_json(run / DESCRIPTION)["task"],
+            task=said["task"],
             class_names=task.class_names,
             fingerprint=predictor.fingerprint,
             input=task.input_options.model_dump(mode="json"),
@@ -77,6 +79,7 @@ def export(
             signatures=signatures,
             made_with={"saccade": __version__, "tensorflow": tf.__version__, "keras": keras.__version__},
             created=datetime.now(UTC).replace(microsecond=0),
+            prepare=prepare,
         )
         extra = partial / EXTRA
         write_samples(samples, extra / FOLDER)

@@ -131,7 +131,8 @@ def prove(folder: Path) -> Proof:
     file = folder / EXTRA / FOLDER / EXPECTED
     if description.proof is None or not file.is_file():
         raise InputError(
-            f"{folder}: carries no proof (no {EXTRA}/{FOLDER}/{EXPECTED}); export again, with export.keep_samples=true"
+            f"carries no proof (no {EXTRA}/{FOLDER}/{EXPECTED}); export again, with export.keep_samples=true",
+            where=str(folder),
         )
     largest = _compare(call_clean(folder, read_tensors(file.with_name(INPUTS))), read_tensors(file))
     return Proof(description.proof.samples, largest, description.proof.metric, time.monotonic() - start)

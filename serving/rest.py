@@ -176,10 +176,10 @@ def _only_input(signature: Signature) -> str:
 def _check_names(values: Mapping[str, Any], signature: Signature, where: str) -> None:
     for name in values:
         if name not in signature.inputs:
-            raise InputError(f"{where}: no input '{name}': {nearest(name, signature.inputs)}")
+            raise InputError(f"no input '{name}': {nearest(name, signature.inputs)}", where=where)
     for name in signature.inputs:
         if name not in values:
-            raise InputError(f"{where}: input '{name}' is missing")
+            raise InputError(f"input '{name}' is missing", where=where)
 
 
 def _array(values: list[Any], places: list[str], kind: TensorType) -> np.ndarray:
@@ -198,11 +198,11 @@ def _array(values: list[Any], places: list[str], kind: TensorType) -> np.ndarray
         raise InputError(f"{places[0]} and what follows differ in shape: send such instances one by one") from None
     allowed = {"f": "iuf", "b": "b"}.get(target.kind, "iu")
     if array.size and array.dtype.kind not in allowed:
-        raise InputError(f"{places[0]}: expected {kind.dtype} numbers, nested in lists to shape {_shape(kind)}")
+        raise InputError(f"expected {kind.dtype} numbers, nested in lists to shape {_shape(kind)}", where=places[0])
     if target.kind in "iu" and array.size:
         limits = np.iinfo(target)
         if array.min() < limits.min or array.max() > limits.max:
-            raise InputError(f"{places[0]}: expected {kind.dtype}, {limits.min} to {limits.max}")
+            raise InputError(f"expected {kind.dtype}, {limits.min} to {limits.max}", where=places[0])
     return _shaped(array.astype(target), kind, places)
 
 
@@ -212,7 +212,9 @@ def _shaped(array: np.ndarray, kind: TensorType, places: list[str]) -> np.ndarra
         and all(wanted in (None, got) for wanted, got in zip(kind.shape, array.shape, strict=True))
     )
     if not fits:
-        raise InputError(f"{places[0]}: the whole has shape {list(array.shape)}, expected {_shape(kind)} (batch first)")
+        raise InputError(
+            f"the whole has shape {list(array.shape)}, expected {_shape(kind)} (batch first)", where=places[0]
+        )
     return array
 
 
@@ -235,7 +237,7 @@ def _string(value: Any, where: str) -> bytes:
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)  # as TF Serving: padding may be missing
     except (binascii.Error, ValueError):
-        raise InputError(f"{where}: not base64") from None
+        raise InputError("not base64", where=where) from None
 
 
 def _plain(name: str, value: np.ndarray) -> list[Any]:

@@ -42,11 +42,13 @@ def read_samples(folder: Path) -> list[ProofSample]:
     """
     listing = folder / LIST
     if not listing.is_file():
-        raise InputError(f"{folder}: no proof samples (it has no {LIST}); 'train' leaves them in a finished run")
+        raise InputError(
+            f"no proof samples (it has no {LIST}); 'train' leaves them in a finished run", where=str(folder)
+        )
     lines = listing.read_text(encoding="utf-8").splitlines()
     samples = [_read(folder, f"{listing}, line {number}", line) for number, line in enumerate(lines, 1) if line.strip()]
     if not samples:
-        raise InputError(f"{listing}: lists no sample, and an export proves itself on at least one")
+        raise InputError("lists no sample, and an export proves itself on at least one", where=listing)
     return samples
 
 
@@ -69,12 +71,12 @@ def _read(folder: Path, where: str, line: str) -> ProofSample:
         files = {name: str(value["file"]) for name, value in raw.items() if isinstance(value, dict)}
     except (ValueError, KeyError, TypeError):
         expected = '{"key": ..., "raw": {...}, "truth": {...}}'
-        raise InputError(f"{where}: not a proof sample; expected {expected}") from None
+        raise InputError(f"not a proof sample; expected {expected}", where=where) from None
     for name, file in files.items():
         if Path(file).name != file:
-            raise InputError(f"{where}: '{file}' is not a file name in this folder")
+            raise InputError(f"'{file}' is not a file name in this folder", where=where)
         try:
             raw[name] = (folder / file).read_bytes()
         except OSError as error:
-            raise InputError(f"{where}: cannot read '{file}' ({error.strerror})") from None
+            raise InputError(f"cannot read '{file}' ({error.strerror})", where=where) from None
     return ProofSample(key, raw, truth, files)

@@ -28,7 +28,7 @@ def versions(folder: Path) -> dict[int, Path]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except PermissionError:
-        raise InputError(f"{folder}: you may not read this folder") from None
+        raise InputError("you may not read this folder", where=str(folder)) from None
 
 
 def is_version(name: str) -> bool:
@@ -57,7 +57,7 @@ def new_version(target: Path, name: str, version: int | None = None) -> Path:
         raise InputError(f"version {version}: versions are whole numbers from 1")
     taken = present.get(version, folder / str(version))
     if os.path.lexists(taken):
-        raise InputError(f"{taken}: exists, and none is overwritten; without a version the next is made")
+        raise InputError("exists, and none is overwritten; without a version the next is made", where=taken)
     return folder / str(version)
 
 
@@ -100,9 +100,13 @@ def all_at_once(folder: Path) -> Iterator[Path]:
 def _in_one_line(error: OSError, folder: Path) -> Exception:
     told = error.strerror or str(error)
     if error.errno in FULL:
-        return InputError(f"{folder}: no room to write it ({told}); nothing is left behind: free some, export again")
+        return InputError(
+            f"no room to write it ({told}); nothing is left behind: free some, export again", where=str(folder)
+        )
     if error.errno in {errno.ENOTEMPTY, errno.EEXIST} and folder.exists():
-        return InputError(f"{folder}: another export made this version meanwhile; export again to get the next")
+        return InputError("another export made this version meanwhile; export again to get the next", where=str(folder))
     if error.errno in {*FORBIDDEN, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}:
-        return InputError(f"{folder.parent}: cannot write a bundle here ({told}); give a folder that you may write to")
+        return InputError(
+            f"cannot write a bundle here ({told}); give a folder that you may write to", where=folder.parent
+        )
     return JobError(f"{folder}: cannot be written ({told})")

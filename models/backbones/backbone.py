@@ -94,7 +94,8 @@ class Backbone:
             height, width = self.net.inputs[0].shape[1:3]
             raise InputError(
                 f"model.backbone: {self.net.name} at {height} x {width} has no level of stride {', '.join(missing)} "
-                f"(it has {self._strides()}); networks with all: {', '.join(networks_with(strides)) or 'none'}"
+                f"(it has {self._strides()}); networks with all: {', '.join(networks_with(strides)) or 'none'}",
+                field="model.backbone",
             )
         return {stride: self.levels[stride] for stride in strides}
 
@@ -111,7 +112,10 @@ class Backbone:
             return
         if until != "all" and until not in self.levels:
             found = self._strides()
-            raise InputError(f"model.freeze: no level of stride {until}: this backbone has {found}; or none, all")
+            raise InputError(
+                f"model.freeze: no level of stride {until}: this backbone has {found}; or none, all",
+                field="model.freeze",
+            )
         part = self.net if until == "all" else keras.Model(self.net.inputs[0], self.levels[until])
         for layer in part._flatten_layers(include_self=False):
             layer.trainable = False
@@ -167,7 +171,7 @@ def require_one_size(shape: Shape, reason: str) -> None:
         InputError: naming `input.fit` and the reason.
     """
     if None in shape:
-        raise InputError(f"input.fit: {reason}: take letterbox or stretch, not pad")
+        raise InputError(f"input.fit: {reason}: take letterbox or stretch, not pad", field="input.fit")
 
 
 def require_size(shape: Shape, minimum: int, name: str) -> None:
@@ -178,5 +182,6 @@ def require_size(shape: Shape, minimum: int, name: str) -> None:
     """
     if any(side is not None and side < minimum for side in shape[:2]):
         raise InputError(
-            f"input.size: {shape[0]} x {shape[1]} pixels are too few for {name}: at least {minimum} x {minimum}"
+            f"input.size: {shape[0]} x {shape[1]} pixels are too few for {name}: at least {minimum} x {minimum}",
+            field="input.size",
         )

@@ -228,6 +228,16 @@ NETWORKS = {
 """What `saccade models` says of them; targets are relative to the package of a task, as in its table of models."""
 
 
+SMALL = {
+    "lenet": Network("..backbones.small:lenet", 136_036, 8, (2, 4)),
+    "resnet20": Network("..backbones.small:resnet20", 270_448, 4, (1, 2, 4)),
+    "resnet32": Network("..backbones.small:resnet32", 465_776, 4, (1, 2, 4)),
+    "resnet44": Network("..backbones.small:resnet44", 661_104, 4, (1, 2, 4)),
+    "resnet56": Network("..backbones.small:resnet56", 856_432, 4, (1, 2, 4)),
+}
+"""Likewise of the networks for small images."""
+
+
 def family_of(name: str) -> Family:
     """The family of a network in `NETWORKS`."""
     return next(family for family in FAMILIES if name in family.members)

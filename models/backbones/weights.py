@@ -25,7 +25,10 @@ def load_imagenet(backbone: Backbone, name: str) -> None:
         InputError: the network has none, or they cannot be downloaded.
     """
     if backbone.imagenet is None:
-        raise InputError(f"model.weights: {name} has no ImageNet weights: take none, a .weights.h5 file or a run")
+        raise InputError(
+            f"model.weights: {name} has no ImageNet weights: take none, a .weights.h5 file or a run",
+            field="model.weights",
+        )
     try:
         weights = backbone.imagenet().get_weights()
     except OSError as error:
@@ -41,7 +44,8 @@ def load_imagenet(backbone: Backbone, name: str) -> None:
 def _no_download(name: str, error: Exception) -> InputError:
     return InputError(
         f"model.weights: the ImageNet weights of {name} cannot be downloaded ({error}): "
-        "give them as a file, model.weights=PATH.weights.h5"
+        "give them as a file, model.weights=PATH.weights.h5",
+        field="model.weights",
     )
 
 
@@ -61,19 +65,19 @@ def load_file(backbone: Backbone, path: Path, name: str) -> list[str]:
         InputError: no such file, no weights in it, or those of another network.
     """
     if not path.is_file():
-        raise InputError(f"model.weights: no file or folder {path}")
+        raise InputError(f"model.weights: no file or folder {path}", field="model.weights")
     try:
         with h5py.File(path) as file:
             is_older, found = "layer_names" in file.attrs or "model_weights" in file, _shapes(file)
     except PermissionError:
-        raise InputError(f"{path}: no permission to read these weights") from None
+        raise InputError("no permission to read these weights", where=str(path)) from None
     except OSError:
         raise InputError(
-            f"{path}: no HDF5 file: model.weights takes a .weights.h5 file or the folder of a run"
+            "no HDF5 file: model.weights takes a .weights.h5 file or the folder of a run", where=str(path)
         ) from None
     if path.name.endswith(".weights.h5") == is_older:
         form = "older format, whose name ends in .h5" if is_older else "format whose name ends in .weights.h5"
-        raise InputError(f"{path}: this is Keras' {form}: rename it so")
+        raise InputError(f"this is Keras' {form}: rename it so", where=str(path))
     with _own_preprocessing(backbone.net):
         if is_older:
             return _load_older(backbone.net, path, name)
@@ -81,7 +85,7 @@ def load_file(backbone: Backbone, path: Path, name: str) -> list[str]:
         skipped = [weight for weight in found if weight not in expected]
         fits = all(found.get(weight) == shape for weight, shape in expected.items())
         if not fits or any(_kind(weight) != "dense" for weight in skipped):
-            raise InputError(f"{path}: not the weights of {name}: {_difference(expected, found)}")
+            raise InputError(f"not the weights of {name}: {_difference(expected, found)}", where=str(path))
         backbone.net.load_weights(path)
     return [f"{weight} {found[weight]}" for weight in skipped]
 
@@ -109,8 +113,9 @@ def copy_weights(source: keras.Model, backbone: Backbone, run: Path, name: str) 
     ours, theirs = ([tuple(weight.shape) for weight in net.weights] for net in (backbone.net, source))
     if ours != theirs:
         raise InputError(
-            f"{run}: this run's backbone is not {name} at this size: expected {len(ours)} weights with "
-            f"{backbone.net.count_params()} values, found {len(theirs)} with {source.count_params()}"
+            f"this run's backbone is not {name} at this size: expected {len(ours)} weights with "
+            f"{backbone.net.count_params()} values, found {len(theirs)} with {source.count_params()}",
+            where=str(run),
         )
     backbone.net.set_weights(source.get_weights())
     for layer in backbone.net.layers:
@@ -133,7 +138,7 @@ def _load_older(net: keras.Model, path: Path, name: str) -> list[str]:
         net.load_weights(path)
     except ValueError as error:
         reason = str(error).splitlines()[0]
-        raise InputError(f"{path}: not the weights of {name} without its top: {reason}") from None
+        raise InputError(f"not the weights of {name} without its top: {reason}", where=str(path)) from None
     return []
 
 
@@ -221,7 +226,9 @@ def encoder_of(model: keras.Model, run: Path) -> keras.Model:
         return model.encoder
     if hasattr(model, "split"):
         return model.split()[0]
-    raise InputError(f"{run}: its model has no features to start from: name one run of this kind of task, no ensemble")
+    raise InputError(
+        "its model has no features to start from: name one run of this kind of task, no ensemble", where=str(run)
+    )
 
 
 def load_run(
@@ -249,7 +256,9 @@ def load_run(
     if not isinstance(former, type(model)):
         if backbone:
             return []
-        raise InputError(f"{run}: a run of another task has a backbone to start from, and {name} does not say its own")
+        raise InputError(
+            f"a run of another task has a backbone to start from, and {name} does not say its own", where=str(run)
+        )
     skipped, copied = [], backbone is not None
     for ours, theirs in _pairs(_behind(model, backbone), _behind(former, getattr(former, "backbone", None))):
         if reason := _misfit(ours, theirs, same_classes):
@@ -258,7 +267,7 @@ def load_run(
             ours.set_weights(theirs.get_weights())
             copied = True
     if not copied:
-        raise InputError(f"{run}: nothing of this run fits {name}: its layers have other names or shapes")
+        raise InputError(f"nothing of this run fits {name}: its layers have other names or shapes", where=str(run))
     return skipped
 
 

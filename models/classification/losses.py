@@ -114,19 +114,24 @@ def class_weights(
     if isinstance(given, dict):
         for name in given:
             if name not in class_names:
-                raise InputError(f"model.class_weights: the data has no class '{name}': {nearest(name, class_names)}")
+                raise InputError(
+                    f"model.class_weights: the data has no class '{name}': {nearest(name, class_names)}",
+                    field="model.class_weights",
+                )
     counts, total = _count(options, len(class_names), truths), len(truths)
     for name, count in zip(class_names, counts, strict=True):
         if count == 0 and (given == "balanced" or name in given):
             line = advise("model.class_weights", {class_names[int(counts.argmax())]: 2.0})
             raise InputError(
                 f"model.class_weights: no training sample has the class '{name}', so it can have no weight: "
-                f"name the weights of others, as {line}"
+                f"name the weights of others, as {line}",
+                field="model.class_weights",
             )
         if count == total and options.multi_label and given == "balanced":
             raise InputError(
                 f"model.class_weights: every training sample has the label '{name}', which cannot be balanced: "
-                "name weights of labels"
+                "name weights of labels",
+                field="model.class_weights",
             )
     if isinstance(given, dict):
         weights = np.array([given.get(name, 1.0) for name in class_names])

@@ -1,16 +1,19 @@
 """The recipe's `model` section for classification."""
 
+from types import MappingProxyType
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from ..backbones.options import BackboneOptions
 from ..errors import nearest
-from ..options import ClassWeights, Incidental, NotNegative
+from ..options import ClassWeights, Incidental, NotNegative, Options
 
 
 class ClassificationOptions(BackboneOptions):
     """What a classifier is made of."""
+
+    moved = MappingProxyType({name: f"results.{name}" for name in ("calibrate", "thresholds")})
 
     name: str = "mobilenet_v2"
     """A network from the task's table, or your own as `package.module:Name` (see `model.build`)."""
@@ -20,12 +23,6 @@ class ClassificationOptions(BackboneOptions):
     """Share of a target that is spread over all classes (Szegedy et al. 2016, section 7)."""
     multi_label: bool = False
     """Any number of labels an image, each judged on its own; else exactly one."""
-    calibrate: Annotated[bool, Incidental()] = True
-    """With one label an image, fit a temperature on validation, so that probabilities are as high as the model is
-    right (Guo et al. 2017)."""
-    thresholds: str | float | dict[str, float] = "best_f1"
-    """With several labels, from which probability on each counts as present: `best_f1` and `{precision: 0.9}` choose
-    one for each label on validation, the latter the lowest with at least that precision; a number is for all."""
     loss: Literal["cross_entropy", "focal"] = "cross_entropy"
     """What is minimised; `focal` gives less to samples that are right already (Lin et al. 2017)."""
     focal_gamma: NotNegative = 2.0
@@ -49,6 +46,17 @@ class ClassificationOptions(BackboneOptions):
             raise ValueError("class_weights are balanced already: take one of the two")
         return value
 
+
+class ClassificationResults(Options):
+    """How probabilities are answered."""
+
+    calibrate: Annotated[bool, Incidental()] = True
+    """With one label an image, fit a temperature on validation, so that probabilities are as high as the model is
+    right (Guo et al. 2017)."""
+    thresholds: str | float | dict[str, float] = "best_f1"
+    """With several labels, from which probability on each counts as present: `best_f1` and `{precision: 0.9}` choose
+    one for each label on validation, the latter the lowest with at least that precision; a number is for all."""
+
     @field_validator("thresholds")
     @classmethod
     def _can_be_chosen(cls, value: str | float | dict[str, float]) -> str | float | dict[str, float]:
@@ -62,9 +70,3 @@ class ClassificationOptions(BackboneOptions):
         if not 0 <= number <= 1:
             raise ValueError("a threshold and a precision lie between 0 and 1")
         return value
-
-    @model_validator(mode="after")
-    def _thresholds_need_several_labels(self) -> "ClassificationOptions":
-        if not self.multi_label and self.thresholds != "best_f1":
-            raise ValueError("thresholds are for several labels an image: say model.multi_label=true as well")
-        return self

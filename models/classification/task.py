@@ -10,7 +10,7 @@ from ..contract import Evaluation, Task, Truth
 from ..errors import InputError
 from ..inputs.image import ImageInput
 from . import MODELS, NETWORKS
-from .options import ClassificationOptions
+from .options import ClassificationOptions, ClassificationResults
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,10 +30,12 @@ class Classification(Task):
     networks = NETWORKS
     Input = ImageInput
     ModelOptions = ClassificationOptions
+    ResultOptions = ClassificationResults
     recipe = "photos"
     demo = "digits"
     soft_targets = True
     model_options: ClassificationOptions
+    result_options: ClassificationResults
     _class_weights: np.ndarray | None = None  # of the loss, so only training needs them
 
     @property
@@ -46,7 +48,7 @@ class Classification(Task):
         probability from which on it counts as present."""
         if not self.model_options.multi_label:
             return {"temperature": 1.0}
-        fixed = self.model_options.thresholds
+        fixed = self.result_options.thresholds
         start = float(fixed) if isinstance(fixed, int | float) else 0.5
         return {f"threshold/{name}": start for name in self.class_names}
 
@@ -55,6 +57,10 @@ class Classification(Task):
         if self.model_options.multi_label:
             return {"labels": Truth("float32", (len(self.class_names),), role="multi_hot")}
         return {"label": Truth("int32", role="class_ids")}
+
+    def check_options(self) -> None:
+        if not self.model_options.multi_label and self.result_options.thresholds != "best_f1":
+            raise InputError("results.thresholds are for several labels an image: say model.multi_label=true as well")
 
     def adapt(self, truths: Sequence[Mapping[str, Any]]) -> None:
         """Takes the class weights from the training truth; see `class_balance.class_weights`."""
@@ -107,10 +113,10 @@ class Classification(Task):
         if self.model_options.multi_label:
             from .evaluation import MultiLabelEvaluation
 
-            return MultiLabelEvaluation(self.class_names, self.model_options.thresholds)
+            return MultiLabelEvaluation(self.class_names, self.result_options.thresholds)
         from .evaluation import SingleLabelEvaluation
 
-        return SingleLabelEvaluation(self.class_names, settings["temperature"], self.model_options.calibrate)
+        return SingleLabelEvaluation(self.class_names, settings["temperature"], self.result_options.calibrate)
 
     def average(self, outputs: Sequence[tf.Tensor]) -> tf.Tensor:
         """The mean of the probabilities, as logits; see `average.py`."""

@@ -95,6 +95,10 @@ class Evaluation(ABC):
         """
         return {}
 
+    def files(self) -> dict[str, bytes]:
+        """Further files for other tools, name to contents, as detections in COCO's format; here none."""
+        return {}
+
     def choose_settings(self) -> dict[str, float]:
         """Values of the Predictor's settings that suit these samples best; asked once, on the validation split.
 

@@ -120,10 +120,16 @@ class Input(ABC):
         """
         return {name: sample[name] for name in self.signatures[SERVING]}
 
+    @property
+    def prepares(self) -> bool:
+        """Whether there is such a stage: a bundle then says which, and the server runs it."""
+        return type(self).prepare is not Input.prepare
+
     def prepare(self, raws: Sequence[Raw]) -> list[Raw | str]:
         """A stage in Python before the graph, for what no graph can do; here nothing.
 
-        Check, training, prediction and server all call it; it is to remember what it did by the content.
+        Check, training, prediction and server all call it, for values of the default signature; it is to remember what
+        it did by the content. The proof samples of a run are prepared values, as TF Serving takes them.
 
         Returns:
             For each sample the values that the graph takes, or the reason why there are none.
@@ -148,7 +154,7 @@ class Input(ABC):
         if isinstance(given, str | bytes | int | float | Mapping) or hasattr(given, "__fspath__"):
             return [given]
         if not isinstance(given, Iterable):
-            raise InputError(f"{type(given).__name__}: give an item that this task answers, or a list of them")
+            raise InputError("give an item that this task answers, or a list of them", where=type(given).__name__)
         return list(given)
 
     @abstractmethod

@@ -163,6 +163,13 @@ class Task(ABC):
         made.per_pixel = self.per_pixel
         return made
 
+    def check_options(self) -> None:  # noqa: B027
+        """Refuses options of two sections of the recipe that contradict each other; asked before the data is read.
+
+        Raises:
+            InputError: naming both keys.
+        """
+
     @property
     @abstractmethod
     def truth(self) -> dict[str, Truth]:

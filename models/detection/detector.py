@@ -12,12 +12,11 @@ import tensorflow as tf
 from keras.utils import bounding_boxes
 
 from ..backbones.backbone import Backbone, Shape, Stages, stages_of
-from ..backbones.families import NETWORKS
 from ..backbones.weights import is_file_of, load_file, load_run, start
 from ..errors import InputError
 from ..naming import find_callable, own_code
 from ..predictor import Predictor
-from . import MODELS
+from . import BACKBONES, MODELS
 from .anchors import AnchorGenerator
 from .box_coder import BoxCoder
 from .matcher import Matcher, Matches
@@ -126,7 +125,7 @@ class AnchorDetector(Detector):
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> tf.Tensor:
         """Both losses of a batch, each divided by the number of anchors that have an object."""
-        anchors = self.anchors(*_sides(x))
+        anchors = self.anchors(*sides(x))
         matches = self.matcher(anchors, y["boxes"], y["classes"], y["ignored"])
         count = tf.maximum(tf.reduce_sum(tf.cast(matches.positive, tf.float32)), 1.0)
         class_loss = self.classification_loss(y_pred["classes"], matches) / count
@@ -153,7 +152,7 @@ class AnchorDetector(Detector):
         )
 
 
-def _sides(images: tf.Tensor) -> tuple[Any, Any]:
+def sides(images: tf.Tensor) -> tuple[Any, Any]:
     """Height and width of a batch of images, in Python where they are known."""
     known, found = images.shape[1:3], tf.shape(images)
     return tuple(found[axis + 1] if side is None else side for axis, side in enumerate(known))
@@ -174,7 +173,8 @@ def require_covered(shape: Shape, strides: Sequence[int]) -> None:
     if any(side is not None and side < strides[-1] for side in shape[:2]):
         raise InputError(
             f"input.size: {shape[0]} x {shape[1]} is smaller than the coarsest of model.strides, {strides[-1]}: "
-            "enlarge it, or leave that stride out"
+            "enlarge it, or leave that stride out",
+            field="input.size",
         )
 
 
@@ -193,9 +193,7 @@ def build(class_names: Sequence[str], options: DetectionOptions, shape: Shape) -
     Raises:
         InputError: unknown name, an input that does not suit it, a level that is missing, weights that do not fit.
     """
-    maker = find_callable(
-        options.backbone, {name: each.target for name, each in NETWORKS.items()}, __package__, "backbone"
-    )
+    maker = find_callable(options.backbone, BACKBONES, __package__, "backbone")
     with own_code(options.backbone, "backbone", maker):
         backbone = maker(shape, options)
     if not isinstance(backbone, Backbone):

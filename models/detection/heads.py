@@ -43,7 +43,10 @@ def backbone_levels(backbone: Backbone, strides: Sequence[int]) -> Maps:
     coarsest = max(backbone.levels, default=0)
     own = [stride for stride in strides if stride <= coarsest]
     if not own:
-        raise InputError(f"model.strides: {backbone.net.name} ends at stride {coarsest}: begin with {coarsest} or less")
+        raise InputError(
+            f"model.strides: {backbone.net.name} ends at stride {coarsest}: begin with {coarsest} or less",
+            field="model.strides",
+        )
     return backbone.pyramid(own)
 
 

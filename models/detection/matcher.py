@@ -59,6 +59,7 @@ class Matcher:
             classes: int32 `[n, objects]`; below 0: fills the batch.
             ignored: bool `[n, objects]`; none unless given.
         """
+        anchors, boxes, classes = (tf.convert_to_tensor(each) for each in (anchors, boxes, classes))
         there = (classes >= 0) & tf.reduce_all(boxes[..., 2:] > boxes[..., :2], axis=-1)
         ignored = tf.zeros_like(there) if ignored is None else ignored & there
         wanted = there & ~ignored

@@ -4,12 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from ..backbones.families import NETWORKS
 from ..backbones.options import BackboneOptions
 from ..errors import nearest
 from ..inputs.image.options import ImageOptions, Pixels
 from ..naming import check_name
 from ..options import NotNegative, Options
+from . import BACKBONES
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -39,14 +39,15 @@ class DetectionOptions(BackboneOptions):
     name: str = "retinanet"
     """A detector from the task's table, or your own as `package.module:Name` (see `detector.build`)."""
     backbone: str = "mobilenet_v2"
-    """A network of keras.applications whose levels align; your own as `package.module:Name`."""
+    """A network of keras.applications whose levels align, or for small images one of `resnet20` to `resnet56`; your own
+    as `package.module:Name`."""
     strides: Annotated[list[Pixels], Field(min_length=1)] = [8, 16, 32, 64, 128]
     """The levels that boxes are predicted at, each twice as coarse as the one before, in pixels. Those that the
     backbone lacks at the coarse end are added by convolutions of stride 2. `yolo_grid` and `localizer` use the
     coarsest level of the backbone."""
     anchor_sizes: list[Positive] | None = None
     """The side of a square anchor at each of the strides, in pixels of the model's input; null is 4 times the stride
-    (Lin et al. 2017, section 4). `saccade anchors` says which would suit your boxes better."""
+    (Lin et al. 2017, section 4). The log's `anchor_recall` says which fraction of the objects they cover."""
     anchor_scales: Annotated[list[Positive], Field(min_length=1)] = [1.0, 1.26, 1.587]
     """Each anchor size comes times these: 2^0, 2^(1/3), 2^(2/3) of the paper."""
     anchor_ratios: Annotated[list[Positive], Field(min_length=1)] = [0.5, 1.0, 2.0]
@@ -80,7 +81,7 @@ class DetectionOptions(BackboneOptions):
     @field_validator("backbone")
     @classmethod
     def _known_backbone(cls, value: str) -> str:
-        check_name(value, NETWORKS, "backbone")
+        check_name(value, BACKBONES, "backbone")
         return value
 
     @field_validator("strides")
@@ -128,3 +129,11 @@ class DetectionResults(Options):
         if not 0 <= number <= 1:
             raise ValueError("a threshold and a precision lie between 0 and 1")
         return value
+
+
+class DetectionEvaluationOptions(Options):
+    """How detections are measured."""
+
+    protocol: Literal["coco", "voc07", "voc12"] = "coco"
+    """`coco` is the mean over intersections over union of 0.50 to 0.95, by pycocotools; `voc12` the area below the
+    curve at 0.5, `voc07` its mean at eleven recalls, both by the rules of the VOC devkit."""

@@ -10,7 +10,7 @@ from ..contract import Evaluation, Task, Tile, Truth
 from ..errors import InputError
 from ..inputs.image import ImageInput
 from . import MODELS, NETWORKS
-from .options import DetectionInput, DetectionOptions, DetectionResults
+from .options import DetectionEvaluationOptions, DetectionInput, DetectionOptions, DetectionResults
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,10 +41,10 @@ class Detection(Task):
     networks = NETWORKS
     ModelOptions = DetectionOptions
     ResultOptions = DetectionResults
+    EvaluationOptions = DetectionEvaluationOptions
     Input = DetectionImage
     recipe = "boxes"
     demo = "digit_boxes"
-    monitor = "map"
     truth = MappingProxyType(
         {
             "boxes": Truth("float32", (None, 4), moves="boxes", pad=-1),
@@ -54,7 +54,7 @@ class Detection(Task):
             "area": Truth("float32", (None,), trains=False, moves="box_field"),
         }
     )
-    signatures = MappingProxyType({"serving_default": _SERVED, "candidates": _CANDIDATES})
+    signatures = MappingProxyType({"serving_default": _SERVED, "candidates": (*_SERVED, *_CANDIDATES)})
     lengths = MappingProxyType(
         {name: "count" for name in _SERVED[:-1]} | dict.fromkeys(_CANDIDATES[:-1], "candidate_count")
     )
@@ -62,6 +62,11 @@ class Detection(Task):
     model_options: DetectionOptions
     input_options: DetectionInput
     result_options: DetectionResults
+    evaluation_options: DetectionEvaluationOptions
+
+    @property
+    def monitor(self) -> str:
+        return "map" if self.evaluation_options.protocol == "coco" else "voc_map"
 
     @property
     def settings(self) -> Mapping[str, float]:
@@ -69,6 +74,20 @@ class Detection(Task):
         fixed = self.result_options.threshold
         start = float(fixed) if isinstance(fixed, int | float) else 0.5
         return {f"threshold/{name}": start for name in self.class_names}
+
+    def check(self, size: tuple[int, int] | None, truth: Mapping[str, np.ndarray]) -> None:
+        """Refuses boxes that do not lie in the image, as those of another one, and classes that are none."""
+        boxes, classes = truth["boxes"], truth["classes"]
+        for number, (box, kind) in enumerate(zip(boxes, classes, strict=True)):
+            x_min, y_min, x_max, y_max = (float(each) for each in box)
+            if size and not (0 <= x_min < x_max <= size[1] + 1 and 0 <= y_min < y_max <= size[0] + 1):
+                corners = f"{x_min:g}, {y_min:g}, {x_max:g}, {y_max:g}"
+                raise InputError(
+                    f"box {number} is {corners}, and the image is {size[1]} x {size[0]} pixels (width x height): is "
+                    "the annotation that of another image?"
+                )
+            if not 0 <= kind < len(self.class_names):
+                raise InputError(f"box {number} is of class {kind}, and there are {len(self.class_names)} classes")
 
     def model(self) -> Detector:
         from .detector import build
@@ -79,7 +98,8 @@ class Detection(Task):
         if self.input_options.fit == "pad" and self.input_options.stride % model.stride:
             raise InputError(
                 f"input.stride: {self.model_options.name} needs sides that are multiples of {model.stride}, "
-                f"not of {self.input_options.stride}"
+                f"not of {self.input_options.stride}",
+                field="input.stride",
             )
         return model
 

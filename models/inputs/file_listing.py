@@ -118,16 +118,16 @@ def list_images(
         walk("")
     except FileNotFoundError:
         kind = "zip file" if root.lower().endswith(".zip") else "folder"
-        raise InputError(f"{place}: no such {kind}") from None
+        raise InputError(f"no such {kind}", where=place) from None
     except NotADirectoryError:
         hint = (
             "data.source=csv reads tables" if root.lower().endswith((".csv", ".tsv")) else "give the folder around it"
         )
-        raise InputError(f"{place}: a file, not a folder: {hint}") from None
+        raise InputError(f"a file, not a folder: {hint}", where=place) from None
     except PermissionError as error:
-        raise InputError(f"{place}: no permission to read {error.filename}") from None
+        raise InputError(f"no permission to read {error.filename}", where=place) from None
     except OSError as error:
-        raise InputError(f"{place}: {error.filename}: {error.strerror}") from None
+        raise InputError(f"{error.filename}: {error.strerror}", where=place) from None
     listing.images.sort()
     listing.folders.sort()
     if listing.own:
@@ -148,12 +148,12 @@ def _check(place: str, noun: str, extensions: Sequence[str], listing: Listing, t
         other += f"; data.exclude leaves out {listing.excluded.total()}" if listing.excluded else ""
         told = advice(tree)
         other += f": {told}" if told else ""
-        raise InputError(f"{place}: no {noun} ({', '.join(extensions)}) in it{other}")
+        raise InputError(f"no {noun} ({', '.join(extensions)}) in it{other}", where=place)
     for path in listing.images:
         try:
             path.encode()
         except UnicodeEncodeError:  # keys go into logs, tables and TensorFlow's strings
-            raise InputError(f"{place}: file name {path!a} is not UTF-8: rename it") from None
+            raise InputError(f"file name {path!a} is not UTF-8: rename it", where=place) from None
 
 
 def tell_unread(paths: Sequence[str], place: str, noun: str, are_all: bool) -> None:
@@ -172,7 +172,7 @@ def tell_unread(paths: Sequence[str], place: str, noun: str, are_all: bool) -> N
         return
     what = f"{by_extension(paths)}, which are not read: convert them to PNG{'' if noun == 'masks' else ' or JPEG'}"
     if are_all:
-        raise InputError(f"{place}: no {noun} but {what}")
+        raise InputError(f"no {noun} but {what}", where=place)
     _log.warning("%s: left out: %s", place, what)
 
 

@@ -91,9 +91,9 @@ class ZipTree(FileTree):
         try:
             self._zip = zipfile.ZipFile(file)
         except OSError as error:
-            raise InputError(f"{place}: cannot be read: {error.strerror or error}") from None
+            raise InputError(f"cannot be read: {error.strerror or error}", where=place) from None
         except zipfile.BadZipFile as error:
-            raise InputError(f"{place}: not a readable zip file: {error}") from None
+            raise InputError(f"not a readable zip file: {error}", where=place) from None
         self._lock = threading.Lock()
         self._members: dict[str, zipfile.ZipInfo] = {}
         self._inside: dict[str, dict[str, bool]] = {"": {}}
@@ -105,7 +105,7 @@ class ZipTree(FileTree):
         if folder and not self._members:
             raise InputError(f"{key}={self.root}: no folder '{folder}' in the zip file".removeprefix("="))
         if any(member.flag_bits & 1 for member in self._members.values()):
-            raise InputError(f"{place}: protected by a password: unpack it, and give the folder")
+            raise InputError("protected by a password: unpack it, and give the folder", where=place)
 
     def inside(self, folder: str) -> Iterator[tuple[str, bool]]:
         yield from sorted(self._inside[folder].items())

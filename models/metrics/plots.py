@@ -34,7 +34,7 @@ def confusion_figure(matrix: np.ndarray, class_names: Sequence[str], in_percent:
     turned = count > 6 or max(map(len, names)) > 8
     axes.set_xticks(range(count), names, rotation=90 if turned else 0, fontsize=size, parse_math=False)
     axes.set_yticks(range(count), names, fontsize=size, parse_math=False)
-    axes.set(xlabel="said", ylabel="is")
+    axes.set(xlabel="predicted", ylabel="true")
     if count <= MAX_NUMBERED_CLASSES:
         for (row, column), count in np.ndenumerate(matrix):
             text = f"{100 * shares[row, column]:.0f}" if in_percent else str(count)

@@ -97,7 +97,10 @@ def class_weights(
     if isinstance(given, dict):
         for name in given:
             if name not in class_names:
-                raise InputError(f"model.class_weights: the data has no class '{name}': {nearest(name, class_names)}")
+                raise InputError(
+                    f"model.class_weights: the data has no class '{name}': {nearest(name, class_names)}",
+                    field="model.class_weights",
+                )
         return np.array([given.get(name, 1.0) for name in class_names], np.float32)
     bad: list[Exception] = []
     counts = np.zeros(IGNORE + 1)
@@ -144,7 +147,8 @@ def _refuse_absent(class_names: Sequence[str], counts: np.ndarray, masks: int, b
         line = advise("model.class_weights", {class_names[int(counts[1:].argmax()) + 1]: 2.0})
         raise InputError(
             f"model.class_weights: no training mask has a pixel of '{names}'{more}, so there is nothing to balance: "
-            f"name the weights of others, as {line}{_and_bad(masks, bad)}"
+            f"name the weights of others, as {line}{_and_bad(masks, bad)}",
+            field="model.class_weights",
         )
 
 

@@ -3,38 +3,22 @@
 import io
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 from skimage.segmentation import find_boundaries
 
 from ..errors import InputError
 from ..inputs.image.options import IGNORE
-from ..metrics.plots import MAX_HEIGHT, MIN_WIDTH, PLAIN, STRIP
+from ..metrics.panels import Entry, beside, legend, palette
+from ..metrics.plots import MAX_HEIGHT, MIN_WIDTH
 from .metrics import count_pixels, iou, margins, mean_of_defined
-from .options import SegmentationOptions
-
-_HUES = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167))
-"""Okabe and Ito (2008), Color Universal Design: told apart with any common colour blindness."""
+from .options import SegmentationResults
 
 MISSED, EXCESS, CONFUSED = (255, 255, 255), (255, 40, 80), (140, 110, 255)
 """Of a pixel where the answer is background and truth is not, the other way round, and another class: no
 class has these."""
-
-
-def palette() -> np.ndarray:
-    """A colour for each class id, uint8 `[256, 3]`.
-
-    The first class, the background, is black, 255 is grey. The next seven are the palette's, then seven dark and seven
-    light ones of the same hues; from the 22nd on they come again.
-    """
-    hues = np.array(_HUES, np.float64)
-    distinct = np.concatenate([hues, hues * 0.55, hues * 0.45 + 255 * 0.55])
-    colors = np.zeros((256, 3))
-    colors[1:] = distinct[np.arange(255) % len(distinct)]
-    colors[IGNORE] = 128
-    return np.round(colors).astype(np.uint8)
 
 
 MAX_NAMED = 5  # classes in a short line
@@ -55,10 +39,10 @@ def percent(share: float) -> str:
 
 
 def line(
-    class_names: Sequence[str], results: Mapping[str, np.ndarray], options: SegmentationOptions
+    class_names: Sequence[str], results: Mapping[str, np.ndarray], options: SegmentationResults
 ) -> dict[str, float | int]:
     """What belongs on a line of text: `share/NAME`, the share of the image that each class has, 0..1, and with
-    `model.instances` how many `objects` there are."""
+    `results.instances` how many `objects` there are."""
     found = shares(class_names, results["mask"])
     told = {f"share/{name}": round(float(share), 6) for name, share in zip(class_names, found, strict=True)}
     if options.instances == "none":
@@ -83,61 +67,6 @@ def summary(class_names: Sequence[str], values: Mapping[str, Any]) -> str:
     named = there if len(there) <= MAX_NAMED else [*there[: MAX_NAMED - 1], *(i for i in there if i == 0)]
     told = [f"{class_names[i]} {percent(found[i])}" for i in named]
     return ", ".join([*told, f"and {len(there) - len(named)} more"] if len(named) < len(there) else told)
-
-
-GAP = 4  # pixels between two panels
-
-
-class Entry(NamedTuple):
-    """A text, with a square of its colour before it where it has one."""
-
-    text: str
-    color: tuple[int, int, int] | None = None
-
-
-def beside(panels: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:
-    """Images uint8 `[h, w, 3]` of one size in a row, each under its name."""
-    height, width = panels[0][1].shape[:2]
-    size = _font_size(width)
-    top = round(size * 1.5)
-    canvas = Image.new("RGB", (len(panels) * (width + GAP) - GAP, top + height), STRIP)
-    pen, font = ImageDraw.Draw(canvas), ImageFont.load_default(size)
-    for place, (name, panel) in enumerate(panels):
-        left = place * (width + GAP)
-        pen.text((left + size // 3, size // 4), name, PLAIN, font)
-        canvas.paste(Image.fromarray(panel), (left, top))
-    return np.asarray(canvas)
-
-
-def legend(image: np.ndarray, entries: Sequence[Entry]) -> np.ndarray:
-    """Puts a strip with entries beneath an image, in as many lines as they need; none without entries.
-
-    An entry that is wider than the image is cut.
-    """
-    height, width = image.shape[:2]
-    size = _font_size(width // 3)
-    font, line, edge = ImageFont.load_default(size), round(size * 1.5), size // 2
-    placed, left, row = [], edge, 0
-    for entry in entries:
-        square = size + edge if entry.color else 0
-        wide = square + round(font.getlength(entry.text)) + 2 * edge
-        if left > edge and left + wide > width:
-            left, row = edge, row + 1
-        placed.append((entry, left, height + row * line))
-        left += wide
-    canvas = Image.new("RGB", (width, height + (row + 1) * line * bool(entries)), STRIP)
-    canvas.paste(Image.fromarray(image), (0, 0))
-    pen = ImageDraw.Draw(canvas)
-    for entry, left, top in placed:
-        if entry.color:
-            pen.rectangle((left, top + size // 4, left + size - 1, top + size // 4 + size - 1), entry.color)
-            left += size + edge
-        pen.text((left, top + size // 5), entry.text, PLAIN, font)
-    return np.asarray(canvas)
-
-
-def _font_size(width: int) -> int:
-    return min(max(width // 18, 12), 32)
 
 
 OPACITY = 0.55  # of a colour over the image
@@ -259,9 +188,9 @@ MAX_OBJECTS = 65535  # that 16 bits number
 
 
 def files(
-    class_names: Sequence[str], results: Mapping[str, np.ndarray], options: SegmentationOptions
+    class_names: Sequence[str], results: Mapping[str, np.ndarray], options: SegmentationResults
 ) -> dict[str, bytes]:
-    """The mask as a PNG in the size of the image, and with `model.instances` the objects as another.
+    """The mask as a PNG in the size of the image, and with `results.instances` the objects as another.
 
     `.mask.png` has a palette, so a viewer shows colours; Pillow reads the class ids, `numpy.asarray(Image.open(path))`,
     where OpenCV and TensorFlow would turn them into colours (`mask_png_bytes` is the same mask without a palette).
@@ -282,7 +211,7 @@ def files(
     if found.max(initial=0) > MAX_OBJECTS:
         raise InputError(
             f"{found.max()} objects are more than a PNG of 16 bits can number ({MAX_OBJECTS}): raise "
-            "model.instance_pixels"
+            "results.instance_pixels"
         )
     return written | {".instances.png": _png(Image.fromarray(found.astype(np.uint16)))}
 

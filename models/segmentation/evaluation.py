@@ -15,7 +15,7 @@ from .class_weights import check_mask
 from .drawing import percent
 from .instances import excused, objects
 from .metrics import AveragePrecision, Confusion, DiceThreshold, iou, margins, mean_of_defined
-from .options import SegmentationOptions
+from .options import SegmentationResults
 
 
 def precision_figure(curve: Mapping[str, Value], mean: Value) -> Figure:
@@ -54,10 +54,10 @@ class SegmentationEvaluation(Evaluation):
 
     Args:
         class_names: in the order of the class ids.
-        options: the recipe's `model` section.
+        options: the recipe's `results` section.
     """
 
-    def __init__(self, class_names: Sequence[str], options: SegmentationOptions):
+    def __init__(self, class_names: Sequence[str], options: SegmentationResults):
         self.class_names, self._options = tuple(class_names), options
         self._keys: list[str] = []
         self._confusion = Confusion(len(self.class_names))

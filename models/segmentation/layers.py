@@ -139,7 +139,10 @@ def build_encoder(shape: Shape, options: SegmentationOptions, strides: Iterable[
     """
     if options.backbone == "none":
         known = ", ".join(networks_with(strides))
-        raise InputError(f"model.backbone: {options.name} needs one, as mobilenet_v2; those with its levels: {known}")
+        raise InputError(
+            f"model.backbone: {options.name} needs one, as mobilenet_v2; those with its levels: {known}",
+            field="model.backbone",
+        )
     maker = find_callable(options.backbone, BACKBONES, __package__, "backbone")
     with own_code(options.backbone, "backbone", maker):
         made = maker(shape, options)
@@ -157,5 +160,6 @@ def require_multiple(shape: Shape, stride: int, name: str) -> None:
     """
     if any(side is not None and side % stride for side in shape[:2]):
         raise InputError(
-            f"input.size: {shape[0]} x {shape[1]}: {name} needs height and width that are multiples of {stride}"
+            f"input.size: {shape[0]} x {shape[1]}: {name} needs height and width that are multiples of {stride}",
+            field="input.size",
         )

@@ -1,5 +1,6 @@
 """The recipe's `model` and `input` sections for segmentation."""
 
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 from pydantic import Field, Tag, field_validator, model_validator
@@ -9,7 +10,7 @@ from ..backbones.options import BackboneOptions
 from ..errors import nearest
 from ..inputs.image.options import ImageOptions, Pixels
 from ..naming import check_name
-from ..options import BY_FORM, NotNegative, Weights
+from ..options import BY_FORM, NotNegative, Options, Weights
 
 LOSSES = ("cross_entropy", "dice", "focal", "jaccard", "tversky", "boundary")
 """Names for `model.loss`; see `losses`."""
@@ -42,6 +43,10 @@ class SegmentationInput(ImageOptions):
 
 class SegmentationOptions(BackboneOptions):
     """What a segmentation network is made of."""
+
+    moved = MappingProxyType(
+        {name: f"results.{name}" for name in ("threshold", "instances", "instance_neck", "instance_pixels")}
+    )
 
     name: str = "unet"
     """A network from the task's table, or your own as `package.module:Name` (see `model.build`)."""
@@ -76,19 +81,6 @@ class SegmentationOptions(BackboneOptions):
     """How much more a pixel between two touching objects weighs in the boundary loss (w0 of the paper)."""
     boundary_sigma: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5.0
     """How far from the objects that reaches, in pixels (sigma of the paper)."""
-    threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """With two classes, the probability from which on a pixel belongs to the second; null chooses the one with the best
-    Dice on validation."""
-    instances: Literal["none", "components", "watershed"] = "none"
-    """How evaluation and prediction part the pixels of the second class, and of each after it, into objects:
-    `components` are pixels of one class that touch; `watershed` also parts objects that touch, along the necks between
-    them. Objects grow over the pixels of a class named `boundary`, which has none of its own."""
-    instance_neck: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.75
-    """For `watershed`, from which depth on a neck parts two objects, in pixels: by how much the largest circle that
-    fits into the narrowest place between them has a smaller radius than the one in the smaller object. Lower parts
-    more; below 0.75 the steps of slanted edges begin to part convex objects."""
-    instance_pixels: Annotated[int, Field(ge=1)] = 10
-    """Objects of fewer pixels are dropped."""
 
     @field_validator("backbone")
     @classmethod
@@ -114,3 +106,21 @@ class SegmentationOptions(BackboneOptions):
             told = ", ".join(losses)
             raise ValueError(f"class_weights are for {', '.join(WEIGHTED)}, and loss is {told}: say none")
         return self
+
+
+class SegmentationResults(Options):
+    """How probabilities are answered as classes and objects."""
+
+    threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """With two classes, the probability from which on a pixel belongs to the second; null chooses the one with the best
+    Dice on validation."""
+    instances: Literal["none", "components", "watershed"] = "none"
+    """How evaluation and prediction part the pixels of the second class, and of each after it, into objects:
+    `components` are pixels of one class that touch; `watershed` also parts objects that touch, along the necks between
+    them. Objects grow over the pixels of a class named `boundary`, which has none of its own."""
+    instance_neck: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.75
+    """For `watershed`, from which depth on a neck parts two objects, in pixels: by how much the largest circle that
+    fits into the narrowest place between them has a smaller radius than the one in the smaller object. Lower parts
+    more; below 0.75 the steps of slanted edges begin to part convex objects."""
+    instance_pixels: Annotated[int, Field(ge=1)] = 10
+    """Objects of fewer pixels are dropped."""

@@ -10,7 +10,7 @@ from ..contract import IGNORE, Evaluation, Task, Tile, Truth
 from ..errors import InputError
 from ..inputs.image import ImageInput
 from . import MODELS, NETWORKS
-from .options import SegmentationInput, SegmentationOptions
+from .options import SegmentationInput, SegmentationOptions, SegmentationResults
 
 if TYPE_CHECKING:
     import keras
@@ -30,12 +30,13 @@ class Segmentation(Task):
     """A class for every pixel.
 
     Truth is `mask`, uint8 `[height, width]` of the upright image: class ids, and 255 for pixels that do not count.
-    With `model.instances` it is `instances`, too: uint16, 0 for no object and a number for each.
+    With `results.instances` it is `instances`, too: uint16, 0 for no object and a number for each.
     """
 
     models = MODELS
     networks = NETWORKS
     ModelOptions = SegmentationOptions
+    ResultOptions = SegmentationResults
     Input = SegmentationImage
     recipe = "masks"
     demo = "digit_scenes"
@@ -51,6 +52,7 @@ class Segmentation(Task):
     per_pixel = True
     tile_results = ("probabilities",)
     model_options: SegmentationOptions
+    result_options: SegmentationResults
     input_options: SegmentationInput
     _class_weights: np.ndarray | None = None  # of the loss, so only training needs them
 
@@ -61,7 +63,7 @@ class Segmentation(Task):
     @property
     def settings(self) -> Mapping[str, float]:
         """With two classes `threshold`, the probability from which on a pixel belongs to the second."""
-        return {"threshold": self.model_options.threshold or 0.5} if self._binary else {}
+        return {"threshold": self.result_options.threshold or 0.5} if self._binary else {}
 
     @property
     def _binary(self) -> bool:
@@ -70,7 +72,7 @@ class Segmentation(Task):
     @property
     def truth(self) -> dict[str, Truth]:
         mask = {"mask": Truth("uint8", (None, None), pad=IGNORE, moves="mask", role="class_ids")}
-        if self.model_options.instances == "none":
+        if self.result_options.instances == "none":
             return mask
         return mask | {"instances": Truth("uint16", (None, None), trains=False, moves="mask")}
 
@@ -97,13 +99,17 @@ class Segmentation(Task):
         if len(self.class_names) < 2:
             found = "only '" + "', '".join(self.class_names) + "'" if self.class_names else "none"
             raise InputError(f"segmentation needs at least two classes and the data has {found}: check data.path")
-        if self.model_options.threshold is not None and not self._binary:
-            raise InputError(f"model.threshold: for two classes, and these are {len(self.class_names)}: leave it out")
+        if self.result_options.threshold is not None and not self._binary:
+            raise InputError(
+                f"results.threshold: for two classes, and these are {len(self.class_names)}: leave it out",
+                field="results.threshold",
+            )
         model = build(self.class_names, self.model_options, self.input.shape, self._class_weights)
         if self.input_options.fit == "pad" and self.input_options.stride % model.stride:
             raise InputError(
                 f"input.stride: {self.model_options.name} needs sides that are multiples of {model.stride}, "
-                f"not of {self.input_options.stride}"
+                f"not of {self.input_options.stride}",
+                field="input.stride",
             )
         return model
 
@@ -126,7 +132,7 @@ class Segmentation(Task):
     def evaluation(self, settings: Mapping[str, float]) -> Evaluation:
         from .evaluation import SegmentationEvaluation
 
-        return SegmentationEvaluation(self.class_names, self.model_options)
+        return SegmentationEvaluation(self.class_names, self.result_options)
 
     def average(self, outputs: Sequence[tf.Tensor]) -> tf.Tensor:
         """The mean of the probabilities, as logits."""
@@ -153,13 +159,13 @@ class Segmentation(Task):
         """See `words.line`."""
         from .drawing import line
 
-        return line(self.class_names, results, self.model_options)
+        return line(self.class_names, results, self.result_options)
 
     def files(self, results: Mapping[str, np.ndarray]) -> dict[str, bytes]:
         """See `mask_files.files`."""
         from .drawing import files
 
-        return files(self.class_names, results, self.model_options)
+        return files(self.class_names, results, self.result_options)
 
     def summary(self, values: Mapping[str, Any]) -> str:
         """See `words.summary`."""

@@ -142,7 +142,7 @@ def _read(source: Source, task: Task, position: int) -> tuple[Checked, Mapping[s
         if isinstance(raw, str):
             return Checked(digest, reason=raw), {}
         inspected = task.input.inspect(raw, source.where(position))
-        truth = source.truth(position) if task.truth else {}
+        truth, note = source.inspect_truth(position) if task.truth else ({}, "")
         task.check(inspected.size, truth)
     except RecipeError:
         raise
@@ -151,7 +151,8 @@ def _read(source: Source, task: Task, position: int) -> tuple[Checked, Mapping[s
     except OSError as error:
         return Checked(digest, reason=f"its truth: {of_path(error)}"), {}
     classes, group = seen_in(truth, task.truth)
-    return Checked(digest, digest_of(truth), classes, group, inspected.note), truth
+    note = "; ".join(filter(None, (inspected.note, note)))
+    return Checked(digest, digest_of(truth), classes, group, note), truth
 
 
 def seen_in(truth: Mapping[str, Any], types: Mapping[str, Truth]) -> tuple[tuple[int, ...], str]:

@@ -105,8 +105,8 @@ class Findings:
             _log.warning("left out: %s, which are not read: convert them to PNG or JPEG", unread)
         if self.notes:
             first, note = next(iter(self.notes.items()))
-            told = "%d files have another format's extension: %s is %s"
-            _log.info(told, len(self.notes), source.where(first), note)
+            told = "%d samples are odd but usable, first %s: %s (findings.json of the run has all)"
+            _log.warning(told, len(self.notes), source.where(first), note)
 
     @property
     def contradictions(self) -> list[tuple[int, int]]:

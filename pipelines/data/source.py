@@ -35,8 +35,8 @@ class DataOptions(Options):
     """The recipe's `data` section as every source has it; a source adds its own fields in a subclass."""
 
     source: str
-    """Where samples come from: `folder`, `masks`, `csv`, `tfds`, `coco`, `voc`, `digits`, `digit_scenes`, or your own
-    as `package.module:Name`."""
+    """Where samples come from: `folder`, `masks`, `csv`, `tfds`, `coco`, `voc`, `yolo`, `box_table`, `boxes`, `digits`,
+    `digit_scenes`, or your own as `package.module:Name`."""
     validation: float = Field(0.1, ge=0, lt=1)
     """Share of the samples held out for validation, where the data has no such split."""
     test: float = Field(0.1, ge=0, lt=1)
@@ -112,6 +112,11 @@ class Source(ABC):
             InputError: it is wrong; how, in a phrase that stands behind the sample's name.
             RecipeError: the recipe is wrong, and not the sample; this stops a job.
         """
+
+    def inspect_truth(self, position: int) -> tuple[dict[str, Any], str]:
+        """The truth of one sample, and what is odd about it and was put right by rule, in a phrase ("" for nothing), as
+        a box that was cut off at the border; raises as `truth`."""
+        return self.truth(position), ""
 
     @abstractmethod
     def read(self, position: int) -> Mapping[str, Any]:
@@ -215,5 +220,6 @@ def check_truth(source: str, truth: Mapping[str, Truth] | None, offered: Mapping
         if name not in offered or offered[name].shape != wanted.shape:
             raise InputError(
                 f"data.source={source} brings {', '.join(offered)}, and the task wants '{name}' of shape "
-                f"{wanted.shape}: data.source=csv reads named columns"
+                f"{wanted.shape}: data.source=csv reads named columns",
+                field="data.source",
             )

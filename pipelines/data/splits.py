@@ -40,7 +40,11 @@ def split(
     for name, positions in source.splits.items():
         own[options.use.get(name, name)] = np.sort(np.asarray(positions, np.int64))
         if name not in SPLITS:
-            raise InputError(f"data.source={options.source}: unknown split '{name}': {nearest(name, SPLITS)}")
+            raise InputError(
+                f"unknown split '{name}': {nearest(name, SPLITS)}",
+                where=f"data.source={options.source}",
+                field="data.source",
+            )
     if options.leaks == "refuse":
         _refuse_torn_groups(own, source, groups)
     held_out = [positions for name, positions in own.items() if name != "train"]

@@ -36,7 +36,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
         InputError: it exists, or the place cannot be written to.
     """
     if os.path.lexists(folder):
-        raise InputError(f"{folder}: exists, and nothing is overwritten: choose another folder, or remove it")
+        raise InputError("exists, and nothing is overwritten: choose another folder, or remove it", where=str(folder))
     made = [each for each in (folder.parent, *folder.parent.parents) if not os.path.lexists(each)]
     hidden = None
     try:
@@ -63,7 +63,7 @@ def _beside(folder: Path) -> Path:
         folder.parent.mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     except (FileExistsError, NotADirectoryError):
-        raise InputError(f"{folder}: a file is in the way of this folder") from None
+        raise InputError("a file is in the way of this folder", where=str(folder)) from None
 
 
 log = logging.getLogger("saccade")
@@ -82,31 +82,34 @@ def recipes_in_agreement(runs: Sequence[Path], of_one_start: bool) -> list[Recip
     """
     for number, run in enumerate(runs):
         if run.resolve() in [each.resolve() for each in runs[:number]]:
-            raise InputError(f"{run}: named twice; every run counts once")
+            raise InputError("named twice; every run counts once", where=str(run))
     recipes = [load_recipe(recipe_file(run)) for run in runs]
     first = recipes[0]
     if of_one_start and first.model.weights == "none":
         raise InputError(
-            f"{runs[0]}: model.weights is none, and weights are averaged only of runs of one start "
-            "(imagenet, a file, a run); take --average probabilities"
+            "model.weights is none, and weights are averaged only of runs of one start "
+            "(imagenet, a file, a run); take --average probabilities",
+            where=runs[0],
         )
     for run, recipe in zip(runs[1:], recipes[1:], strict=True):
         _agree(run, recipe, runs[0], first)
         if of_one_start and recipe.model != first.model:
             told = _told("model", recipe.model, runs[0], first.model)
-            raise InputError(f"{run}: {told}: weights are averaged only of runs of one model and one start")
+            raise InputError(f"{told}: weights are averaged only of runs of one model and one start", where=str(run))
     return recipes
 
 
 def _agree(run: Path, recipe: Recipe, first_run: Path, first: Recipe) -> None:
     if recipe.task_class is not first.task_class:
-        raise InputError(f"{run}: its task is {recipe.task}, that of {first_run} is {first.task}: no common answer")
+        raise InputError(
+            f"its task is {recipe.task}, that of {first_run} is {first.task}: no common answer", where=str(run)
+        )
     if recipe.input != first.input:
         told = _told("input", recipe.input, first_run, first.input)
-        raise InputError(f"{run}: {told}: all runs of an ensemble see the same input")
+        raise InputError(f"{told}: all runs of an ensemble see the same input", where=str(run))
     asked, asked_first = (_truth(each) for each in (recipe, first))
     if asked != asked_first:
-        raise InputError(f"{run}: it answers for {asked}, {first_run} for {asked_first}: no common answer")
+        raise InputError(f"it answers for {asked}, {first_run} for {asked_first}: no common answer", where=str(run))
     if recipe.data != first.data:
         log.warning(
             "%s: %s: what one run held out, another may have been trained on, so that metrics come out too good",
@@ -199,13 +202,15 @@ def _load(runs: Sequence[Path], class_names: tuple[str, ...]) -> list[Predictor]
     for run in bar("load", "runs", len(runs), runs):
         member = Predictor.load(run)
         if isinstance(member.model, Ensemble):
-            raise InputError(f"{run}: is an ensemble itself: name the runs that it was made of")
+            raise InputError("is an ensemble itself: name the runs that it was made of", where=str(run))
         if member.task.class_names != class_names:
             odd = sorted(set(member.task.class_names) ^ set(class_names))
             told = ", ".join(odd) or "another order"
-            raise InputError(f"{run}: has other classes than {runs[0]} and its data: {told}")
+            raise InputError(f"has other classes than {runs[0]} and its data: {told}", where=str(run))
         if members and member.task.learned != members[0].task.learned:
-            raise InputError(f"{run}: learned another vocabulary than {runs[0]}: name runs that learned the same")
+            raise InputError(
+                f"learned another vocabulary than {runs[0]}: name runs that learned the same", where=str(run)
+            )
         members.append(member)
     return members
 
@@ -266,7 +271,7 @@ def ensemble(
         raise InputError(f"average '{average}': {nearest(average, AVERAGES)}")
     if len(folders) < (2 if average == "weights" or not views.several else 1):
         way = "name another" if average == "weights" else "name another, or take --flip or --crops"
-        raise InputError(f"{', '.join(map(str, folders)) or 'no run'}: one run alone is no ensemble: {way}")
+        raise InputError(f"one run alone is no ensemble: {way}", where=", ".join(map(str, folders)) or "no run")
     recipes = recipes_in_agreement(folders, of_one_start=average == "weights")
     views.input(recipes[0].input)  # refuses
     with new_folder(out) as made:

@@ -94,10 +94,12 @@ def evaluated(
     predictor = Predictor.load(run)
     if predictor.task.class_names != task.class_names:
         odd = sorted(set(task.class_names) ^ set(predictor.task.class_names))
-        raise InputError(f"{run}: the data has other classes than the run: {', '.join(odd) or 'another order'}")
+        raise InputError(
+            f"the data has other classes than the run: {', '.join(odd) or 'another order'}", where=str(run)
+        )
     positions = np.arange(len(source)) if split == "all" else split_unchecked(source, task, recipe.data)[split]
     if not len(positions):
-        raise InputError(f"{run}: the {split} split is empty (data.{split} is its share of the data)")
+        raise InputError(f"the {split} split is empty (data.{split} is its share of the data)", where=str(run))
     breakdown = Breakdown(by, source, positions) if by is not None else None
     evaluation, bad = evaluate_positions(predictor, source, positions, batch, show=split, breakdown=breakdown)
     refuse_bad(bad, len(positions), source, recipe.data)

@@ -84,6 +84,9 @@ def _write(
         for path, options in ((folder / f"{name}.png", {"dpi": 120}), (folder / f"{name}.svg", {})):
             with whole_file(path, lasting=False) as partial:
                 plot.savefig(partial, **options)
+    for name, content in evaluation.files().items():
+        with whole_file(folder / name, lasting=False) as partial:
+            partial.write_bytes(content)
     metrics = {
         "split": split,
         "fingerprint": predictor.fingerprint,

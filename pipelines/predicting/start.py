@@ -51,7 +51,7 @@ def start(
 def _name(place: Any) -> str:
     if isinstance(place, str | os.PathLike):
         return os.fspath(place)
-    raise InputError(f"{type(place).__name__}: places are names of files; values go to load(run).predict(...)")
+    raise InputError("places are names of files; values go to load(run).predict(...)", where=type(place).__name__)
 
 
 def result_name(number: int, sample: str) -> str:
@@ -69,5 +69,6 @@ def refuse_former(folder: Path, samples: Sequence[str]) -> None:
     for name in sorted(os.listdir(folder)) if folder.is_dir() else ():
         if any(name[:at] in begins for at, letter in enumerate(name) if letter == "."):
             raise InputError(
-                f"{folder / name}: exists already, and nothing is overwritten: name another folder, or remove it"
+                "exists already, and nothing is overwritten: name another folder, or remove it",
+                where=str(folder / name),
             )

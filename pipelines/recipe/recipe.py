@@ -19,7 +19,7 @@ from ...models import TASKS, find_task
 from ...models.contract import ModelOptions, Task
 from ...models.errors import InputError, advise, nearest
 from ...models.naming import check_name, make_importable, own_code
-from ...models.options import Incidental, IsPath, Options
+from ...models.options import Incidental, IsPath, Options, move_keys
 from ..data.formats import SOURCES, find_source
 from ..data.source import DataOptions, Source
 from .shipped import default_recipe, shipped_recipe, shipped_recipes
@@ -131,11 +131,16 @@ def find_text(name: str, overrides: Sequence[str] = ()) -> RecipeText:
 def _where_it_stands(recipe: Recipe, text: RecipeText) -> Recipe:
     """The recipe of a run is that of the folder in which it is, which may have been moved or renamed; an override may
     still name another."""
-    folder = Path(text.source).parent
-    is_run = Path(text.source).name == "recipe.yaml" and any((folder / each).is_file() for each in OF_A_RUN)
-    if not is_run or not text.place(("train", "run")).startswith(f"{text.source}:"):
+    if not _is_of_run(text) or not text.place(("train", "run")).startswith(f"{text.source}:"):
         return recipe
-    return replace(recipe, train=recipe.train.model_copy(update={"run": os.path.abspath(folder)}))
+    folder = os.path.abspath(Path(text.source).parent)
+    return replace(recipe, train=recipe.train.model_copy(update={"run": folder}))
+
+
+def _is_of_run(text: RecipeText) -> bool:
+    """Whether it is the resolved recipe in the folder of a run."""
+    place = Path(text.source)
+    return place.name == "recipe.yaml" and any((place.parent / each).is_file() for each in OF_A_RUN)
 
 
 def resolve(text: RecipeText) -> Recipe:
@@ -147,24 +152,26 @@ def resolve(text: RecipeText) -> Recipe:
         make_importable(folder)
     task_name = _typed(values.get("task"), str | None)
     if not isinstance(task_name, str):
-        raise InputError(f"{text.place(('task',))}: 'task' is missing: {nearest('', TASKS)}")
+        raise _wrong("'task' is missing", ("task",), text, nearest("", TASKS))
     task_class = _named(find_task, task_name, ("task",), text)
     data = values.get("data")
     data = data.value if isinstance(data, Written) else data
     source_name = _typed(data.get("source"), str | None) if isinstance(data, dict) else None
     if not isinstance(source_name, str):
-        raise InputError(f"{text.place(('data',))}: 'data.source' is missing: {nearest('', SOURCES)}")
+        raise _wrong("'data.source' is missing", ("data", "source"), text, nearest("", SOURCES))
     source_class = _named(find_source, source_name, ("data", "source"), text)
-    model = _section("model", task_class.ModelOptions, text)
-    _named(lambda name: check_name(name, task_class.models, "model"), model.name, ("model", "name"), text)
     augment = as_yaml(values.get("augment")) or []
     if not isinstance(augment, list):
         raise InputError(
-            f"{text.place(('augment',))}: 'augment' is a list of transforms, for example - HorizontalFlip: {{p: 0.5}}"
+            "'augment' is a list of transforms, for example - HorizontalFlip: {p: 0.5}", where=text.place(("augment",))
         )
+    if _is_of_run(text):  # of an earlier version, perhaps
+        text.values.update(move_keys(text.values, {"model": task_class.ModelOptions}))
+    model = _section("model", task_class.ModelOptions, text)
+    _named(lambda name: check_name(name, task_class.models, "model"), model.name, ("model", "name"), text)
     train = _section("train", TrainOptions, text)
     export = _section("export", ExportOptions, text)
-    return Recipe(
+    recipe = Recipe(
         name=text.name,
         task=task_name,
         task_class=task_class,
@@ -179,6 +186,12 @@ def resolve(text: RecipeText) -> Recipe:
         export=export.model_copy(update={"folder": export.folder or str(Path.cwd() / "bundles")}),
         import_paths=import_paths,
     )
+    try:
+        with own_code(task_name, "task", task_class):
+            recipe.make_task(()).check_options()
+    except InputError as error:
+        raise InputError(str(error), where=text.source) from None
+    return recipe
 
 
 def _import_paths(text: RecipeText) -> tuple[str, ...]:
@@ -215,7 +228,7 @@ def _named(find: Any, name: str, path: KeyPath, text: RecipeText) -> Any:
     try:
         return find(name)
     except InputError as error:
-        raise InputError(f"{text.place(path)}: {error}") from None
+        raise _wrong(str(error), path, text) from None
 
 
 def read_options(schema: type[Options], arguments: Sequence[str], verb: str) -> Any:
@@ -233,7 +246,7 @@ def read_options(schema: type[Options], arguments: Sequence[str], verb: str) -> 
     for argument in arguments:
         if "=" not in argument:
             raise InputError(
-                f"{verb}: '{argument}': an argument is key=value: {nearest(argument, schema.model_fields)}"
+                f"'{argument}': an argument is key=value: {nearest(argument, schema.model_fields)}", where=verb
             )
         apply_override(argument, text)
     return _checked(text.values, schema, (), text)
@@ -250,12 +263,12 @@ def _checked(written: Any, schema: type[Options], path: KeyPath, text: RecipeTex
         values = {}
     if not isinstance(values, dict):
         name = ".".join(path)
-        raise InputError(f"{text.place(path)}: '{name}' is a section with keys: {nearest('', schema.model_fields)}")
+        raise _wrong(f"'{name}' is a section with keys", path, text, nearest("", schema.model_fields))
     try:
         # JSON mode is strict about types ("3" is no number) and still takes a list where a tuple is wanted
         return schema.model_validate_json(json.dumps(_absolute(values, schema, path, text)), strict=True)
     except ValidationError as error:
-        raise InputError(_explain(error.errors(include_url=False)[0], path, values, schema, text)) from None
+        raise _explain(error.errors(include_url=False)[0], path, values, schema, text) from None
 
 
 def _typed(value: Any, annotation: Any) -> Any:
@@ -387,9 +400,9 @@ def _expand(value: str, path: KeyPath, text: RecipeText) -> Path:
     parts = [os.path.expandvars(part) for part in value.split("$$")]
     expanded = os.path.expanduser("$".join(parts))
     if expanded.startswith("~/") or expanded == "~":  # it would become a folder of that name
-        raise InputError(f"{text.place(path)}: '{'.'.join(path)}': '{value}' and no home folder: write the whole path")
+        raise _wrong(f"'{'.'.join(path)}': '{value}' and no home folder", path, text, "write the whole path")
     if any("$" in part for part in parts):
-        raise InputError(f"{text.place(path)}: '{'.'.join(path)}': the variable in '{value}' is not set")
+        raise _wrong(f"'{'.'.join(path)}': the variable in '{value}' is not set", path, text)
     return Path(expanded)
 
 
@@ -397,10 +410,15 @@ def _refuse_unknown(values: dict[str, Any], known: Sequence[str], path: KeyPath,
     for key in values:
         if key not in known:
             here = (*path, str(key))
-            raise InputError(f"{text.place(here)}: unknown key '{'.'.join(here)}': {nearest(str(key), known)}")
+            raise _wrong(f"unknown key '{'.'.join(here)}'", here, text, nearest(str(key), known))
 
 
-def _explain(error: ErrorDetails, section: KeyPath, values: Any, schema: type[Options], text: RecipeText) -> str:
+def _wrong(what: str, path: KeyPath, text: RecipeText, fix: str = "") -> InputError:
+    """An error about a key, with the place where it was written."""
+    return InputError(what, where=text.place(path), field=".".join(path), fix=fix)
+
+
+def _explain(error: ErrorDetails, section: KeyPath, values: Any, schema: type[Options], text: RecipeText) -> InputError:
     """One line from pydantic's first error: where, which field, what is wrong, what to do."""
     keys = list(section)
     for part in error["loc"]:  # pydantic mixes names of union members in: keep what the recipe really holds
@@ -410,26 +428,28 @@ def _explain(error: ErrorDetails, section: KeyPath, values: Any, schema: type[Op
         elif isinstance(values, list) and isinstance(part, int) and part < len(values):
             keys.append(str(part))
             values = values[part]
-    path, place = tuple(keys), text.place(tuple(keys))
+    path = tuple(keys)
     name = ".".join(path)
     if error["type"] == "extra_forbidden":
-        return f"{place}: unknown key '{name}': {nearest(path[-1], _known_keys(schema, error['loc']))}"
+        if path[-1] in schema.moved and len(path) == len(section) + 1:
+            return _wrong(f"'{name}' is '{schema.moved[path[-1]]}' now", path, text)
+        return _wrong(f"unknown key '{name}'", path, text, nearest(path[-1], _known_keys(schema, error["loc"])))
     if error["type"] == "missing":
-        return f"{place}: '{name}' is missing"
+        return _wrong(f"'{name}' is missing", path, text)
     context = error.get("ctx", {})
     if error["type"] == "union_tag_invalid":
         known = [word.strip(" '") for word in context["expected_tags"].split(",")]
-        return f"{place}: unknown {path[-1]} '{context['tag']}': {nearest(context['tag'], known)}"
+        return _wrong(f"unknown {path[-1]} '{context['tag']}'", path, text, nearest(context["tag"], known))
     if error["type"] == "literal_error":
         known = [word.strip(" '") for word in context["expected"].replace(" or ", ", ").split(",")]
         if error["loc"][-1] == "[key]":  # the key of a mapping, not its value
-            return f"{place}: unknown key '{name}': {nearest(path[-1], known)}"
-        return f"{place}: '{name}' is {values!r}: {nearest(str(values), known)}"
+            return _wrong(f"unknown key '{name}'", path, text, nearest(path[-1], known))
+        return _wrong(f"'{name}' is {values!r}", path, text, nearest(str(values), known))
     if error["type"] == "list_type" and isinstance(values, str):
         line = advise(name, [each.strip(" []") for each in values.split(",")])
-        return f"{place}: '{name}' is {values!r}, and a list is wanted, such as {line}"
+        return _wrong(f"'{name}' is {values!r}, and a list is wanted, such as {line}", path, text)
     message = error["msg"].removeprefix("Value error, ")
-    return f"{place}: '{name}' is {values!r}: {message[0].lower()}{message[1:]}"
+    return _wrong(f"'{name}' is {values!r}", path, text, f"{message[0].lower()}{message[1:]}")
 
 
 def _known_keys(schema: type[Options], location: tuple[int | str, ...]) -> list[str]:

@@ -87,9 +87,9 @@ def write_recipe(task: str, file: Path) -> None:
         with file.open("x", encoding="utf-8") as stream:
             stream.write(text)
     except FileExistsError:
-        raise InputError(f"{file}: exists already: give another name by --out, or remove it") from None
+        raise InputError("exists already: give another name by --out, or remove it", where=str(file)) from None
     except OSError as error:
-        raise InputError(f"{file}: cannot be written: {error.strerror}") from None
+        raise InputError(f"cannot be written: {error.strerror}", where=str(file)) from None
 
 
 def recipe_template(task: str, file: Path) -> str:
@@ -101,9 +101,12 @@ def recipe_template(task: str, file: Path) -> str:
         "input": task_class.Input.Options,
         "augment": None,
         "model": task_class.ModelOptions,
+        "results": task_class.ResultOptions,
         "train": TrainOptions,
+        "evaluate": task_class.EvaluationOptions,
         "export": ExportOptions,
     }
+    sections = {name: schema for name, schema in sections.items() if schema is None or schema.model_fields}
     lines = [*_header(path, file), f"task: {values['task']}"]
     for name, schema in sections.items():
         given = values.get(name)
@@ -130,7 +133,7 @@ def _augment(transforms: list[Any]) -> Iterator[str]:
     meaning = "Transforms of albumentations (https://albumentations.ai), for training samples, in this order."
     yield from _row("augment:" if transforms else "augment: []", meaning)
     for each in transforms:
-        yield "  - " + (each if isinstance(each, str) else _yaml(each).removeprefix("{").removesuffix("}"))
+        yield "  - " + (each if isinstance(each, str) else plain_yaml(each).removeprefix("{").removesuffix("}"))
 
 
 def _section(schema: type[Options], given: Mapping[str, Any]) -> Iterator[str]:
@@ -139,10 +142,10 @@ def _section(schema: type[Options], given: Mapping[str, Any]) -> Iterator[str]:
     required = {name: f"your/{name}" for name, info in fields.items() if info.is_required()}
     active = required | dict(given)
     for name in sorted(active, key=list(fields).index):
-        yield from _row(f"  {name}: {_yaml(active[name])}", _meaning(fields[name], is_given=True))
+        yield from _row(f"  {name}: {plain_yaml(active[name])}", meaning_of(fields[name], is_given=True))
     for name, info in fields.items():
         if name not in active:
-            yield from _row(f"  # {name}: {_yaml(_plain(info.get_default()))}", _meaning(info, is_given=False))
+            yield from _row(f"  # {name}: {plain_yaml(plain(info.get_default()))}", meaning_of(info, is_given=False))
 
 
 def _row(start: str, meaning: str) -> list[str]:
@@ -153,14 +156,14 @@ def _row(start: str, meaning: str) -> list[str]:
     return [start, *(f"{'':<{COLUMN}}# {line}" for line in wrapped)]
 
 
-def _meaning(info: FieldInfo, is_given: bool) -> str:
+def meaning_of(info: FieldInfo, is_given: bool = False) -> str:
     """The words below a field in its schema, and what its value is made of where that is a section of its own."""
     words = " ".join((info.description or "").split())
     schemas = _schemas(info.annotation)
     if len(schemas) > 1:
         words += f" By name: {', '.join(each.model_fields['name'].default for each in schemas)}."
     elif schemas and info.default is None and not is_given:
-        words += f" Such as {_yaml(_brief(schemas[0]()))}."
+        words += f" Such as {plain_yaml(_brief(schemas[0]()))}."
     return words.strip()
 
 
@@ -176,11 +179,11 @@ def _brief(options: Options) -> dict[str, Any]:
     return {name: {"name": vars(each)["name"]} if isinstance(each, Options) else each for name, each in values.items()}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     return value.model_dump(mode="json") if isinstance(value, Options) else value
 
 
-def _yaml(value: Any) -> str:
+def plain_yaml(value: Any) -> str:
     """In one line."""
     text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=float("inf"))
     return text.removesuffix("\n").removesuffix("\n...")

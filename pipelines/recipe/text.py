@@ -140,9 +140,9 @@ def read_recipe(path: Path, overrides: Sequence[str] = (), shown: str | None = N
     try:
         content = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{shown}: cannot read the recipe: {error.strerror}") from None
+        raise InputError(f"cannot read the recipe: {error.strerror}", where=shown) from None
     except UnicodeDecodeError:
-        raise InputError(f"{shown}: not a recipe: it is not UTF-8 text") from None
+        raise InputError("not a recipe: it is not UTF-8 text", where=shown) from None
     places: dict[KeyPath, str] = {}
     try:
         node = yaml.compose(content, Loader=_Loader)
@@ -154,7 +154,7 @@ def read_recipe(path: Path, overrides: Sequence[str] = (), shown: str | None = N
         raise InputError(f"{shown}{line}: not YAML: {getattr(error, 'problem', None) or error}{_QUOTES}") from None
     if not isinstance(values, dict):
         raise InputError(
-            f"{shown}: a recipe is a mapping with the key 'task' and sections data, input, model, train, ..."
+            "a recipe is a mapping with the key 'task' and sections data, input, model, train, ...", where=shown
         )
     text = RecipeText(path.stem, values, places, source=shown)
     text.folders[()] = path.resolve().parent
@@ -175,9 +175,9 @@ def _note_places(
     for key, value in node.value:
         where = place(key.start_mark)
         if not isinstance(key, yaml.ScalarNode):
-            raise InputError(f"{where}: a key is one word or text in quotes, no list or mapping")
+            raise InputError("a key is one word or text in quotes, no list or mapping", where=where)
         if key.value in seen:
-            raise InputError(f"{where}: the key '{'.'.join((*path, key.value))}' stands here twice")
+            raise InputError(f"the key '{'.'.join((*path, key.value))}' stands here twice", where=where)
         seen.add(key.value)
         places[(*path, key.value)] = where
         _note_places(value, (*path, key.value), place, places)
@@ -205,11 +205,11 @@ def apply_override(override: str, text: RecipeText) -> None:
     key, equals, value = override.partition("=")
     path, place = tuple(key.split(".")), f"'{one_line(override)}'"
     if not equals or not all(path):
-        raise InputError(f"{place}: an override is key.sub=value, for example train.epochs=3")
+        raise InputError("an override is key.sub=value, for example train.epochs=3", where=place)
     try:
         override.encode()
     except UnicodeEncodeError:
-        raise InputError(f"{place}: not UTF-8 text") from None
+        raise InputError("not UTF-8 text", where=place) from None
     values = text.values
     for part in path[:-1]:
         inner = values.get(part)
@@ -218,7 +218,7 @@ def apply_override(override: str, text: RecipeText) -> None:
         if inner is None:
             inner = {}
         if not isinstance(inner, dict):
-            raise InputError(f"{place}: '{part}' holds no keys")
+            raise InputError(f"'{part}' holds no keys", where=place)
         values[part] = values = inner
     for table in (text.places, text.folders):
         for known in [known for known in table if known[: len(path)] == path]:
@@ -235,7 +235,7 @@ def _read_value(value: str, path: KeyPath, place: str, places: dict[KeyPath, str
         _note_places(node, path, lambda _: place, places)
         read = _tree(node)
     except (yaml.YAMLError, RecursionError):
-        return Written(value, InputError(f"{place}: the value is not YAML{_QUOTES}"))
+        return Written(value, InputError(f"the value is not YAML{_QUOTES}", where=place))
     if isinstance(node, yaml.ScalarNode) and node.style in ("'", '"'):
         if node.start_mark.index == 0 and node.end_mark.index == len(value):
             return Written(node.value, node.value)

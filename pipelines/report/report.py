@@ -79,7 +79,7 @@ def refuse_unfinished(run: Run) -> None:
     epochs = "1 epoch" if progress.epoch == 1 else f"{progress.epoch} epochs"
     step = f" and {progress.step} steps" if progress.step else ""
     raise InputError(
-        f"{run.folder}: this training was cut short after {epochs}{step}; resume it, then report: {command}"
+        f"this training was cut short after {epochs}{step}; resume it, then report: {command}", where=run.folder
     )
 
 

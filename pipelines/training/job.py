@@ -97,7 +97,7 @@ def write_proof_samples(run: Path, task: Task, data: Data) -> None:
 def _write_one(folder: Path, number: int, position: int, task: Task, data: Data) -> dict[str, Any]:
     key, (raw,) = data.source.keys[position], task.input.prepare([request(task, data.source, position)])
     if isinstance(raw, str):
-        raise InputError(f"{data.source.where(position)}: {raw}")
+        raise InputError(f"{raw}", where=data.source.where(position))
     values: dict[str, Any] = {}
     for name, value in raw.items():
         if isinstance(value, bytes):

@@ -110,12 +110,12 @@ def check_stages(stages: Mapping[int, float], model: keras.Model, where: str) ->
     if not stages:
         return
     if not hasattr(model, "stages"):
-        raise InputError(f"{where}: the model {type(model).__name__} offers no stages: leave them out")
+        raise InputError(f"the model {type(model).__name__} offers no stages: leave them out", where=where)
     known = [stride for stride in model.stages() if isinstance(stride, int)]
     for stride in stages:
         if stride not in known:
             levels = ", ".join(map(str, known)) or "no levels"
-            raise InputError(f"{where}: no level of stride {stride}: this model has {levels}")
+            raise InputError(f"no level of stride {stride}: this model has {levels}", where=where)
 
 
 def stage_factors(stages: Mapping[int, float], model: keras.Model) -> list[float]:
@@ -226,7 +226,9 @@ def compile_model(
     for name in options.groups:
         if name not in groups:
             known = nearest(name, groups) if groups else f"{type(model).__name__} has none: leave them out"
-            raise InputError(f"train.optimizer.groups: no group '{name}' of variables: {known}")
+            raise InputError(
+                f"train.optimizer.groups: no group '{name}' of variables: {known}", field="train.optimizer.groups"
+            )
     if not groups:
         optimizer = make_optimizer(options, schedule, epochs, steps, stage_factors(options.stages, model))
         model.compile(optimizer=optimizer, jit_compile=jit)

@@ -64,7 +64,9 @@ def phases(recipe: Recipe, model: keras.Model) -> list[Phase]:
     """
     splits = hasattr(model, "split")
     if recipe.train.head is not None and not splits:
-        raise InputError(f"train.head: the model '{recipe.model.name}' has no head of its own to train first")
+        raise InputError(
+            f"train.head: the model '{recipe.model.name}' has no head of its own to train first", field="train.head"
+        )
     if not recipe.train.epochs:
         return []
     first = [Phase("head", recipe.train.head)] if recipe.train.head is not None else []
@@ -73,7 +75,7 @@ def phases(recipe: Recipe, model: keras.Model) -> list[Phase]:
     for phase in found:
         where = "train.optimizer.stages" if phase.options is recipe.train else "train.head.optimizer.stages"
         if phase.name == "head" and phase.options.optimizer.stages:
-            raise InputError(f"{where}: this phase trains the head alone: leave them out")
+            raise InputError("this phase trains the head alone: leave them out", where=where)
         check_stages(phase.options.optimizer.stages, model, where)
     return found
 

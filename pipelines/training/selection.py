@@ -186,9 +186,9 @@ class Selection:
 
     def _check_direction(self, value: Value) -> None:
         if self._select.maximise is not None and not value.higher_is_better:
-            raise InputError(f"train.select: {self.metric} is better lower: say minimise")
+            raise InputError(f"train.select: {self.metric} is better lower: say minimise", field="train.select")
         if self._select.minimise is not None and value.higher_is_better:
-            raise InputError(f"train.select: {self.metric} is better higher: say maximise")
+            raise InputError(f"train.select: {self.metric} is better higher: say maximise", field="train.select")
 
 
 def _value(values: Mapping[str, Value], name: str) -> float:

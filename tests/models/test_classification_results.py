@@ -5,14 +5,16 @@ import pytest
 import tensorflow as tf
 
 from saccade.models import find_task
+from saccade.models.errors import InputError
 
 TASK = find_task("classification")
 NAMES = ("ant", "bee", "fly")
 LOGITS = np.array([[1.0, 3.0, 2.0], [0.0, -1.0, -2.0]], np.float32)
 
 
-def make(**options):
-    return TASK(NAMES, TASK.ModelOptions(name="lenet", **options), TASK.Input.Options(size=16))
+def make(thresholds="best_f1", **options):
+    results = TASK.ResultOptions(thresholds=thresholds)
+    return TASK(NAMES, TASK.ModelOptions(name="lenet", **options), TASK.Input.Options(size=16), results)
 
 
 def test_one_label_is_the_softmax_and_its_name():
@@ -52,18 +54,22 @@ def test_several_labels_are_sigmoids_against_the_threshold():
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("thresholds", "told"),
     [
-        ({"multi_label": True, "thresholds": "best_f2"}, "did you mean best_f1"),
-        ({"multi_label": True, "thresholds": {"recall": 0.9}}, "a mapping has the one key precision"),
-        ({"multi_label": True, "thresholds": {"precision": 90.0}}, "lie between 0 and 1"),
-        ({"multi_label": True, "thresholds": -0.1}, "lie between 0 and 1"),
-        ({"thresholds": 0.3}, "thresholds are for several labels an image: say model.multi_label=true as well"),
+        ("best_f2", "did you mean best_f1"),
+        ({"recall": 0.9}, "a mapping has the one key precision"),
+        ({"precision": 90.0}, "lie between 0 and 1"),
+        (-0.1, "lie between 0 and 1"),
     ],
 )
-def test_thresholds_that_cannot_be(options, told):
+def test_thresholds_that_cannot_be(thresholds, told):
     with pytest.raises(ValueError, match=told):
-        make(**options)
+        make(multi_label=True, thresholds=thresholds)
+
+
+def test_thresholds_for_one_label_are_refused():
+    with pytest.raises(InputError, match="results.thresholds are for several labels an image: say model.multi_label"):
+        make(thresholds=0.3).check_options()
 
 
 def test_half_precision_logits_give_float32_results():

@@ -14,6 +14,7 @@ class TestSingleLabel(BaseTaskTest):
     recipe = "digits"
     overrides = SMALL
     changed_input = {"size": 24}
+    changed_results = {"calibrate": False}
 
 
 class TestSeveralLabels(BaseTaskTest):
@@ -24,6 +25,7 @@ model: {multi_label: true}
 """
     overrides = SMALL
     changed_input = {"fit": "crop"}
+    changed_results = {"thresholds": 0.3}
 
 
 class TestImagesOfAnySize(BaseTaskTest):
@@ -32,3 +34,4 @@ class TestImagesOfAnySize(BaseTaskTest):
     recipe = "digits"
     overrides = ("model.name=own_segmentation:backbone", "input={fit: pad, size: null, stride: 4}")
     changed_input = {"fill": 7}
+    changed_results = {"calibrate": False}

@@ -12,7 +12,7 @@ from saccade.models.metrics.plots import STRIP
 from saccade.models.segmentation import drawing
 from saccade.models.segmentation.class_weights import check_mask
 from saccade.models.segmentation.drawing import CONFUSED, EXCESS, MISSED, _compared, _shown, palette
-from saccade.models.segmentation.options import SegmentationInput, SegmentationOptions
+from saccade.models.segmentation.options import SegmentationInput, SegmentationOptions, SegmentationResults
 from saccade.models.segmentation.task import Segmentation
 
 NAMES = ("background", "rose", "tulip")
@@ -22,7 +22,7 @@ IMAGE = np.random.default_rng(0).integers(0, 256, (2, 4, 3), np.uint8)
 
 
 def task(names=NAMES, **options):
-    return Segmentation(names, SegmentationOptions(**options), SegmentationInput())
+    return Segmentation(names, SegmentationOptions(), SegmentationInput(), SegmentationResults(**options))
 
 
 def panels(drawn, count, height, width):
@@ -125,7 +125,7 @@ def test_files_hold_ids_and_objects():
 
 def test_too_many_objects_for_a_file(monkeypatch):
     monkeypatch.setattr(drawing, "MAX_OBJECTS", 1)
-    with pytest.raises(InputError, match="2 objects are more than a PNG of 16 bits can number .1.: raise model.inst"):
+    with pytest.raises(InputError, match="2 objects are more than a PNG of 16 bits can number .1.: raise results.inst"):
         task(instances="components", instance_pixels=1).files({"mask": SAID})
 
 

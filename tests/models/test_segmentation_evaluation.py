@@ -10,14 +10,14 @@ from sklearn import metrics
 
 from saccade.models.errors import InputError, JobError
 from saccade.models.segmentation.evaluation import SegmentationEvaluation
-from saccade.models.segmentation.options import SegmentationOptions
+from saccade.models.segmentation.options import SegmentationResults
 
 NAMES = ("background", "rose", "tulip", "daisy")
 
 
 def evaluated(pairs, names=NAMES, **options):
     """An evaluation fed with pairs of truth and what was said; with two classes that is the probability."""
-    evaluation = SegmentationEvaluation(names, SegmentationOptions(**options))
+    evaluation = SegmentationEvaluation(names, SegmentationResults(**options))
     for number, (truth, said) in enumerate(pairs):
         truth, said = np.asarray(truth, np.uint8), np.asarray(said)
         results = {"mask": said.astype(np.uint8), "size": np.array(said.shape, np.int32)}
@@ -149,10 +149,10 @@ def test_intervals_hold_the_value_and_narrow_with_more_images():
 
 
 def test_probabilities_are_needed_only_to_choose_a_threshold():
-    options = SegmentationOptions()
+    options = SegmentationResults()
     assert "probabilities" in SegmentationEvaluation(("background", "cell"), options).needs
     assert SegmentationEvaluation(NAMES, options).needs == ("mask", "size")
-    fixed = SegmentationEvaluation(("background", "cell"), SegmentationOptions(threshold=0.3))
+    fixed = SegmentationEvaluation(("background", "cell"), SegmentationResults(threshold=0.3))
     assert fixed.needs == ("mask", "size") and fixed.choose_settings() == {}
     assert evaluated(some_masks(0)).choose_settings() == {}
 
@@ -236,7 +236,7 @@ def test_a_mask_that_does_not_fit_changes_nothing(truth):
 
 
 @pytest.mark.parametrize("count", [2, 31])
-def test_figures_for_few_and_for_many_classes(count):
+def test_plots_for_few_and_for_many_classes(count):
     names = tuple(f"class {i} with $ome long name" for i in range(count))
     pairs = list(some_masks(5, 4, count))
     plots = evaluated(pairs, names, threshold=0.5).plots()
@@ -245,7 +245,7 @@ def test_figures_for_few_and_for_many_classes(count):
         plot.savefig(io.BytesIO(), format="png")  # a warning of matplotlib's would be an error
 
 
-def test_figures_show_shares_and_intervals():
+def test_plots_show_shares_and_intervals():
     plots = evaluated([([[0, 0, 0, 1]], [[0, 0, 1, 1]])], ("background", "cell"), threshold=0.5).plots()
     axes = plots["confusion"].axes[0]
     assert {text.get_position(): text.get_text() for text in axes.texts} == {(0, 0): "67", (1, 0): "33", (1, 1): "100"}

@@ -8,7 +8,7 @@ import pytest
 
 from saccade.models.errors import InputError
 from saccade.models.naming import make_importable
-from saccade.models.segmentation.options import SegmentationInput, SegmentationOptions
+from saccade.models.segmentation.options import SegmentationInput, SegmentationOptions, SegmentationResults
 from saccade.models.segmentation.task import Segmentation
 
 make_importable(Path(__file__).parent)
@@ -66,8 +66,10 @@ def test_class_weights_without_a_loss_that_takes_them_are_refused(loss):
 
 
 def test_a_threshold_for_three_classes_is_refused():
-    task = Segmentation(("sky", "tree", "rock"), SegmentationOptions(threshold=0.3), SegmentationInput())
-    with pytest.raises(InputError, match="^model.threshold: for two classes, and these are 3: leave it out$"):
+    task = Segmentation(
+        ("sky", "tree", "rock"), SegmentationOptions(), SegmentationInput(), SegmentationResults(threshold=0.3)
+    )
+    with pytest.raises(InputError, match="^results.threshold: for two classes, and these are 3: leave it out$"):
         task.model()
 
 

@@ -12,13 +12,13 @@ from skimage.draw import disk
 from saccade.models.segmentation.evaluation import SegmentationEvaluation
 from saccade.models.segmentation.instances import objects
 from saccade.models.segmentation.metrics import THRESHOLDS, precisions
-from saccade.models.segmentation.options import SegmentationOptions
+from saccade.models.segmentation.options import SegmentationResults
 
 CELLS = ("background", "cell")
 
 
 def parted(mask, names=CELLS, instances="components", pixels=1, neck=0.75):
-    options = SegmentationOptions(instances=instances, instance_pixels=pixels, instance_neck=neck)
+    options = SegmentationResults(instances=instances, instance_pixels=pixels, instance_neck=neck)
     return objects(np.asarray(mask, np.uint8), names, options)
 
 
@@ -175,7 +175,7 @@ def test_average_precision_equals_the_best_assignment(seed, noise):
 
 
 def test_the_evaluation_means_over_images():
-    evaluation = SegmentationEvaluation(CELLS, SegmentationOptions(instances="components", threshold=0.5))
+    evaluation = SegmentationEvaluation(CELLS, SegmentationResults(instances="components", threshold=0.5))
     both, one = discs((20, 14), (20, 45)), discs((20, 14))
     truth = both.astype(np.uint16)
     truth[:, 30:] *= 2
@@ -205,7 +205,7 @@ def test_the_evaluation_means_over_images():
 
 
 def precision(mask, instances, said, pixels=10):
-    options = SegmentationOptions(instances="components", threshold=0.5, instance_pixels=pixels)
+    options = SegmentationResults(instances="components", threshold=0.5, instance_pixels=pixels)
     evaluation = SegmentationEvaluation(CELLS, options)
     evaluation.update({"mask": mask, "instances": np.asarray(instances, np.uint16)}, {"mask": said}, "image", dict)
     return evaluation.values(intervals=False).get("ap_50")
@@ -239,7 +239,7 @@ def test_an_object_in_a_wide_border_where_nothing_counts_is_found():
 
 
 def test_objects_where_nothing_counts_are_left_out():
-    evaluation = SegmentationEvaluation(CELLS, SegmentationOptions(instances="components", threshold=0.5))
+    evaluation = SegmentationEvaluation(CELLS, SegmentationResults(instances="components", threshold=0.5))
     mask, said = discs((20, 14), (20, 45)), discs((20, 14))
     instances = mask.astype(np.uint16)
     instances[:, 30:] *= 2
@@ -250,7 +250,7 @@ def test_objects_where_nothing_counts_are_left_out():
 
 
 def test_without_any_object_there_is_no_precision():
-    evaluation = SegmentationEvaluation(CELLS, SegmentationOptions(instances="watershed", threshold=0.5))
+    evaluation = SegmentationEvaluation(CELLS, SegmentationResults(instances="watershed", threshold=0.5))
     nothing = np.zeros((5, 5), np.uint8)
     evaluation.update({"mask": nothing, "instances": nothing}, {"mask": nothing}, "image", dict)
     assert "mean_ap" not in evaluation.values() and "average_precision" not in evaluation.plots()

@@ -98,7 +98,7 @@ def test_headline_first_and_classes_as_a_table():
     assert metrics_text({"error": Value(2.0)}) == "error  2.0000"
 
 
-def test_figures_side_by_side_know_the_direction():
+def test_plots_side_by_side_know_the_direction():
     first = {"accuracy": Value(0.5), "loss": Value(1.0, higher_is_better=False), "f1/a": Value(1.0), "old": Value(1.0)}
     second = {"accuracy": Value(0.75), "loss": Value(2.0, higher_is_better=False), "f1/a": Value(1.0)}
     assert comparison_rows(("a", "b"), first, second).splitlines() == [

@@ -143,7 +143,7 @@ def test_wrong_extensions_are_noted_and_do_no_harm(data, caplog):
         found = checked(source)
     assert {source.keys[at]: note for at, note in found.notes.items()} == {"train/9.jpg": "a PNG named .jpg"}
     found.log(source, 12)
-    assert not found.bad and "train/9.jpg is a PNG named .jpg" in caplog.text
+    assert not found.bad and "train/9.jpg: a PNG named .jpg" in caplog.text
 
 
 def test_the_first_bad_images_are_named_in_the_log(data, caplog):

@@ -72,8 +72,11 @@ def test_several_labels_from_a_table(pairs, digits_recipe, tmp_path):
         (["model.weights=/no/such.weights.h5"], ["model.weights: no file or folder /no/such.weights.h5"]),
         (["model.multi_label=true"], ["digits", "labels", "data.source=csv"]),
         (["data={source: folder, path: /no/such/folder}"], ["data.path=/no/such/folder: no such folder"]),
-        (["model.thresholds=0.3"], ["'model'", "thresholds are for several labels an image"]),
-        (["model={multi_label: true, thresholds: best}"], ["'model.thresholds' is 'best': did you mean best_f1"]),
+        (["results.thresholds=0.3"], ["results.thresholds are for several labels an image"]),
+        (
+            ["model.multi_label=true", "results.thresholds=best"],
+            ["'results.thresholds' is 'best': did you mean best_f1"],
+        ),
         (["model.freeze=7"], ["model.freeze: no level of stride 7"]),
     ],
 )

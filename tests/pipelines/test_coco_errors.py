@@ -174,7 +174,8 @@ def test_splits_with_other_categories(refused, tmp_path):
 
 def test_what_it_does_not_bring(refused):
     assert refused(truth={"label": Truth("int32")}).startswith(
-        "data.source=coco brings mask, instances, boxes, classes, crowd, area, and the task wants 'label' of shape ()"
+        "data.source=coco brings mask, instances, boxes, classes, crowd, difficult, area, and the task wants 'label' "
+        "of shape ()"
     )
 
 

@@ -137,7 +137,7 @@ def test_runs_of_other_tasks_are_refused(digits_run, tmp_path, root):
         compare(digits_run, several)
     own = changed(digits_run, tmp_path / "own", task="pixel_task:Pixels")
     recipe = yaml.safe_load((own / "recipe.yaml").read_text())
-    recipe |= {"model": {"name": "convolution"}, "import_paths": [str(root / "tests" / "shared")]}
+    recipe |= {"model": {"name": "convolution"}, "results": {}, "import_paths": [str(root / "tests" / "shared")]}
     (own / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     with pytest.raises(InputError, match="is a run of task 'classification' and .* of 'pixel_task:Pixels'"):
         compare(digits_run, own)

@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError
-from saccade.models.segmentation.options import SegmentationInput, SegmentationOptions
+from saccade.models.segmentation.options import SegmentationInput, SegmentationOptions, SegmentationResults
 from saccade.models.segmentation.task import Segmentation
 from saccade.pipelines.data.formats import SOURCES, find_source
 from saccade.pipelines.data.formats.scene_drawing import PHOTOGRAPHS, material
@@ -69,6 +69,9 @@ def test_names_of_sources():
         "digit_scenes": "DigitScenes",
         "folder": "Folder",
         "masks": "Masks",
+        "yolo": "Yolo",
+        "box_table": "BoxTable",
+        "boxes": "BoxFolder",
         "csv": "Csv",
         "tfds": "Tfds",
         "coco": "Coco",
@@ -134,8 +137,8 @@ def test_class_ids_are_places_in_the_class_names():
 
 
 def test_the_task_is_given_what_it_wants():
-    options = SegmentationOptions(instances="components")
-    task = Segmentation((), options, SegmentationInput(fit="pad"))
+    results = SegmentationResults(instances="components")
+    task = Segmentation((), SegmentationOptions(), SegmentationInput(fit="pad"), results)
     assert set(opened(task.truth, count=10).truth(3)) == {"mask", "instances"}
     assert opened(BOXES | {"classes": Truth("int64", (None,))}, count=10).truth(3)["classes"].dtype == np.int64
     assert opened(None, count=10).truth(3) == {}
@@ -216,7 +219,8 @@ def test_wrong_options(overrides, told, tmp_path):
 
 def test_scenes_have_no_label():
     with pytest.raises(
-        InputError, match=r"^data\.source=digit_scenes brings mask, instances, boxes, classes, and the "
+        InputError,
+        match=r"^data\.source=digit_scenes brings mask, instances, boxes, classes, crowd, difficult, area, and the ",
     ):
         opened({"label": Truth("int32")})
 

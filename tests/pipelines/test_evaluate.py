@@ -101,7 +101,7 @@ def cameras(digits_run, tmp_path):
     return ["data={source: csv}", f"data.path={tmp_path / 'table.csv'}"]
 
 
-def test_figures_by_a_column(digits_run, cameras, capsys):
+def test_plots_by_a_column(digits_run, cameras, capsys):
     values = saccade.evaluate(digits_run, "all", *cameras, by="camera")
     parts = read_breakdown(digits_run, "all", "camera")
     assert {value: part.count for value, part in parts.items()} == {"good": 17, "broken": 16, "rare": 3}

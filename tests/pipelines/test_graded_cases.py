@@ -12,7 +12,7 @@ from PIL import Image
 from saccade.models.classification.evaluation import SingleLabelEvaluation
 from saccade.models.errors import InputError, RecipeError
 from saccade.models.predictor import Predictor
-from saccade.models.segmentation.options import SegmentationInput, SegmentationOptions
+from saccade.models.segmentation.options import SegmentationInput, SegmentationOptions, SegmentationResults
 from saccade.models.segmentation.task import Segmentation
 from saccade.pipelines.data.source import ImageSource
 from saccade.pipelines.evaluating.evaluation_files import write_evaluation
@@ -61,7 +61,7 @@ class Broken(Squares):
 @pytest.fixture(scope="module")
 def predictor():
     """Says of every pixel that it is background."""
-    task = Segmentation(NAMES, SegmentationOptions(threshold=0.6), SegmentationInput(stride=2))
+    task = Segmentation(NAMES, SegmentationOptions(), SegmentationInput(stride=2), SegmentationResults(threshold=0.6))
     pixels = keras.Input((None, None, 3))
     undecided = keras.layers.Conv2D(2, 1, kernel_initializer="zeros")(pixels)  # 0.5, below the threshold
     return Predictor(task, keras.Model(pixels, undecided))

@@ -223,12 +223,15 @@ def test_masks_that_do_not_tell_objects_apart(draw, mark):
     draw("i/a.jpg")
     assert refused(mark("m/a.png"), BOTH) == (
         "data.masks=ROOT/m: 0/255 in one channel: background and foreground: they do not tell objects apart, and the "
-        "task wants 'instances' (model.instances): give masks that number objects"
+        "task wants 'instances' (results.instances): give masks that number objects"
     )
 
 
 def test_truth_it_cannot_bring(draw):
-    with pytest.raises(InputError, match="data.source=masks brings mask, instances, and the task wants 'label'"):
+    with pytest.raises(
+        InputError,
+        match="brings mask, instances, boxes, classes, crowd, difficult, area, and the task wants 'label'",
+    ):
         opened(draw("i/a.jpg"), {"label": Truth("int32")})
 
 

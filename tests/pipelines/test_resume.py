@@ -129,7 +129,7 @@ def cut(path: Path, part: float = 0.5) -> None:
         "train.memory=1",
         "train.jit=true",
         "train.epochs=4",
-        "model.calibrate=false",
+        "results.calibrate=false",
     ],
 )
 def test_what_does_not_change_a_training_may_change(here, override):

@@ -47,7 +47,8 @@ def recipe(nuclei, data_dir):
         patch.setenv("SACCADE_DATA", str(data_dir))
         small = [
             "augment=[{D4: {p: 1.0}}, {RandomCrop: {height: 96, width: 96, p: 1.0}}]",
-            "model={name: unet, width: 8, depth: 3, instances: watershed}",
+            "model={name: unet, width: 8, depth: 3}",
+            "results.instances=watershed",
             "train={epochs: 12, batch: 4}",
             "train.optimizer={name: adamw, learning_rate: 0.003}",
             "train.schedule={name: cosine, warmup: 1}",

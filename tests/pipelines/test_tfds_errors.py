@@ -109,7 +109,7 @@ def test_features_that_are_not_there(sets):
     assert refused(sets, truth=LABELS, label="kind") == (
         "data.label=kind: it is ClassLabel, not a sequence of class labels, which tags would be"
     )
-    assert refused(sets, image="kind") == "data.image=kind: it is ClassLabel, not an image, which image would be"
+    assert refused(sets, image="kind") == "data.image=kind: it is ClassLabel, not an image, which photo would be"
     assert "has no feature that is a class label, but" in refused(sets, "two_views", image="left")
 
 
@@ -130,7 +130,9 @@ def test_a_sample_without_a_label(sets):
 
 
 def test_truth_it_cannot_bring(sets):
-    with pytest.raises(InputError, match=r"^data\.source=tfds brings label, labels, mask, and the task wants 'age'"):
+    with pytest.raises(
+        InputError, match=r"^data\.source=tfds brings label, labels, mask, .*area, and the task wants 'age'"
+    ):
         source(sets, truth={"age": Truth("float32")})
 
 

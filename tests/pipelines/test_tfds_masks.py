@@ -120,7 +120,8 @@ def test_features_that_are_no_masks(sets):
 
 def test_what_it_does_not_bring(sets):
     assert told(sets, truth={"instances": Truth("uint16", (None, None))}).startswith(
-        "data.source=tfds brings label, labels, mask, and the task wants 'instances' of shape (None, None)"
+        "data.source=tfds brings label, labels, mask, boxes, classes, crowd, difficult, area, and the task wants "
+        "'instances' of shape (None, None)"
     )
 
 

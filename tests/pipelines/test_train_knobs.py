@@ -131,7 +131,7 @@ def test_mixed_precision_is_exported_in_float32(tiny, tmp_path, caplog):
 def test_fine_tuning_keeps_the_statistics_of_batch_norm_through_a_stop(tiny, stop_at, state_of):
     """Two phases from a former run, with stages; what is kept is what was validated."""
     former = train(tiny("model.name=resnet20", "train.epochs=0", "train.run=former"))
-    knobs = ["model={name: resnet20, calibrate: false}", f"model.weights={former}"]
+    knobs = ["model.name=resnet20", "results.calibrate=false", f"model.weights={former}"]
     knobs += [
         "train.epochs=1",
         "train.head={epochs: 1}",
@@ -158,7 +158,7 @@ def test_fine_tuning_keeps_the_statistics_of_batch_norm_through_a_stop(tiny, sto
 def test_a_second_phase_that_spoils_all_loses_nothing_of_the_first(tiny):
     head = "train.head={epochs: 4, optimizer: {name: adam, learning_rate: 0.01}}"
     ruin = "train.optimizer={name: adam, learning_rate: 1.0}"
-    run = train(tiny(head, ruin, "model.calibrate=false", "train.select={minimise: log_loss}"))
+    run = train(tiny(head, ruin, "results.calibrate=false", "train.select={minimise: log_loss}"))
     losses = [line["val_log_loss"] for line in Run(run).history()]
     assert len(losses) == 6 and min(losses[4:]) > min(losses[:4])
     metrics = json.loads((run / "evaluation/validation/metrics.json").read_text())

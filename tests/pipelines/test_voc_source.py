@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from saccade.models.contract import Truth
 from saccade.models.errors import InputError
-from saccade.pipelines.data.formats import find_source
+from saccade.pipelines.data.formats import boxes, find_source
 from saccade.pipelines.data.formats.voc import CLASSES, Voc, VocOptions, read_boxes
 
 MASK = {"mask": Truth("uint8", (None, None))}
@@ -179,7 +179,7 @@ def test_the_stamp_covers_the_masks(voc):
     ("folder", "truth", "hint"),
     [
         ("SegmentationClass", MASK, "the set has no masks, and the task wants them"),
-        ("SegmentationObject", MASKS, "the set does not tell objects apart: model.instances=none"),
+        ("SegmentationObject", MASKS, "the set does not tell objects apart: results.instances=none"),
         ("Annotations", BOXES, "the set has no boxes, and the task wants them"),
         ("JPEGImages", MASK, "give the folder that has it, such as VOCdevkit/VOC2012"),
     ],
@@ -290,16 +290,15 @@ def test_a_real_set_of_boxes(data_dir):
 def test_difficult_objects_and_parts_are_no_boxes():
     part = "<part><name>head</name><bndbox><xmin>9</xmin></bndbox></part>"
     data = objects(("cow", 2, 2, 4, 4, "<difficult>1</difficult>"), ("cow", 0, 0.5, 4.5, 8, part)).encode()
-    found = read_boxes(data, CLASSES, difficult=False)
+    found = read_boxes(data, CLASSES, b"").values(BOXES)
     assert found["boxes"].tolist() == [[0, 0, 4.5, 8]] and found["classes"].tolist() == [CLASSES.index("cow")]
 
 
 def test_an_image_without_objects():
-    found = read_boxes(objects().encode(), CLASSES, difficult=True)
+    found = read_boxes(objects().encode(), CLASSES, b"").values(boxes.OFFERED)
     assert {name: value.shape for name, value in found.items()} == {
         "boxes": (0, 4),
-        "classes": (0,),
-        "difficult": (0,),
+        **dict.fromkeys(("classes", "crowd", "difficult", "area"), (0,)),
     }
 
 
@@ -308,7 +307,7 @@ def test_entities_that_grow_without_end():
     entities = "".join(f'<!ENTITY e{at} "{f"&e{at - 1};" * 10}">' for at in range(1, 12))
     data = f'<!DOCTYPE a [<!ENTITY e0 "{"x" * 100}">{entities}]><annotation>&e11;</annotation>'.encode()
     with pytest.raises(InputError, match="its annotation is not XML: limit on input amplification factor"):
-        read_boxes(data, CLASSES, difficult=False)
+        read_boxes(data, CLASSES, b"")
 
 
 @pytest.mark.parametrize(
@@ -324,11 +323,11 @@ def test_entities_that_grow_without_end():
         (objects(("cat", 1, 1, "wide", 2, "")).encode(), "object 'cat': bndbox/xmax is 'wide', and it takes a number"),
         (objects(("cat", 1, "nan", 2, 2, "")).encode(), "object 'cat': bndbox/ymin is 'nan', and it takes a number"),
         (b"<a><object><name>dog</name></object></a>", "object 'dog': bndbox/xmin is missing, and it takes a number"),
-        (b"<a><object/></a>", "object '' is not in data.classes: known: aeroplane, bicycle, bird"),
+        (b"<a><object/></a>", "object 1: 'name' is missing or empty"),
     ],
 )
 def test_annotations_that_are_none(content, told):
     """In phrases that stand behind the sample's name."""
     with pytest.raises(InputError) as caught:
-        read_boxes(content, CLASSES, difficult=False)
+        read_boxes(content, CLASSES, b"")
     assert str(caught.value).startswith(told) and "\n" not in str(caught.value)

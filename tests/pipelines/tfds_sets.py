@@ -162,11 +162,58 @@ class OneMask(tfds.core.GeneratorBasedBuilder):
             yield seed, {"image": pixels(seed), "segmentation_mask": np.uint8(ids(seed) == 1)[..., None] + 1}
 
 
+class Things(tfds.core.GeneratorBasedBuilder):
+    """Three images of objects, in the fields of TFDS's `voc` and `coco` together; the last has none."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        fields = {
+            "bbox": tfds.features.BBoxFeature(),
+            "label": tfds.features.ClassLabel(names=["cat", "dog"]),
+            "pose": tfds.features.ClassLabel(names=["frontal", "rear"]),
+            "is_crowd": np.bool_,
+            "is_difficult": np.bool_,
+            "area": np.int64,
+        }
+        features = {
+            "image": tfds.features.Image(encoding_format="jpeg"),
+            "image/filename": tfds.features.Text(),
+            "objects": tfds.features.Sequence(fields),
+            "parts": tfds.features.Sequence({"bbox": tfds.features.BBoxFeature(), "kind": fields["label"]}),
+            "labels": tfds.features.Sequence(fields["label"]),
+        }
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, download_manager):
+        return {"train": self._generate_examples()}
+
+    def _generate_examples(self):
+        rest = {"pose": 0, "is_crowd": False, "is_difficult": False, "area": 7}
+        whole, flat = tfds.features.BBox(0.0, 0.0, 1.0, 1.0), tfds.features.BBox(0.25, 0.5, 0.25, 1.0)
+        part = tfds.features.BBox(ymin=0.25, xmin=0.5, ymax=0.75, xmax=1.0)
+        objects = [
+            [
+                rest | {"bbox": part, "label": 1},
+                rest | {"bbox": whole, "label": 0, "is_crowd": True},
+                rest | {"bbox": whole, "label": 1, "is_difficult": True},
+            ],
+            [rest | {"bbox": flat, "label": 0}, rest | {"bbox": part, "label": 0}],
+            [],
+        ]
+        for seed, each in enumerate(objects):
+            parts = [{"bbox": part, "kind": 1}]
+            yield (
+                seed,
+                {"image": pixels(seed), "image/filename": f"{seed}.jpg", "objects": each, "parts": parts, "labels": []},
+            )
+
+
 def prepare(folder: Path) -> None:
     """Prepares all of them, in three shards a split where there is something to slice."""
     tfds.disable_progress_bar()
     three = tfds.download.DownloadConfig(num_shards=3)
     for name in ("pet_photos/png", "pet_photos/jpeg"):
         tfds.builder(name, data_dir=folder).download_and_prepare(download_config=three)
-    for name in ("two_views", "sounds/good", "fields", "one_mask"):
+    for name in ("two_views", "sounds/good", "fields", "one_mask", "things"):
         tfds.builder(name, data_dir=folder).download_and_prepare()

@@ -66,7 +66,7 @@ def as_items(images: Any) -> list[Any]:
     if (dimensions := getattr(images, "ndim", None)) is not None:  # of NumPy, of TensorFlow
         return [images] if dimensions in (0, 2, 3) else list(images)
     if isinstance(images, Mapping) or not isinstance(images, Iterable):
-        raise InputError(f"{type(images).__name__}: {_KINDS}")
+        raise InputError(f"{_KINDS}", where=type(images).__name__)
     return list(images)
 
 
@@ -82,7 +82,7 @@ def to_bytes(image: Any) -> bytes:
         try:
             return Path(image).read_bytes()
         except OSError as error:
-            raise InputError(f"{image}: cannot be read ({error.strerror})") from None
+            raise InputError(f"cannot be read ({error.strerror})", where=image) from None
         except ValueError as error:  # a zero byte in the name
             raise InputError(f"{str(image)!r}: no name of a file ({error})") from None
     if not _is_pil(image):
@@ -102,7 +102,8 @@ def _name(place: Any) -> str:
     if isinstance(place, str | os.PathLike):
         return os.fspath(place)
     raise InputError(
-        f"{type(place).__name__}: places are names of {PLACES}; images as arrays or bytes go to load(run).predict(...)"
+        f"places are names of {PLACES}; images as arrays or bytes go to load(run).predict(...)",
+        where=type(place).__name__,
     )
 
 
@@ -119,7 +120,7 @@ def _behind(place: str) -> Iterator[str]:
     else:
         matches = [each for each in sorted(glob.glob(place, recursive=True)) if os.path.isfile(each)]
         if not matches:
-            raise InputError(f"{place}: no image here ({PLACES})")
+            raise InputError(f"no image here ({PLACES})", where=place)
         yield from matches
 
 
@@ -160,7 +161,7 @@ def _is_pil(image: Any) -> bool:
 def _from_array(image: Any) -> Any:
     """The PIL image of a uint8 array."""
     if not hasattr(image, "__array__"):
-        raise InputError(f"{type(image).__name__}: {_KINDS}")
+        raise InputError(f"{_KINDS}", where=type(image).__name__)
 
     import numpy as np
     from PIL import Image

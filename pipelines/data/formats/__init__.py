@@ -12,6 +12,9 @@ SOURCES = {
     "tfds": ".tfds:Tfds",
     "coco": ".coco:Coco",
     "voc": ".voc:Voc",
+    "yolo": ".yolo:Yolo",
+    "box_table": ".box_table:BoxTable",
+    "boxes": ".box_folder:BoxFolder",
 }
 """Names for `data.source`; a source of your own is `package.module:Name`."""
 

@@ -20,6 +20,7 @@ from ....models.inputs.file_tree import DiskTree
 from ....models.inputs.image.options import IGNORE
 from ....models.options import RecipePath
 from ..source import SPLITS, ClassNames, DataOptions, ImageSource, Split, check_truth
+from . import boxes
 from .mask_image import BACKGROUND
 from .run_lengths import covered, run_lengths
 
@@ -28,13 +29,9 @@ _log = logging.getLogger(__name__)
 OFFERED = {
     "mask": Truth("uint8", (None, None)),
     "instances": Truth("uint16", (None, None)),
-    "boxes": Truth("float32", (None, 4), moves="boxes"),
-    "classes": Truth("int32", (None,), moves="box_field"),
-    "crowd": Truth("int32", (None,), moves="box_field"),
-    "area": Truth("float32", (None,), moves="box_field"),
+    **boxes.OFFERED,
 }
-"""What annotations bring. `crowd` is 1 for a region of many objects, 0 for one object; `area` is in pixels."""
-_OF_BOXES = ("boxes", "classes", "crowd", "area")
+"""What annotations bring."""
 
 
 def _form(value: Any) -> str:
@@ -89,7 +86,7 @@ class Coco(ImageSource):
         check_truth("coco", truth, OFFERED)
         self._truth = truth or {}
         has_masks = not self._truth.keys().isdisjoint(("mask", "instances"))
-        has_boxes = not self._truth.keys().isdisjoint(_OF_BOXES)
+        has_boxes = not self._truth.keys().isdisjoint(boxes.OFFERED)
         fields = ["segmentation"] * has_masks + ["bbox"] * has_boxes
         self.class_names: Sequence[str] = ()
         self.keys: list[str] = []
@@ -114,13 +111,18 @@ class Coco(ImageSource):
         self.groups = self.keys
 
     def truth(self, position: int) -> dict[str, np.ndarray]:
-        image, values = self._images[position], {}
+        return self.inspect_truth(position)[0]
+
+    def inspect_truth(self, position: int) -> tuple[dict[str, np.ndarray], str]:
+        image, values, note = self._images[position], {}, ""
         annotations = image.annotations if self._truth else []
         if "mask" in self._truth or "instances" in self._truth:
             values["mask"], values["instances"] = paint(annotations, image.height, image.width)
-        if not self._truth.keys().isdisjoint(_OF_BOXES):
-            values |= boxes(annotations, crowds="crowd" in self._truth)
-        return {name: values[name].astype(wanted.dtype, copy=False) for name, wanted in self._truth.items()}
+        if not self._truth.keys().isdisjoint(boxes.OFFERED):
+            boxes.check_size((image.height, image.width), self.encoded(position))
+            found = read_boxes(annotations, image.height, image.width)
+            values, note = values | found.values(self._truth), found.note
+        return {name: values[name].astype(wanted.dtype, copy=False) for name, wanted in self._truth.items()}, note
 
     def encoded(self, position: int) -> bytes:
         return self._trees[position].read(self._images[position].file)
@@ -139,14 +141,18 @@ def _class_names(content: CocoFile, file: str, chosen: list[str] | None, has_mas
     names = list(content.categories.values())
     for name in chosen or []:
         if name not in names:
-            raise InputError(f"data.classes: no category '{name}' in {file}: {nearest(name, names)}")
+            raise InputError(
+                f"data.classes: no category '{name}' in {file}: {nearest(name, names)}", field="data.classes"
+            )
     names = chosen or names
     if has_masks:
         names = [BACKGROUND, *(name for name in names if name != BACKGROUND)]
         if len(names) > IGNORE:
             raise InputError(
-                f"data.annotations={file}: {len(names) - 1} categories, and a mask tells at most {IGNORE - 1} apart: "
-                "choose some by data.classes"
+                f"{len(names) - 1} categories, and a mask tells at most {IGNORE - 1} apart: "
+                "choose some by data.classes",
+                where=f"data.annotations={file}",
+                field="data.annotations",
             )
     return names
 
@@ -155,8 +161,10 @@ def _refuse_new(content: CocoFile, file: str, class_names: Sequence[str]) -> Non
     new = [name for name in content.categories.values() if name not in class_names]
     if new:
         raise InputError(
-            f"data.annotations={file}: category '{new[0]}' is not in the first file, which has "
-            f"{', '.join(class_names[:12])}: data.classes chooses those to learn"
+            f"category '{new[0]}' is not in the first file, which has "
+            f"{', '.join(class_names[:12])}: data.classes chooses those to learn",
+            where=f"data.annotations={file}",
+            field="data.annotations",
         )
 
 
@@ -164,8 +172,10 @@ def _refuse_missing(file: str, folder: str, images: Sequence[CocoImage]) -> None
     missing = [each.file for each in images if not os.path.exists(os.path.join(folder, each.file))]
     if missing:
         raise InputError(
-            f"data.annotations={file}: {len(missing)} of {len(images)} images are missing in {folder} (first "
-            f"{missing[0]}): data.images is the folder that file names start from"
+            f"{len(missing)} of {len(images)} images are missing in {folder} (first "
+            f"{missing[0]}): data.images is the folder that file names start from",
+            where=f"data.annotations={file}",
+            field="data.annotations",
         )
 
 
@@ -249,11 +259,11 @@ class CocoFile:
         self._refuse_twice("images", "id", images)
         self._refuse_twice("images", "file_name", images)
         if not images:
-            raise InputError(f"{self._place}: no images in it: 'images' is empty")
+            raise InputError("no images in it: 'images' is empty", where=self._place)
         for each in images:
             if not 0 < min(each["height"], each["width"]) <= max(each["height"], each["width"]) <= MAX_SIDE:
                 size = f"{each['height']} x {each['width']}"
-                raise InputError(f"{self._place}: '{each['file_name']}' is {size} pixels: no size of an image")
+                raise InputError(f"'{each['file_name']}' is {size} pixels: no size of an image", where=self._place)
         of_image: dict[int | str, list[Annotation]] = {each["id"]: [] for each in images}
         if fields:
             self._sort_annotations(of_image, class_ids, fields)
@@ -278,8 +288,9 @@ class CocoFile:
             if category not in self.categories:
                 known = ", ".join(f"{key} ({name})" for key, name in list(self.categories.items())[:12])
                 raise InputError(
-                    f"{self._place}: annotation {number}: its category_id {category} is not among the categories: "
-                    f"{known or 'there are none'}"
+                    f"annotation {number}: its category_id {category} is not among the categories: "
+                    f"{known or 'there are none'}",
+                    where=self._place,
                 )
             if each["image_id"] not in of_image:
                 strange += 1
@@ -302,38 +313,40 @@ class CocoFile:
         for name, count in without.items():
             if count and count == len(annotations):
                 raise InputError(
-                    f"{self._place}: none of its {count} annotations has a '{name}', and the task needs it"
+                    f"none of its {count} annotations has a '{name}', and the task needs it", where=self._place
                 )
 
     def _check_keys(self, keys: Sequence[str]) -> None:
         if not isinstance(self._document, dict):
             kind = type(self._document).__name__
-            raise InputError(f"{self._place}: not a COCO file, which is a mapping with {_listed(keys)}: it is a {kind}")
+            raise InputError(
+                f"not a COCO file, which is a mapping with {_listed(keys)}: it is a {kind}", where=self._place
+            )
         if is_labelme(self._document):
-            raise InputError(f"{self._place}: not a COCO file: {LABELME}")
+            raise InputError(f"not a COCO file: {LABELME}", where=self._place)
         for key in keys:
             if key not in self._document:
                 has = _listed(list(self._document)[:8]) if self._document else "nothing"
-                raise InputError(f"{self._place}: not a COCO file: no '{key}' in it, which has {has}")
+                raise InputError(f"not a COCO file: no '{key}' in it, which has {has}", where=self._place)
 
     def _entries(self, key: str, fields: Mapping[str, type | tuple[type, ...]]) -> list[dict[str, Any]]:
         """The list under a key, whose entries have all the fields."""
         entries = self._document[key]
         if not isinstance(entries, list):
-            raise InputError(f"{self._place}: not a COCO file: '{key}' is no list")
+            raise InputError(f"not a COCO file: '{key}' is no list", where=self._place)
         for at, entry in enumerate(entries):
             for name, kinds in fields.items():
                 if not isinstance(entry, dict) or name not in entry:
-                    raise InputError(f"{self._place}: not a COCO file: {key}[{at}] has no '{name}'")
+                    raise InputError(f"not a COCO file: {key}[{at}] has no '{name}'", where=self._place)
                 if not isinstance(entry[name], kinds) or isinstance(entry[name], bool):
-                    raise InputError(f"{self._place}: {key}[{at}]: '{name}' is {entry[name]!r}")
+                    raise InputError(f"{key}[{at}]: '{name}' is {entry[name]!r}", where=self._place)
         return entries
 
     def _refuse_twice(self, key: str, field: str, entries: Sequence[Mapping[str, Any]]) -> None:
         seen = set()
         for entry in entries:
             if entry[field] in seen:
-                raise InputError(f"{self._place}: two {key} have the {field} {entry[field]!r}")
+                raise InputError(f"two {key} have the {field} {entry[field]!r}", where=self._place)
             seen.add(entry[field])
 
 
@@ -342,15 +355,15 @@ def _load(file: str, place: str) -> Any:
         with open(file, encoding="utf-8") as stream:
             return json.load(stream)
     except FileNotFoundError:
-        raise InputError(f"{place}: no such file") from None
+        raise InputError("no such file", where=place) from None
     except IsADirectoryError:
-        raise InputError(f"{place}: a folder, not a JSON file: data.images names the folder of the images") from None
+        raise InputError("a folder, not a JSON file: data.images names the folder of the images", where=place) from None
     except OSError as error:
-        raise InputError(f"{place}: {error.strerror}") from None
+        raise InputError(f"{error.strerror}", where=place) from None
     except (ValueError, RecursionError) as error:  # no JSON, no UTF-8
         if file.lower().endswith(".xml"):
-            raise InputError(f"{place}: not JSON: {CVAT_XML}") from None
-        raise InputError(f"{place}: not JSON: {error}") from None
+            raise InputError(f"not JSON: {CVAT_XML}", where=place) from None
+        raise InputError(f"not JSON: {error}", where=place) from None
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -394,38 +407,28 @@ def paint(annotations: Sequence[Annotation], height: int, width: int) -> tuple[n
     return mask, instances
 
 
-def boxes(annotations: Sequence[Annotation], crowds: bool) -> dict[str, np.ndarray]:
-    """Boxes and what belongs to each.
-
-    Args:
-        annotations: of one image.
-        crowds: whether crowd regions are among them; a task that is not told which they are must not learn them.
-
-    Returns:
-        boxes: float32 `[n, 4]`, x_min, y_min, x_max, y_max in pixels.
-        classes: int32 `[n]`.
-        crowd: int32 `[n]`, 1 for a crowd region, else 0.
-        area: float32 `[n]` in pixels, as the file says, else of the box.
+def read_boxes(annotations: Sequence[Annotation], height: int, width: int) -> boxes.BoxTruth:
+    """The objects of one image of a size in pixels.
 
     Raises:
         InputError: an annotation without a box of four numbers, or with an area that is none, in a phrase.
     """
-    corners, others = [], []
+    found = boxes.BoxTruth((height, width))
     for each in annotations:
         box = each.bbox
         if not isinstance(box, list) or len(box) != 4 or not all(type(value) in (int, float) for value in box):
             raise InputError(f"annotation {each.id}: its bbox is {box!r}, not [x, y, width, height]")
-        x, y, width, height = box
-        area = width * height if each.area is None else each.area
-        if type(area) not in (int, float) or not 0 <= area < np.inf:
-            raise InputError(f"annotation {each.id}: its area is {area!r}, not a number of pixels")
-        if crowds or not each.is_crowd:
-            corners.append((x, y, x + width, y + height))
-            others.append((each.class_id, each.is_crowd, area))
-    classes, crowd, area = zip(*others, strict=True) if others else ((), (), ())
-    return {
-        "boxes": np.array(corners, np.float32).reshape(-1, 4),
-        "classes": np.array(classes, np.int32),
-        "crowd": np.array(crowd, np.int32),
-        "area": np.array(area, np.float32),
-    }
+        if each.area is not None and (type(each.area) not in (int, float) or not 0 <= each.area < np.inf):
+            raise InputError(f"annotation {each.id}: its area is {each.area!r}, not a number of pixels")
+        x, y, across, down = map(_as_float, box)
+        corners = (x, y, x + across, y + down)
+        found.add(corners, each.class_id, bool(each.is_crowd), area=each.area, name=f"annotation {each.id}")
+    return found
+
+
+def _as_float(number: float) -> float:
+    """Infinite where it is too large for one."""
+    try:
+        return float(number)
+    except OverflowError:
+        return float("inf")

@@ -61,15 +61,29 @@ class Csv(FileSource):
 
     def __init__(self, options: CsvOptions, truth: Mapping[str, Truth] | None):
         truth = truth or {}
-        in_masks = {name: truth[name] for name in OFFERED if "mask" in truth and name in truth}
+        in_masks = {
+            name: truth[name]
+            for name, offered in OFFERED.items()
+            if not truth.keys().isdisjoint(("mask", "boxes")) and name in truth and offered.shape == truth[name].shape
+        }
         in_cells = {name: wanted for name, wanted in truth.items() if name not in in_masks}
         names = [*_FIXED, *(["mask"] if in_masks else []), *in_cells]
         for name in options.columns:
             if name not in names:
                 raise InputError(f"data.columns.{name}: the task wants no '{name}': {nearest(name, names)}")
-        optional = [name for name in ("split", "group") if name not in options.columns]
+        optional = [
+            name
+            for name in ("split", "group", *(["mask"] if "mask" not in truth else []))
+            if name not in options.columns
+        ]
         columns = {name: options.columns.get(name, name) for name in names}
         rows = read_rows(options.path, options.delimiter, columns, optional)
+        if in_masks and "mask" not in rows[0].cells:
+            raise InputError(
+                "no column 'mask', whose objects would have boxes: data.source=box_table reads a "
+                "table with a row for each box",
+                where=options.path,
+            )
         self._file = options.path
         root = os.path.abspath(options.root or os.path.dirname(options.path))
         self.keys = self._each(rows, lambda row: _path(row, "path", root))
@@ -199,7 +213,7 @@ def read_rows(file: str, delimiter: str, columns: Mapping[str, str], optional: S
     rows = _cells(file, delimiter)
     header_line, header = next(rows, (0, []))
     if not header:
-        raise InputError(f"{file}: empty: the first line names the columns")
+        raise InputError("empty: the first line names the columns", where=str(file))
     header = [name.strip() for name in header]
     at = {}
     for name, column in columns.items():
@@ -218,7 +232,7 @@ def read_rows(file: str, delimiter: str, columns: Mapping[str, str], optional: S
         wanted, named = ({name: cells[place] for name, place in each.items()} for each in (at, single))
         found.append(Row(line, wanted, named))
     if not found:
-        raise InputError(f"{file}: no rows below the header")
+        raise InputError("no rows below the header", where=str(file))
     return found
 
 
@@ -233,13 +247,15 @@ def _cells(file: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
                     yield line, cells
                 line = reader.line_num + 1
     except FileNotFoundError:
-        raise InputError(f"data.path={file}: no such file") from None
+        raise InputError("no such file", where=f"data.path={file}", field="data.path") from None
     except IsADirectoryError:
-        raise InputError(f"data.path={file}: a folder, not a CSV file: data.source=folder reads folders") from None
+        raise InputError(
+            "a folder, not a CSV file: data.source=folder reads folders", where=f"data.path={file}", field="data.path"
+        ) from None
     except OSError as error:
-        raise InputError(f"data.path={file}: {error.strerror}") from None
+        raise InputError(f"{error.strerror}", where=f"data.path={file}", field="data.path") from None
     except UnicodeDecodeError:
-        raise InputError(f"{file}: not UTF-8: save the table as UTF-8") from None
+        raise InputError("not UTF-8: save the table as UTF-8", where=str(file)) from None
     except csv.Error as error:
         raise InputError(f"{file}:{line}: not CSV: {error}") from None
 
@@ -375,4 +391,7 @@ def column(name: str, wanted: Truth, cells: Sequence[str], classes: list[str] | 
         return TextColumn(name, wanted)
     if wanted.shape == () and np.dtype(wanted.dtype).kind in "fiu":
         return NumberColumn(name, wanted)
-    raise InputError(f"data.source=csv reads class names, numbers and text, and the task wants '{name}': {wanted}")
+    raise InputError(
+        f"data.source=csv reads class names, numbers and text, and the task wants '{name}': {wanted}",
+        field="data.source",
+    )

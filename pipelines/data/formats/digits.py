@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ....models.contract import Truth
 from ..source import SPLITS, DataOptions, ImageSource, Split, check_truth
+from .boxes import OFFERED, BoxTruth
 from .scene_drawing import Scene, draw_scene, material, most_digits
 
 
@@ -61,8 +62,7 @@ class Digits(ImageSource):
 _OFFERED = {
     "mask": Truth("uint8", (None, None)),
     "instances": Truth("uint16", (None, None)),
-    "boxes": Truth("float32", (None, 4), moves="boxes"),
-    "classes": Truth("int32", (None,), moves="box_field"),
+    **OFFERED,
 }
 
 _MAX_MEMORY = 2**28
@@ -142,9 +142,14 @@ class DigitScenes(ImageSource):
         self._drawing = Lock()
 
     def truth(self, position: int) -> dict[str, np.ndarray]:
-        make = {"mask": self._mask, "instances": _instances, "boxes": Scene.boxes, "classes": self._classes}
-        scene = self._scene(position) if self._truth else None
-        return {name: make[name](scene).astype(wanted.dtype) for name, wanted in self._truth.items()}
+        if not self._truth:
+            return {}
+        scene = self._scene(position)
+        found = BoxTruth(scene.image.shape[:2])
+        for box, kind in zip(scene.boxes(), self._classes(scene), strict=True):
+            found.add(box, kind)
+        values = {"mask": self._mask(scene), "instances": scene.instances} | found.values(self._truth)
+        return {name: values[name].astype(wanted.dtype) for name, wanted in self._truth.items()}
 
     def encoded(self, position: int) -> bytes:
         return stored_png(self._scene(position).image)
@@ -164,7 +169,3 @@ class DigitScenes(ImageSource):
 
     def _mask(self, scene: Scene) -> np.ndarray:
         return np.concatenate([[0], self._classes(scene)])[scene.instances]
-
-
-def _instances(scene: Scene) -> np.ndarray:
-    return scene.instances

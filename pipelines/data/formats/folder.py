@@ -76,7 +76,10 @@ def groups_of(keys: Sequence[str], pattern: str) -> list[str]:
     # A bracket that took no part gives None as well: a group of its own would hide the mistake.
     without = [key for key, match in zip(keys, found, strict=True) if match is None or match[1] is None]
     if without:
-        raise InputError(f"data.group '{pattern}' is not in {len(without)} of {len(keys)} paths (first {without[0]})")
+        raise InputError(
+            f"data.group '{pattern}' is not in {len(without)} of {len(keys)} paths (first {without[0]})",
+            field="data.group",
+        )
     return [match[1] for match in found if match]
 
 
@@ -133,17 +136,23 @@ def _split_folders(root: str, listing: Listing) -> dict[str, str]:
     train = [name for name, split in splits.items() if split == "train"]
     if not train:
         if splits and not others:
-            raise InputError(f"data.path={root}: folder '{next(iter(splits))}' and no 'train' beside it")
+            raise InputError(
+                f"folder '{next(iter(splits))}' and no 'train' beside it", where=f"data.path={root}", field="data.path"
+            )
         return {}
     if others:
         if any(path.count("/") == 1 and path.startswith(f"{train[0]}/") for path in listing.images):
             return {}  # images lie in it as in the others: a class, trains beside buses
         raise InputError(
-            f"data.path={root}: '{others[0]}' stands beside the split '{train[0]}': rename it if it is a class, or "
-            f"leave it out by {leave_out(others[0], listing.patterns)}"
+            f"'{others[0]}' stands beside the split '{train[0]}': rename it if it is a class, or "
+            f"leave it out by {leave_out(others[0], listing.patterns)}",
+            where=f"data.path={root}",
+            field="data.path",
         )
     if len(set(splits.values())) < len(splits):
-        raise InputError(f"data.path={root}: {', '.join(splits)}: two folders for one split")
+        raise InputError(
+            f"{', '.join(splits)}: two folders for one split", where=f"data.path={root}", field="data.path"
+        )
     return splits
 
 
@@ -159,8 +168,9 @@ def _classes(root: str, prefix: str, listing: Listing) -> dict[str, list[str]]:
     place = f"data.path={root}" + (f": folder '{prefix}'" if prefix else "")
     if loose and not classes:
         raise InputError(
-            f"{place}: images without class folders around them: {len(loose)} (first {loose[0]}): move each into a "
-            "folder of its class, or name the classes in a table (data.source=csv)"
+            f"images without class folders around them: {len(loose)} (first {loose[0]}): move each into a "
+            "folder of its class, or name the classes in a table (data.source=csv)",
+            where=place,
         )
     _warn_of_loose(place, loose)
     return classes
@@ -182,8 +192,10 @@ def _check_classes(
         for name, images in images_by_class.items():
             if name not in class_names:
                 raise InputError(
-                    f"data.path={root}: class '{name}' is in '{prefixes[split]}' and not in '{prefixes['train']}', "
-                    f"which has {', '.join(class_names)}"
+                    f"class '{name}' is in '{prefixes[split]}' and not in '{prefixes['train']}', "
+                    f"which has {', '.join(class_names)}",
+                    where=f"data.path={root}",
+                    field="data.path",
                 )
             if not images:
                 _report_empty(root, prefixes[split] + name, split, listing)
@@ -202,8 +214,10 @@ def _report_empty(root: str, folder: str, split: str, listing: Listing) -> None:
     )
     because = f" ({', '.join(reasons)})" if reasons else ""
     raise InputError(
-        f"data.path={root}: class folder '{folder}' has no images{because}: add some, or leave the class out by "
-        f"{leave_out(folder, listing.patterns)}"
+        f"class folder '{folder}' has no images{because}: add some, or leave the class out by "
+        f"{leave_out(folder, listing.patterns)}",
+        where=f"data.path={root}",
+        field="data.path",
     )
 
 

@@ -13,6 +13,7 @@ from ....models.contract import Truth
 from ....models.errors import InputError
 from ....models.inputs.exports import LABELMAP, colors_value, labelmap_beside
 from ....models.inputs.file_tree import FileTree
+from . import boxes
 from .mask_encoding import (
     CLASSES,
     KINDS,
@@ -26,12 +27,13 @@ from .mask_encoding import (
     Palette,
     default_names,
 )
-from .mask_image import LOSSY, WHY_LOSSY, Color, MaskImage, SeenMasks, check_turn, look_at, read_mask
+from .mask_image import BACKGROUND, LOSSY, WHY_LOSSY, Color, MaskImage, SeenMasks, check_turn, look_at, read_mask
 
 _log = logging.getLogger(__name__)
 
-OFFERED = {"mask": Truth("uint8", (None, None)), "instances": Truth("uint16", (None, None))}
-"""What mask files bring; `instances` where they hold object numbers."""
+OFFERED = {"mask": Truth("uint8", (None, None)), "instances": Truth("uint16", (None, None)), **boxes.OFFERED}
+"""What mask files bring; where they hold object numbers `instances`, too, and the box of each object, whose `area` is
+that of its pixels."""
 
 _MAX_SHOWN = 16  # values or colours in one message
 _WHITE = (255, 255, 255)
@@ -68,21 +70,30 @@ class MaskFiles:
         read_image: Callable[[int], bytes],
     ):
         self._tree, self._paths, self._read_image = tree, paths, read_image
-        self._dtypes = {name: np.dtype(wanted.dtype) for name, wanted in truth.items()}
+        self._truth = truth
         self._upright: set[int] = set()  # positions whose image's EXIF was looked at
         lossy = [path for path in paths if path.lower().rpartition(".")[2] in LOSSY]
         if lossy:
             kind = "WebP" if lossy[0].lower().endswith("webp") else "JPEG"
-            raise InputError(f"{place}: {len(lossy)} of {len(paths)} masks are {kind} (first {lossy[0]}): {WHY_LOSSY}")
+            raise InputError(
+                f"{len(lossy)} of {len(paths)} masks are {kind} (first {lossy[0]}): {WHY_LOSSY}", where=place
+            )
+        wants_boxes = not truth.keys().isdisjoint(boxes.OFFERED)
+        self._is_boxes = wants_boxes and "mask" not in truth
+        if self._is_boxes:
+            options = _of_boxes(options)
         self._encoding, found = find_encoding(
             lambda: look_at(paths, self._image), options, place, lambda: labelmap_beside(tree)
         )
         self.class_names = self._encoding.class_names
-        if "instances" in truth and self._encoding.name != "instances":
+        if ("instances" in truth or wants_boxes) and self._encoding.name != "instances":
+            wanted = "'instances' (results.instances)" if "instances" in truth else "a box round each"
             raise InputError(
-                f"{place}: {found}: they do not tell objects apart, and the task wants 'instances' (model.instances): "
-                "give masks that number objects"
+                f"{found}: they do not tell objects apart, and the task wants {wanted}: give masks that number objects",
+                where=place,
             )
+        if self._is_boxes:
+            self.class_names = self.class_names[1:]  # there is no background among boxes
         _log.info("masks: %s", found)
 
     def truth(self, position: int) -> dict[str, np.ndarray]:
@@ -100,7 +111,9 @@ class MaskFiles:
             values = self._encoding.decode(image)
         except InputError as error:
             raise self._told(position, error) from None
-        return {name: values[name].astype(dtype, copy=False) for name, dtype in self._dtypes.items()}
+        if not self._truth.keys().isdisjoint(boxes.OFFERED):
+            values |= _boxes(values["instances"], 0 if self._is_boxes else 1).values(self._truth)
+        return {name: values[name].astype(wanted.dtype, copy=False) for name, wanted in self._truth.items()}
 
     def stamp(self, position: int, image: str | None) -> str | None:
         """What changes whenever the image, by its own stamp, or the mask does; None where that cannot be told."""
@@ -116,6 +129,27 @@ class MaskFiles:
 
     def _told(self, position: int, error: InputError) -> InputError:
         return type(error)(f"mask {self._tree.where(self._paths[position])}: {error}")
+
+
+def _of_boxes(options: MaskOptions) -> MaskOptions:
+    """Boxes alone have one class, whose name may be given without the background's."""
+    names = options.classes
+    if names and len(names) == 1:
+        names = [BACKGROUND, *names]
+    return options.model_copy(update={"classes": names, "instances": "foreground"})
+
+
+def _boxes(instances: np.ndarray, class_id: int) -> boxes.BoxTruth:
+    """The extents of each object of `[height, width]` numbers, where 0 is none; all of one class."""
+    from scipy.ndimage import find_objects
+
+    found, areas = boxes.BoxTruth(instances.shape[:2]), np.bincount(instances.ravel())
+    for number, place in enumerate(find_objects(instances), 1):
+        if place is not None:
+            y, x = place
+            corners = (x.start, y.start, x.stop, y.stop)
+            found.add(corners, class_id, area=float(areas[number]), name=f"object {number}")
+    return found
 
 
 def find_encoding(
@@ -242,12 +276,12 @@ class _Finder:
             fitting = [each for each in self._sample.seen if each.kind in kind.kinds]
             if not fitting:
                 first = self._sample.seen[0]
-                raise InputError(f"{self._place}: {first.name}: {kind.refusal(first.kind)}")
+                raise InputError(f"{first.name}: {kind.refusal(first.kind)}", where=self._place)
             names = default_names(max(max(set(each.values) - {ignore}, default=0) for each in fitting) + 1)
             hint = " (data.classes names them)"
             counted_in = f"{len(self._sample.seen)} of {self._sample.total} masks"
         if len(names) > 255:
-            raise InputError(f"{self._place}: {len(names)} classes, and at most 255 can be told apart")
+            raise InputError(f"{len(names)} classes, and at most 255 can be told apart", where=self._place)
         what = "indices of palettes" if kind is Palette else "class ids in one channel"
         found = f"{what}, 0 to {len(names) - 1}, and {ignore} for what does not count: {_shortened(names)}{hint}"
         return kind(names, ignore, counted_in), found
@@ -267,7 +301,7 @@ class _Finder:
         if given and len(given) != len(default):
             told = f"are {len(default)} classes, {', '.join(default)}, and data.classes names {len(given)}"
             hint = f": {_AS_CLASSES}" if what.startswith("object") else ""
-            raise InputError(f"{self._place}: {what} {told}{hint}")
+            raise InputError(f"{what} {told}{hint}", where=self._place)
         return given or default
 
     def _question(self, what: str) -> InputError:
@@ -289,9 +323,9 @@ class _Finder:
             if line := self._colors_line():
                 ways.append(f"{line}, if each colour is a class")
         if not ways:
-            return InputError(f"{self._place}: {what}: save masks all alike")
+            return InputError(f"{what}: save masks all alike", where=self._place)
         told = f"{what} {self._sample.share}".rstrip()
-        return InputError(f"{self._place}: ambiguous: {told}; write below data {', or '.join(ways)}")
+        return InputError(f"ambiguous: {told}; write below data {', or '.join(ways)}", where=self._place)
 
     def _unlike(self) -> InputError:
         count = Counter(each.kind for each in self._sample.seen)
@@ -302,17 +336,17 @@ class _Finder:
     def _nothing_but(self, value: int) -> InputError:
         what = f"nothing but the value {value}{', the background' if value == 0 else ''} {self._sample.share}".rstrip()
         fix = "give masks that show more, or name the classes in data.classes, if there are others that do"
-        return InputError(f"{self._place}: {what}: {fix}")
+        return InputError(f"{what}: {fix}", where=self._place)
 
     def _without_colors(self) -> InputError:
         if "deep" in self._sample.kinds:
-            return InputError(f"{self._place}: {Colors.refusal('deep')}")
+            return InputError(f"{Colors.refusal('deep')}", where=self._place)
         found = self._sample.colors
         told = [f"{list(color)} {100 * count / found.total():.3g} %" for color, count in found.most_common()]
         what = f"masks in RGB need a table of colours, and hold {_shortened(told)} {self._sample.share}".rstrip()
         if line := self._colors_line():
-            return InputError(f"{self._place}: {what}; write below data {line}")
-        return InputError(f"{self._place}: {what} ({_SMOOTH}): data.colors names the colours of classes")
+            return InputError(f"{what}; write below data {line}", where=self._place)
+        return InputError(f"{what} ({_SMOOTH}): data.colors names the colours of classes", where=self._place)
 
     def _colors_line(self) -> str:
         """What to write below data, by colour, so that black comes first, which is the background as a rule; "" where

@@ -91,10 +91,12 @@ def _paired(
     """Where masks lie, and for each image its mask; what is a mask itself is no image."""
     if options.match is None and options.masks in ("", options.path):
         if told := advice(tree):
-            raise InputError(f"data.path={options.path}: {told}")
+            raise InputError(f"{told}", where=f"data.path={options.path}", field="data.path")
         raise InputError(
-            f"data.path={options.path}: and where are the masks: data.masks is their folder, or, where they lie beside "
-            "the images, say how they are called, for example data.match='{path}_mask.png'"
+            "and where are the masks: data.masks is their folder, or, where they lie beside "
+            "the images, say how they are called, for example data.match='{path}_mask.png'",
+            where=f"data.path={options.path}",
+            field="data.path",
         )
     root = options.masks or options.path
     masks_tree = open_tree(root, "data.masks")
@@ -136,13 +138,17 @@ def _splits(root: str, images: Sequence[str], exclude: Sequence[str]) -> dict[st
     others = [top or image for image, top in tops.items() if top not in names]
     if others:
         raise InputError(
-            f"data.path={root}: '{others[0]}' lies beside the split '{next(iter(names))}': leave it out by "
-            f"{leave_out(others[0], exclude)}"
+            f"'{others[0]}' lies beside the split '{next(iter(names))}': leave it out by "
+            f"{leave_out(others[0], exclude)}",
+            where=f"data.path={root}",
+            field="data.path",
         )
     if "train" not in names.values():
-        raise InputError(f"data.path={root}: folder '{next(iter(names))}' and no 'train' beside it")
+        raise InputError(
+            f"folder '{next(iter(names))}' and no 'train' beside it", where=f"data.path={root}", field="data.path"
+        )
     if len(set(names.values())) < len(names):
-        raise InputError(f"data.path={root}: {', '.join(names)}: two folders for one split")
+        raise InputError(f"{', '.join(names)}: two folders for one split", where=f"data.path={root}", field="data.path")
     splits: dict[str, list[int]] = {}
     for position, top in enumerate(tops.values()):
         splits.setdefault(names[top], []).append(position)
@@ -206,7 +212,7 @@ def match_by_name(images: Sequence[str], masks: Sequence[str], place: str) -> di
     for mask in masks:
         name = _name(mask, whole)
         if name in wanted and by_name.setdefault(name, mask) != mask:
-            raise InputError(f"{place}: two masks for one image, {by_name[name]} and {mask}: {_SAY}")
+            raise InputError(f"two masks for one image, {by_name[name]} and {mask}: {_SAY}", where=place)
     found = {image: by_name.get(_name(image, whole) + ending) for image in images}
     return {image: mask for image, mask in found.items() if mask is not None}
 
@@ -225,7 +231,7 @@ def _way(images: Sequence[str], masks: Sequence[str], place: str) -> tuple[bool,
                 tied = ending
     _, whole, ending = best
     if tied:
-        raise InputError(f"{place}: two masks for one image, they end in '{ending}' and in '{tied}': {_SAY}")
+        raise InputError(f"two masks for one image, they end in '{ending}' and in '{tied}': {_SAY}", where=place)
     if ending or not whole:
         _log.info("masks are called %s%s after their images", "{path}" if whole else "{stem}", ending)
     return whole, ending
@@ -252,8 +258,9 @@ def refuse_missing(
         free = sorted(set(masks) - set(found.values()))
         there = f"; there is {_closest(sought, free)}" if free else ""
         raise InputError(
-            f"{place}: no mask for {len(missing)} of {len(images)} images, first {first}: looked for {sought}"
-            f"{there}: {way}, and data.exclude leaves images out"
+            f"no mask for {len(missing)} of {len(images)} images, first {first}: looked for {sought}"
+            f"{there}: {way}, and data.exclude leaves images out",
+            where=place,
         )
 
 
@@ -269,8 +276,9 @@ def refuse_shared(found: Mapping[str, str], pattern: str | None, place: str) -> 
     for image, mask in found.items():
         if first.setdefault(mask, image) != image:
             raise InputError(
-                f"{place}: one mask for two images, {mask} for {first[mask]} and {image}: give masks the paths of "
-                "their images, or leave images out by data.exclude"
+                f"one mask for two images, {mask} for {first[mask]} and {image}: give masks the paths of "
+                "their images, or leave images out by data.exclude",
+                where=place,
             )
 
 

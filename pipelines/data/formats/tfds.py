@@ -11,10 +11,13 @@ from pydantic import Field, field_validator
 
 from ....models.contract import Truth
 from ....models.errors import InputError, advise, nearest
+from ....models.inputs.image.header import read_header
 from ....models.inputs.image.options import IGNORE
 from ....models.options import RecipePath
 from ..source import DataOptions, ImageSource, Split, check_truth
+from . import boxes
 from .mask_image import class_ids, listed
+from .tfds_boxes import find_objects, names_of, read_objects
 from .tfds_records import Features, choose_samples, open_examples, open_set
 
 if TYPE_CHECKING:
@@ -38,6 +41,9 @@ class TfdsOptions(DataOptions):
     """The feature that holds the class, or a sequence of classes for several labels; the only such one unless given."""
     mask: str | None = None
     """The feature that holds a class for each pixel; the only labelled image, or map of whole numbers, unless given."""
+    objects: str | None = None
+    """The feature that holds the objects, a sequence with `bbox` and a class label each; the only such one unless
+    given. `label` is then a field of it."""
     classes: list[str] | None = Field(None, min_length=1, max_length=255)
     """Of masks, the class names in their order, where the set does not name them."""
     values: list[int] | None = Field(None, min_length=1)
@@ -70,10 +76,11 @@ class Tfds(ImageSource):
             "label": Truth("int32"),
             "labels": truth.get("labels", Truth("float32", (None,))),
             "mask": Truth("uint8", (None, None)),
+            **boxes.OFFERED,
         }
         check_truth("tfds", truth, offered)
         builder = open_set(options.name, options.data_dir, options.download)
-        named = {"image": options.image, "label": options.label, "mask": options.mask}
+        named = {"image": options.image, "label": options.label, "mask": options.mask, "objects": options.objects}
         features = find_features(builder, named, truth)
         samples = choose_samples(builder, options.splits)
         names = {sample.split for chosen in samples.values() for sample in chosen}
@@ -87,19 +94,29 @@ class Tfds(ImageSource):
         if "mask" in truth:
             first = range(min(16, len(self)))
             self.class_names, self._values = mask_classes(features, options.classes, options.values, first, self._mask)
+        self._features = features
         ends = np.cumsum([len(chosen) for chosen in samples.values()])
         self.splits = {
             name: range(end - len(chosen), end) for end, (name, chosen) in zip(ends, samples.items(), strict=True)
         }
 
     def truth(self, position: int) -> dict[str, Any]:
+        return self.inspect_truth(position)[0]
+
+    def inspect_truth(self, position: int) -> tuple[dict[str, Any], str]:
         values: dict[str, Any] = {}
+        note = ""
+        if self._features.objects is not None:
+            found = self._boxes(position)
+            values, note = found.values(self._truth), found.note
         for name, wanted in self._truth.items():
+            if name in values:
+                continue
             if name == "mask":
                 values[name] = class_ids(self._mask(position), self._values).astype(wanted.dtype, copy=False)
             else:
                 values[name] = _value(name, self._known_classes(position), len(self.class_names), wanted.dtype)
-        return values
+        return values, note
 
     def encoded(self, position: int) -> bytes:
         sample = self._samples[position]
@@ -117,6 +134,14 @@ class Tfds(ImageSource):
         sample = self._samples[position]
         return self._examples[sample.split].mask(sample.index)
 
+    def _boxes(self, position: int) -> boxes.BoxTruth:
+        sample = self._samples[position]
+        header = read_header(self.encoded(position))
+        if header is None:
+            raise InputError("no image that can be read, so that its boxes have no size")
+        objects = self._examples[sample.split].objects(sample.index)
+        return read_objects(objects, self._features.label or "label", header.upright)
+
     def _known_classes(self, position: int) -> tuple[int, ...]:
         """They stand in one record with the image, so they are read only once."""
         if position not in self._classes:
@@ -128,7 +153,7 @@ class Tfds(ImageSource):
         try:
             classes = self._examples[sample.split].classes(sample.index)
         except OSError as error:
-            raise InputError(f"{self.where(position)}: {error.strerror}: prepare the set again") from None
+            raise InputError(f"{error.strerror}: prepare the set again", where=self.where(position)) from None
         if -1 in classes:  # what TFDS stores for an unknown class
             raise InputError(
                 f"{sample.key} has no label (-1), as others of '{sample.split}' may: leave them out by data.splits"
@@ -152,8 +177,9 @@ def find_features(
 
     Args:
         builder: of the set.
-        named: the features for `image`, `label` and `mask`, None for one to be found.
-        truth: `label` for one class an image, `labels` for any number, `mask` for a class a pixel, empty for none.
+        named: the features for `image`, `label`, `mask` and `objects`, None for one to be found.
+        truth: `label` for one class an image, `labels` for any number, `mask` for a class a pixel, those of boxes for
+            objects, empty for none.
 
     Raises:
         InputError: no such feature, one of another kind, none, or several to choose from.
@@ -176,7 +202,11 @@ def find_features(
     images = [name for name in images if name != mask]
     image = _choose(set_name, "image", "an image", named["image"], images, features)
     if np.issubdtype(features[image].np_dtype, np.floating):
-        raise InputError(f"data.image={image}: images of floating point numbers have no encoding that can be read")
+        raise InputError(
+            "images of floating point numbers have no encoding that can be read",
+            where=f"data.image={image}",
+            field="data.image",
+        )
     label, class_names = None, []
     if "label" in truth or "labels" in truth:
         several = "labels" in truth
@@ -188,7 +218,13 @@ def find_features(
     if "mask" in truth:
         is_labeled = isinstance(features[mask], tfds.features.LabeledImage)
         class_names = list(features[mask].names) if is_labeled and features[mask].num_classes else []
-    return Features(image, label, mask if "mask" in truth else None, class_names)
+    objects = None
+    if not truth.keys().isdisjoint(boxes.OFFERED):
+        if label is not None or "mask" in truth:
+            raise InputError(f"boxes are read alone, and the task wants {', '.join(truth)}", where=set_name)
+        objects, label = find_objects(set_name, named["objects"], named["label"], features)
+        class_names = names_of(features[objects], label)
+    return Features(image, label, mask if "mask" in truth else None, class_names, objects)
 
 
 def _find_mask(set_name: str, mask: str | None, image: str | None, features: Mapping[str, Any]) -> str:
@@ -201,7 +237,11 @@ def _find_mask(set_name: str, mask: str | None, image: str | None, features: Map
         fitting = labeled or fitting
     mask = _choose(set_name, "mask", "a mask (whole numbers, one channel)", mask, fitting, features)
     if isinstance(features[mask], tfds.features.Image) and features[mask].encoding_format == "jpeg":
-        raise InputError(f"data.mask={mask}: {set_name} keeps it as JPEG, whose compression changes class ids")
+        raise InputError(
+            f"{set_name} keeps it as JPEG, whose compression changes class ids",
+            where=f"data.mask={mask}",
+            field="data.mask",
+        )
     return mask
 
 
@@ -231,7 +271,7 @@ def _choose(
     if name is None and len(fitting) == 1:
         return fitting[0]
     if name is None and fitting:
-        raise InputError(f"{set_name}: {_list(fitting)} are each {kind}: choose by data.{key}")
+        raise InputError(f"{_list(fitting)} are each {kind}: choose by data.{key}", where=set_name)
     if name is None:
         kinds = [f"{each} ({type(feature).__name__})" for each, feature in features.items()]
         raise InputError(f"{set_name} has no feature that is {kind}, but {_list(kinds)}")
@@ -270,25 +310,32 @@ def mask_classes(
     names, place = classes or features.class_names, f"data.mask={features.mask}"
     if classes and features.class_names and len(classes) != len(features.class_names):
         count = len(features.class_names)
-        raise InputError(f"data.classes gives {len(classes)} names, and {place} has {count} classes")
+        raise InputError(
+            f"data.classes gives {len(classes)} names, and {place} has {count} classes", field="data.classes"
+        )
     held = [set(np.unique(mask).tolist()) - {IGNORE} for mask in _readable(first, read)]
     found = sorted(set().union(*held))
     if not names:
         which = "" if found[:1] == [0] else f" {advise('data.values', found)}"
         line = advise("data.classes", [f"class_{number}" for number in found])
         raise InputError(
-            f"{place}: the set does not name its classes, and its first masks hold {listed(found)}: say with your "
-            f"names, in their order, {line}{which}"
+            f"the set does not name its classes, and its first masks hold {listed(found)}: say with your "
+            f"names, in their order, {line}{which}",
+            where=place,
         )
     if values is not None and len(values) != len(names):
-        raise InputError(f"data.values gives {len(values)} numbers for {len(names)} classes: {', '.join(names[:12])}")
+        raise InputError(
+            f"data.values gives {len(values)} numbers for {len(names)} classes: {', '.join(names[:12])}",
+            field="data.values",
+        )
     numbers = range(len(names)) if values is None else values
     strange = [not each.issubset(numbers) for each in held]
     if sum(strange) * 2 > len(held):
         line = advise("data.values", found) if len(found) == len(names) else "data.values lists them"
         raise InputError(
-            f"{place}: its first masks hold {listed(found)}, and the {len(names)} classes are numbered "
-            f"{listed(numbers)}: say which number each has, in their order: {line}"
+            f"its first masks hold {listed(found)}, and the {len(names)} classes are numbered "
+            f"{listed(numbers)}: say which number each has, in their order: {line}",
+            where=place,
         )
     return list(names), numbers
 

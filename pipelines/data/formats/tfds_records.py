@@ -49,7 +49,7 @@ def open_set(name: str, data_dir: str | None, download: bool) -> tfds.core.Datas
         JobError: preparing it failed.
     """
     if data_dir is not None and not os.path.isdir(data_dir) and (name == IMAGE_FOLDER or not download):
-        raise InputError(f"data.data_dir={data_dir}: no such folder")
+        raise InputError(f"data.data_dir={data_dir}: no such folder", field="data.data_dir")
     if download and data_dir is None and "TFDS_DATA_DIR" not in os.environ and os.path.expanduser("~") == "~":
         raise InputError("data.download: no home folder to prepare the set in: data.data_dir names another place")
     import tensorflow_datasets as tfds
@@ -64,12 +64,12 @@ def open_set(name: str, data_dir: str | None, download: bool) -> tfds.core.Datas
     except tfds.core.DatasetNotFoundError:
         pass
     except ValueError as error:  # not a name, or one that stands in several folders
-        raise InputError(f"data.name={name}: {_first_line(error)}") from None
+        raise InputError(f"{_first_line(error)}", where=f"data.name={name}", field="data.name") from None
     # Community sets are left out here: their list would be looked for in the network.
     known = tfds.list_builders(with_community_datasets=False)
     if download and _base(name) in known:
         return _prepare(name, data_dir)
-    raise InputError(f"data.name={name}: {_why_not(name, data_dir, known)}")
+    raise InputError(f"{_why_not(name, data_dir, known)}", where=f"data.name={name}", field="data.name")
 
 
 def _image_folder(data_dir: str) -> tfds.folder_dataset.ImageFolder:
@@ -101,7 +101,7 @@ def _prepare(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
     try:
         builder = tfds.builder(name, data_dir=data_dir)
     except (ValueError, AssertionError) as error:  # no such config, no such version
-        raise InputError(f"data.name={name}: {_first_line(error)}") from None
+        raise InputError(f"{_first_line(error)}", where=f"data.name={name}", field="data.name") from None
     try:
         with redirect_stdout(sys.stderr):  # standard output is for results
             builder.download_and_prepare()
@@ -232,9 +232,10 @@ def _list(builder: tfds.core.DatasetBuilder) -> str:
 
 @dataclass(frozen=True)
 class Features:
-    """Names of features; `label` and `mask` are None where they are not wanted.
+    """Names of features; `label`, `mask` and `objects` are None where they are not wanted.
 
     Attributes:
+        label: a field of the objects where these are wanted.
         class_names: of the label, or of the mask where it is wanted; empty where the set does not name them.
     """
 
@@ -242,6 +243,7 @@ class Features:
     label: str | None
     mask: str | None
     class_names: list[str]
+    objects: str | None = None
 
 
 class Examples(ABC):
@@ -265,6 +267,10 @@ class Examples(ABC):
         Raises:
             InputError: it holds something else, in a phrase.
         """
+
+    @abstractmethod
+    def objects(self, index: int) -> Mapping[str, np.ndarray]:
+        """What is known of each object: field to values, `[n, ...]`."""
 
     @abstractmethod
     def file(self, index: int) -> tuple[str, str]:
@@ -308,6 +314,9 @@ class _FolderExamples(Examples):
     def mask(self, index: int) -> np.ndarray:
         raise NotImplementedError("an ImageFolder has no feature that could be chosen as mask")
 
+    def objects(self, index: int) -> Mapping[str, np.ndarray]:
+        raise NotImplementedError("an ImageFolder has no feature that could be chosen as objects")
+
     def file(self, index: int) -> tuple[str, str]:
         return self._files[index][0], ""
 
@@ -323,7 +332,9 @@ class _PreparedExamples(Examples):
         self._shards = [os.fspath(path) for path in info.filepaths]
         self._ends = list(accumulate(info.shard_lengths))
         self._image, self._label, self._mask = features.image, features.label, features.mask
-        names = [name for name in (features.image, features.label, features.mask) if name is not None]
+        self._objects = features.objects
+        label = features.label if features.objects is None else None  # else it is a field of the objects
+        names = [name for name in (features.image, label, features.mask, features.objects) if name is not None]
         self._features = tfds.features.FeaturesDict({name: builder.info.features[name] for name in names})
         # TFDS would decode masks, too, and a palette to its colours.
         images = [name for name in names if isinstance(builder.info.features[name], tfds.features.Image)]
@@ -334,6 +345,9 @@ class _PreparedExamples(Examples):
 
     def classes(self, index: int) -> tuple[int, ...]:
         return tuple(int(each) for each in np.ravel(self._example(index)[self._label]))
+
+    def objects(self, index: int) -> Mapping[str, np.ndarray]:
+        return self._example(index)[self._objects]
 
     def mask(self, index: int) -> np.ndarray:
         value = self._example(index)[self._mask]
@@ -361,7 +375,7 @@ def _open_records(builder: tfds.core.DatasetBuilder, split: str) -> Sequence[byt
     missing = [os.fspath(path) for path in info.filepaths if not path.exists()]
     if missing:
         raise InputError(
-            f"{missing[0]}: no such file, {len(missing)} of {info.num_shards} are missing: prepare the set again"
+            f"no such file, {len(missing)} of {info.num_shards} are missing: prepare the set again", where=missing[0]
         )
     if builder.info.file_format is tfds.core.FileFormat.TFRECORD:
         return TfRecords([os.fspath(path) for path in info.filepaths], info.shard_lengths)
@@ -369,8 +383,9 @@ def _open_records(builder: tfds.core.DatasetBuilder, split: str) -> Sequence[byt
         return builder.as_data_source(split, deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES)
     except NotImplementedError:
         raise InputError(
-            f"{builder.info.full_name}: files of format {builder.info.file_format.value} have no random access: "
-            "prepare the set as tfrecord or array_record"
+            f"files of format {builder.info.file_format.value} have no random access: "
+            "prepare the set as tfrecord or array_record",
+            where=builder.info.full_name,
         ) from None
 
 
@@ -398,7 +413,7 @@ class TfRecords(Sequence):
         for number, (file, length) in enumerate(zip(files, lengths, strict=True)):
             found = _index(file)
             if len(found) != length:
-                raise InputError(f"{file}: {len(found)} whole records and not {length}: prepare the set again")
+                raise InputError(f"{len(found)} whole records and not {length}: prepare the set again", where=str(file))
             shards += [number] * length
             begins += [begin for begin, _ in found]
             sizes += [size for _, size in found]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from moving_truth import Augmenter
 
 from saccade.augment import AugmentError
-from saccade.augment.rare_class_crop import crop_with_class
+from saccade.augment.crops import crop_with_class
 
 
 def crop(**arguments):
