@@ -232,12 +232,12 @@ class Chain:
         companions: how many other samples the steps want to see beside each.
     """
 
-    def __init__(self, steps: Sequence[Step], kept: BoxParams) -> None:
-        """Builds and tries every step; what it leaves of a box decides whether the box is `kept`.
+    def __init__(self, steps: Sequence[Step], kept: BoxParams, of_boxes: Sequence[Step] = ()) -> None:
+        """Builds and tries every step; `kept` is what each must leave of a box, by the entries `of_boxes`.
 
         Raises AugmentError for a step that cannot be built or gives no uint8 3-channel image.
         """
-        self.needs: dict[str, str] = {}
+        self.needs: dict[str, str] = {"boxes": f"{each.where}: {each.name}" for each in of_boxes}
         self.companions = 0
         self._spoils_boxes = ""
         self._kept = kept

@@ -120,9 +120,7 @@ def _build(steps: Sequence[Step]) -> tuple[Chain | None, Mixer | None]:
     if transforms:
         from .albumentations_backend import Chain
 
-        chain = Chain(transforms, kept)
-        if of_boxes:
-            chain.needs.setdefault("boxes", f"{of_boxes[0].where}: {BOX_PARAMS}")
+        chain = Chain(transforms, kept, of_boxes)
     if mixes:
         from .mixer import Mixer
 
