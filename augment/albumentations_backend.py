@@ -237,7 +237,9 @@ class Chain:
 
         Raises AugmentError for a step that cannot be built or gives no uint8 3-channel image.
         """
-        self.needs: dict[str, str] = {"boxes": f"{each.where}: {each.name}" for each in of_boxes}
+        self.needs: dict[str, str] = {}
+        for each in of_boxes:
+            self.needs["boxes"] = f"{each.where}: {each.name}"
         self.companions = 0
         self._spoils_boxes = ""
         self._kept = kept
