@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # or the next import asks PyPI for a newer version
 import albumentations  # noqa: E402
@@ -17,7 +17,8 @@ import cv2  # noqa: E402
 from albumentations import BaseCompose, BasicTransform  # noqa: E402
 from albumentations.augmentations.crops.transforms import BaseCrop, BaseCropAndPad  # noqa: E402
 
-from .crops import crop_by_overlap, crop_with_class  # noqa: E402
+from .box_params import BOX_PARAMS, BoxParams  # noqa: E402
+from .crops import centred, crop_with_class, ssd_patch  # noqa: E402
 from .errors import AugmentError, nearest, one_line, reasons  # noqa: E402
 from .mixes import MIXES  # noqa: E402
 from .probe import OWNS_PREPROCESSING, try_out  # noqa: E402
@@ -30,8 +31,6 @@ cv2.setNumThreads(0)
 
 COMPANIONS = "companions"  # of a sample, by albumentations' metadata_key
 MAX_MASKS = 3
-MIN_VISIBLE = 0.1  # of the area of a box that a crop cuts: with less, nobody would know the object
-MIN_SIDE = 0.5  # pixels; a box with a smaller side covers no pixel after rounding
 
 _ABSTRACT = {"BasicTransform", "BaseCompose", "DualTransform", "ImageOnlyTransform", "Transform3D"}
 _REFUSED = {
@@ -52,6 +51,16 @@ _NEEDS = {
 }
 # With boxes these give wrong truth: the one keeps the boxes of objects that it erases, the other tears objects apart.
 _SPOILS_BOXES = {"MaskDropout", "RandomGridShuffle"}
+
+
+_Fraction = Annotated[float, Field(ge=0, le=1)]
+_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _ascending(pair: tuple[float, float]) -> tuple[float, float]:
+    if pair[0] > pair[1]:
+        raise ValueError("the first is greater than the second")
+    return pair
 
 
 class RandomErasing(albumentations.Erasing):
@@ -111,36 +120,99 @@ class RareClassCrop(BaseCropAndPad):
 
 
 class SSDRandomCrop(BaseCrop):
-    """The random crop of SSD (Liu et al. 2016, section 2.2); see `crop_by_overlap`. Boxes whose centre lies outside go.
+    """The random crop of the SSD paper; see `ssd_patch`. A box whose centre is cut off is dropped.
 
     Args:
-        smallest: the least side of a crop, as a fraction of the image's.
-        p: the share of images for which a crop is drawn; one of the draws is the whole image.
+        min_iou: overlaps of patch and object to choose from, beside any and the whole image.
+        scale: the least and the greatest area of a patch, as fractions of the image's.
+        ratio: the least and the greatest width / height of a patch.
+        p: the share of images for which one of these is chosen.
     """
 
     class InitSchema(albumentations.DualTransform.InitSchema):
-        smallest: Annotated[float, Field(gt=0, le=1)]
+        min_iou: tuple[_Fraction, ...]
+        scale: Annotated[tuple[_Positive, _Fraction], AfterValidator(_ascending)]
+        ratio: Annotated[tuple[_Positive, _Positive], AfterValidator(_ascending)]
 
-    def __init__(self, smallest: float = 0.3, p: float = 1.0):
+    def __init__(
+        self,
+        min_iou: tuple[float, ...] = (0.1, 0.3, 0.5, 0.7, 0.9),
+        scale: tuple[float, float] = (0.1, 1.0),
+        ratio: tuple[float, float] = (0.5, 2.0),
+        p: float = 1.0,
+    ):
         super().__init__(p=p)
-        self.smallest = smallest
+        self.min_iou, self.scale, self.ratio = tuple(min_iou), tuple(scale), tuple(ratio)
 
     def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-        height, width = params["shape"][:2]
-        boxes = np.asarray(data["bboxes"], np.float64)
-        boxes = boxes[:, :4] if len(boxes) else np.zeros((0, 4))
-        boxes = boxes * [width, height, width, height]
-        crop = crop_by_overlap(boxes, (height, width), self.random_generator, self.smallest)
-        return {"crop_coords": crop}
+        boxes = data["bboxes"][:, :4] * _scale(data["image"])
+        size = params["shape"][:2]
+        patch = ssd_patch(boxes, size, self.min_iou, self.scale, self.ratio, self.random_generator)
+        return {"crop_coords": patch}
 
     def apply_to_bboxes(self, bboxes: np.ndarray, crop_coords: tuple[int, int, int, int], **params: Any) -> np.ndarray:
-        moved = super().apply_to_bboxes(bboxes, crop_coords, **params)
-        centres = (moved[:, :2] + moved[:, 2:4]) / 2
-        return moved[((centres >= 0) & (centres < 1)).all(axis=1)]
+        height, width = params["shape"][:2]
+        (kept,) = centred(bboxes[:, :4] * (width, height, width, height), np.array([crop_coords]))
+        return super().apply_to_bboxes(bboxes[kept], crop_coords, **params)
+
+
+class _WholeBoxes:
+    """With crops that end behind the boxes: albumentations' end up to a pixel before, which may leave no crop."""
+
+    def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+        found = super().get_params_dependent_on_data(params, data)  # pyright: ignore[reportAttributeAccessIssue]
+        if len(data["bboxes"]):
+            x_min, y_min, x_max, y_max = found["crop_coords"]
+            height, width = params["shape"][:2]
+            found["crop_coords"] = (x_min, y_min, min(x_max + 1, width), min(y_max + 1, height))
+        return found
+
+
+class BBoxSafeRandomCrop(_WholeBoxes, albumentations.BBoxSafeRandomCrop):
+    """Loses no part of a box."""
+
+
+class RandomSizedBBoxSafeCrop(_WholeBoxes, albumentations.RandomSizedBBoxSafeCrop):
+    """Loses no part of a box."""
+
+
+class Mosaic(albumentations.Mosaic):
+    """Without the boxes of which a cell shows too little: albumentations' own knows no rule at the borders of cells."""
+
+    def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+        found = super().get_params_dependent_on_data(params, data)
+        if "bboxes" not in data:
+            return found
+        whole: dict[float, float] = {}  # by its row, the area that a box has in its cell
+        for each in (data, *data[self.metadata_key]):
+            sides = np.array(each["image"].shape[:2])
+            factor = (max if self.fit_mode == "cover" else min)(self.cell_shape / sides)
+            area = _areas(each["bboxes"]) * np.maximum(np.round(sides * factor), 1).prod()
+            whole |= dict(zip(each["bboxes"][:, -1], area, strict=True))
+        least = self.get_processor("bboxes").params.min_visibility
+        for cell in found["processed_cells"].values():
+            boxes = cell["bboxes"]
+            seen = _areas(boxes) * np.prod(self.target_size)
+            kept = [area >= least * whole[row] for area, row in zip(seen, boxes[:, -1], strict=True)]
+            cell["bboxes"] = boxes[np.array(kept, bool)]
+        return found
+
+
+def _areas(boxes: np.ndarray) -> np.ndarray:
+    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
 
 
 _OWN = {"Erasing": RandomErasing} | {
-    kind.__name__: kind for kind in (RandomErasing, GridElasticDeform, RareClassCrop, SSDRandomCrop)
+    kind.__name__: kind
+    for kind in (
+        RandomErasing,
+        GridElasticDeform,
+        RareClassCrop,
+        SSDRandomCrop,
+        BBoxSafeRandomCrop,
+        RandomSizedBBoxSafeCrop,
+        Mosaic,
+    )
 }
 
 
@@ -160,12 +232,18 @@ class Chain:
         companions: how many other samples the steps want to see beside each.
     """
 
-    def __init__(self, steps: Sequence[Step]) -> None:
-        """Raises AugmentError for a step that cannot be built or gives no uint8 3-channel image."""
+    def __init__(self, steps: Sequence[Step], kept: BoxParams, of_boxes: Sequence[Step] = ()) -> None:
+        """Builds and tries every step; `kept` is what each must leave of a box, by the entries `of_boxes`.
+
+        Raises AugmentError for a step that cannot be built or gives no uint8 3-channel image.
+        """
         self.needs: dict[str, str] = {}
+        for each in of_boxes:
+            self.needs["boxes"] = f"{each.where}: {each.name}"
         self.companions = 0
         self._spoils_boxes = ""
-        self._compose = _compose([self._build(step) for step in steps])
+        self._kept = kept
+        self._compose = _compose([self._build(step) for step in steps], kept)
 
     def __call__(self, part: Moving, seed: int, companions: Sequence[Moving] = ()) -> Moving:
         """Applies the transforms to copies of the arrays of `part`."""
@@ -208,7 +286,7 @@ class Chain:
         twin = copy.deepcopy(transform)
         twin.p = 1.0
         others = self.companions
-        try_out(lambda part: _run(_compose([twin]), part, 0, [part] * others).image, step.where, step.name)
+        try_out(lambda part: _run(_compose([twin], self._kept), part, 0, [part] * others).image, step.where, step.name)
         return transform
 
     def _note_truth(self, transform: BasicTransform, where: str) -> None:
@@ -233,6 +311,8 @@ class Chain:
 def _find(step: Step) -> type[BasicTransform | BaseCompose]:
     if step.name in MIXES:  # those of the list itself were taken out
         raise AugmentError(f"{step.where}: {step.name}: it mixes whole batches; it stands in the list itself")
+    if step.name == BOX_PARAMS:
+        raise AugmentError(f"{step.where}: {step.name}: it holds for the whole list; it stands in the list itself")
     if step.name in _REFUSED:
         raise AugmentError(f"{step.where}: {step.name}: {_REFUSED[step.name]}")
     kinds = {
@@ -242,7 +322,7 @@ def _find(step: Step) -> type[BasicTransform | BaseCompose]:
     } | _OWN
     kind = kinds.get(step.name)
     if kind is None:
-        known = {*kinds, *MIXES} - _REFUSED.keys()
+        known = {*kinds, *MIXES, BOX_PARAMS} - _REFUSED.keys()
         raise AugmentError(f"{step.where}: unknown transform '{step.name}': {nearest(step.name, known)}")
     if issubclass(kind, albumentations.Transform3D):
         raise AugmentError(f"{step.where}: {step.name}: it works on volumes, not on images")
@@ -273,14 +353,9 @@ def _with_ignore(step: Step, kind: type[BasicTransform]) -> dict[str, object]:
     return {**({"fill_mask": IGNORE} if fill is not None and fill.default == 0 else {}), **step.arguments}
 
 
-def _compose(transforms: list[BasicTransform | BaseCompose]) -> albumentations.Compose:
+def _compose(transforms: list[BasicTransform | BaseCompose], kept: BoxParams) -> albumentations.Compose:
     boxes = albumentations.BboxParams(
-        format="albumentations",
-        min_width=MIN_SIDE,
-        min_height=MIN_SIDE,
-        min_visibility=MIN_VISIBLE,
-        clip=True,
-        filter_invalid_bboxes=True,
+        format="albumentations", clip=True, filter_invalid_bboxes=True, **kept.model_dump()
     )
     if not any("bboxes" in each.available_keys for each in transforms):
         transforms = [*transforms, albumentations.NoOp(p=0.0)]  # or Compose warns that the boxes have no use

@@ -11,7 +11,7 @@ import numpy as np
 
 from .errors import AugmentError
 from .sample import Moves
-from .steps import Step, read_steps
+from .steps import Step, read_steps, with_arguments
 
 if TYPE_CHECKING:
     from .albumentations_backend import Chain
@@ -40,7 +40,8 @@ class Augmenter:
         Args:
             steps: names of albumentations transforms, `"RandomRotate90"`, or `{name: {argument: value}}`, applied
                 in this order. `OneOf`, `SomeOf`, `RandomOrder`, `OneOrOther` and `Sequential` take such a list as
-                `transforms`. `MixUp` and `CutMix` (`alpha`, `p`) stand anywhere in the list itself.
+                `transforms`. `MixUp` and `CutMix` (`alpha`, `p`) stand anywhere in the list itself, and so does
+                `BboxParams`, which says what must be left of a box (see `BoxParams`).
             moves: which values of a sample move with its image: name to "mask" (integers `[height, width]`), "boxes"
                 (float32 `[n, 4]`: x_min, y_min, x_max, y_max in pixels) or "box_field" (`[n, ...]`, one for each box).
 
@@ -76,7 +77,8 @@ class Augmenter:
 
         Returns:
             A new dict with the same keys. The image is contiguous and may have another size; masks and boxes belong to
-            it. Boxes are cut at the border; one with a side under half a pixel is dropped with its fields.
+            it. Boxes are cut at the border; one of which a step leaves less than a tenth of its area, or a side under
+            half a pixel, is dropped with its fields, unless `BboxParams` says otherwise.
 
         Raises:
             AugmentError: a sample that does not keep the above or lacks what a step needs, a negative seed, or a
@@ -107,15 +109,18 @@ def _build(steps: Sequence[Step]) -> tuple[Chain | None, Mixer | None]:
     """What is done to samples and to batches; albumentations takes half a second to load, so only who needs it pays."""
     if not steps:
         return None, None
-    from .mixes import MIXES, build_mix
+    from .box_params import BOX_PARAMS, build_box_params
+    from .mixes import MIXES
 
-    mixes = [build_mix(step) for step in steps if step.name in MIXES]
-    transforms = [step for step in steps if step.name not in MIXES]
+    mixes = [with_arguments(MIXES[step.name], step) for step in steps if step.name in MIXES]
+    of_boxes = [step for step in steps if step.name == BOX_PARAMS]
+    kept = build_box_params(of_boxes)
+    transforms = [step for step in steps if step.name not in {*MIXES, BOX_PARAMS}]
     chain = mixer = None
     if transforms:
         from .albumentations_backend import Chain
 
-        chain = Chain(transforms)
+        chain = Chain(transforms, kept, of_boxes)
     if mixes:
         from .mixer import Mixer
 

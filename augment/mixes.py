@@ -5,10 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from .errors import AugmentError, nearest, reasons
-from .steps import Step
+from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -69,25 +66,6 @@ class CutMix(Mix):
 
 
 MIXES: dict[str, type[Mix]] = {"MixUp": MixUp, "CutMix": CutMix}
-
-
-def build_mix(step: Step) -> Mix:
-    """The mix that a step names.
-
-    Raises:
-        AugmentError: an unknown argument, with the nearest one, or a wrong value.
-    """
-    kind = MIXES[step.name]
-    if step.children is not None:
-        raise AugmentError(f"{step.where}: {step.name} holds no 'transforms'")
-    for name in step.arguments:
-        if name not in kind.model_fields:
-            known = nearest(name, kind.model_fields)
-            raise AugmentError(f"{step.where}: {step.name}: unknown argument '{name}': {known}")
-    try:
-        return kind(**step.arguments)
-    except ValidationError as error:
-        raise AugmentError(f"{step.where}: {step.name}: {reasons(error, step.arguments)}") from error
 
 
 def _beta(alpha: float, count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

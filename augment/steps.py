@@ -2,9 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from .errors import AugmentError
+from .errors import AugmentError, nearest, reasons
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+Kind = TypeVar("Kind", bound="BaseModel")
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,26 @@ def read_steps(entries: Sequence[str | Mapping[str, Any]], where: str = "augment
     if isinstance(entries, str) or not isinstance(entries, Sequence):
         raise AugmentError(f"{where}: a list of transforms is needed, got {_shown(entries)}")
     return tuple(_read(entry, f"{where}[{index}]") for index, entry in enumerate(entries))
+
+
+def with_arguments(kind: type[Kind], step: Step) -> Kind:
+    """A pydantic model with the arguments of the step that names it.
+
+    Raises:
+        AugmentError: an unknown argument, with the nearest one, a wrong value, or steps in it.
+    """
+    from pydantic import ValidationError
+
+    if step.children is not None:
+        raise AugmentError(f"{step.where}: {step.name} holds no 'transforms'")
+    for name in step.arguments:
+        if name not in kind.model_fields:
+            known = nearest(name, kind.model_fields)
+            raise AugmentError(f"{step.where}: {step.name}: unknown argument '{name}': {known}")
+    try:
+        return kind(**step.arguments)
+    except ValidationError as error:
+        raise AugmentError(f"{step.where}: {step.name}: {reasons(error, step.arguments)}") from error
 
 
 def _read(entry: object, where: str) -> Step:

@@ -179,7 +179,8 @@ class FindSquares(Task):
             ((results or {}).get("boxes", ())[: int((results or {}).get("above", 0))], "red"),
         ):
             for box in boxes:
-                pen.rectangle([float(each) for each in box], outline=colour)
+                x_min, y_min, x_max, y_max = map(float, box)
+                pen.rectangle([x_min, y_min, max(x_min, x_max - 1), max(y_min, y_max - 1)], outline=colour)
         return np.asarray(image.resize((2 * image.width, 2 * image.height)))
 
 

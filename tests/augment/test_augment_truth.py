@@ -7,8 +7,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from moving_truth import Augmenter
 
-from saccade.augment import AugmentError
-
 # What each does to an array, and to x_min, y_min, x_max, y_max in an image of w x h.
 EXACT = {
     "HorizontalFlip": (np.fliplr, lambda x0, y0, x1, y1, w, h: (w - x1, y0, w - x0, y1)),
@@ -84,11 +82,12 @@ WHOLE_PIXELS = [
 def test_a_box_is_the_extent_of_its_mask(step):
     augmenter, lost = Augmenter([step]), 0
     for seed in range(60):
-        before = marked(seed)
-        result = augmenter(before, seed)
+        given = marked(seed)
+        result = augmenter(given, seed)
         np.testing.assert_array_equal(result["image"][..., 0] == 200, result["mask"] == 1)
         expected = extent(result["mask"])
-        if (result["mask"] == 1).sum() < 0.1 * (before["mask"] == 1).sum():  # hardly anything is left of it
+        visible = (result["mask"] == 1).sum() / (given["mask"] == 1).sum()
+        if expected is None or visible < 0.1:
             lost += 1
             assert result["boxes"].shape == (0, 4) and result["classes"].shape == (0,)
             assert result["boxes"].dtype == np.float32 and result["classes"].dtype == np.int32
@@ -184,26 +183,3 @@ def test_no_boxes_at_all(classes):
     result = Augmenter(steps)(sample, 3)
     assert result["boxes"].shape == (0, 4) and result["boxes"].dtype == np.float32
     assert result.keys() == sample.keys()
-
-
-def test_mosaic_keeps_boxes_and_their_fields_on_the_squares_of_four_images():
-    """Each image has one square of a grey that only its class has: wherever a box ends up, its pixels say its class."""
-    samples = []
-    for number in range(4):
-        image = np.zeros((40, 40, 3), np.uint8)
-        image[10:30, 8:28] = 50 * (number + 1)
-        box = np.array([[8, 10, 28, 30]], np.float32)
-        samples.append({"image": image, "boxes": box, "classes": np.array([number], np.int32)})
-    step = {"Mosaic": {"target_size": [60, 60], "cell_shape": [40, 40], "p": 1.0}}
-    augmenter, seen = Augmenter([step]), set()
-    assert augmenter.companions == 3
-    for seed in range(20):
-        result = augmenter(samples[0], seed, samples[1:])
-        assert result["image"].shape == (60, 60, 3)
-        for box, number in zip(result["boxes"], result["classes"], strict=True):
-            x, y = (int((low + high) / 2) for low, high in zip(box[:2], box[2:], strict=True))
-            assert result["image"][y, x, 0] == 50 * (number + 1)
-            seen.add(int(number))
-    assert seen == {0, 1, 2, 3}
-    with pytest.raises(AugmentError, match="Mosaic needs 3 other samples"):
-        augmenter(samples[0], 0)
